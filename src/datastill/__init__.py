@@ -1,0 +1,1 @@
+"""datastill: dataset distillation by distribution matching, with constraints that plug into any method."""

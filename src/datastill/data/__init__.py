@@ -1,0 +1,9 @@
+"""Data sets: one grammar to name them, uint8 images class after class to hold them."""
+
+from __future__ import annotations
+
+from datastill.data.catalogue import CATALOGUE, Source, load, parse
+from datastill.data.images import ClassImages, DataSet
+from datastill.data.storage import cache_folder
+
+__all__ = ["CATALOGUE", "ClassImages", "DataSet", "Source", "cache_folder", "load", "parse"]

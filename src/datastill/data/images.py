@@ -1,0 +1,183 @@
+"""Labelled images in memory: uint8, class after class, drawn by class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.errors import UserError
+from datastill.networks.network import Size
+
+SPLIT_SEED = 0
+"""The hold-outs belong to the data set, not to a run: every run and every pretrained network leaves out the same images."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassImages:
+    """Images of one split, class-contiguous.
+
+    Attributes:
+        pixels: Storage, uint8 ``row channel height width``; may be memory-mapped and shared between splits.
+        rows: The rows of `pixels` in this split, class after class.
+        counts: Images of every class.
+    """
+
+    pixels: Tensor
+    rows: Tensor
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def classes(self) -> int:
+        return len(self.counts)
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def size(self) -> Size:
+        return self.pixels.shape[2], self.pixels.shape[3]
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Where every class begins in `rows`, and where the last one ends."""
+        return (0, *torch.tensor(self.counts).cumsum(0).tolist())
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The class of every image, int64."""
+        return torch.arange(self.classes).repeat_interleave(torch.tensor(self.counts))
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Copy images by their position in this split: uint8 ``image channel height width``."""
+        return self.pixels[self.rows[indices]]
+
+    def draw(self, label: int, count: int, generator: torch.Generator) -> Tensor:
+        """Draw positions of one class without replacement; a class with fewer images goes round as often as needed.
+
+        Args:
+            label: The class.
+            count: How many, at least 1.
+            generator: The source of randomness.
+
+        Returns:
+            Positions in this split, int64, for `gather`.
+        """
+        available = self.counts[label]
+        rounds = [torch.randperm(available, generator=generator) for _ in range(-(-count // available))]
+        return torch.cat(rounds)[:count] + self.offsets[label]
+
+    def split(self, fraction: float, purpose: str) -> tuple[ClassImages, ClassImages]:
+        """Hold out a fraction of every class, at least one image of each and never the last.
+
+        Args:
+            fraction: Share of every class to hold out, in [0, 1). 0 holds out nothing.
+            purpose: Names the draw, so that two hold-outs of the same images differ.
+
+        Returns:
+            What stays and what is held out, on the same storage.
+        """
+        kept, held = [], []
+        for label, count in enumerate(self.counts):
+            order = self.draw(label, count, random.generator(SPLIT_SEED, purpose, label)) if count else torch.empty(0, dtype=torch.long)
+            number = min(max(1, round(fraction * count)), count - 1) if fraction and count else 0
+            held.append(order[:number].sort().values)
+            kept.append(order[number:].sort().values)
+        return self._subset(kept), self._subset(held)
+
+    def _subset(self, positions: Sequence[Tensor]) -> ClassImages:
+        return ClassImages(self.pixels, self.rows[torch.cat(list(positions))], tuple(len(part) for part in positions))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A data set with its splits and what is known about it.
+
+    Attributes:
+        name: The name it was asked for by, for example ``folder:photos@64``.
+        train: What is distilled.
+        validation: Held out of the training split, for every choice that must be made; may be empty.
+        test: Only ever reported.
+        class_names: One name per class.
+        mean: Per channel, of pixels in [0, 1]; images are normalised by (pixel - mean) / std.
+        std: Per channel.
+        flip: Whether a mirrored image keeps its class; not so for digits.
+        fingerprint: Hash of the training split and its hold-out; the same images give the same one.
+    """
+
+    name: str
+    train: ClassImages
+    validation: ClassImages
+    test: ClassImages
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    fingerprint: str
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        return self.train.channels
+
+    @property
+    def size(self) -> Size:
+        return self.train.size
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Turn uint8 ``... channel height width`` into normalised float32."""
+        mean, std = self._constants()
+        return pixels.float().div_(255).sub_(mean).div_(std)
+
+    def denormalise(self, images: Tensor) -> Tensor:
+        """Turn normalised images into pixels in [0, 1], clipped: what an 8-bit file can hold."""
+        mean, std = self._constants()
+        return images.float().mul(std).add(mean).clamp(0, 1)
+
+    def split(self, name: str) -> ClassImages:
+        """The split of that name: train, validation or test.
+
+        Raises:
+            UserError: If there is no such split, or it is empty.
+        """
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        if name not in splits or not len(splits[name]):
+            present = ", ".join(key for key, value in splits.items() if len(value))
+            raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
+        return splits[name]
+
+    def _constants(self) -> tuple[Tensor, Tensor]:
+        return torch.tensor(self.mean)[:, None, None], torch.tensor(self.std)[:, None, None]
+
+
+def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
+    """Hash images, classes and class names to 16 hexadecimal digits."""
+    digest = hashlib.blake2b(repr((images.pixels.shape, images.counts, tuple(class_names))).encode(), digest_size=8)
+    for block in images.rows.split(4096):
+        digest.update(images.pixels[block].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def channel_statistics(images: ClassImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of pixels in [0, 1], exact, from the counts of the 256 values."""
+    histogram = torch.zeros(images.channels, 256, dtype=torch.float64)
+    for block in images.rows.split(4096):
+        for channel, values in enumerate(images.pixels[block].transpose(0, 1)):
+            histogram[channel] += torch.bincount(values.flatten(), minlength=256)
+    share = histogram / histogram.sum(1, keepdim=True)
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = share @ levels
+    std = (share @ levels.square() - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)
+    return tuple(mean.tolist()), tuple(std.tolist())

@@ -1,0 +1,93 @@
+"""From a source's own order to class-contiguous uint8 storage, in memory or memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datastill.data.images import ClassImages
+from datastill.networks.network import Size
+
+MEMORY_BUDGET = 4 * 2**30
+"""Bytes of a split above which it is memory-mapped from the cache instead of held in memory."""
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """A split as its source keeps it.
+
+    Attributes:
+        labels: The class of every image in the source's order.
+        channels: 1 or 3.
+        size: Height and width in pixels after decoding.
+        blocks: Decodes the images in order, as uint8 ``image channel height width`` blocks of any length.
+        identity: Names the source and its state, for the cache of a memory-mapped split.
+    """
+
+    labels: NDArray[np.int64]
+    channels: int
+    size: Size
+    blocks: Callable[[], Iterator[NDArray[np.uint8]]]
+    identity: str
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a source gives: a training split, a test split if it has one, and the names of the classes."""
+
+    class_names: tuple[str, ...]
+    train: RawSplit
+    test: RawSplit | None
+
+
+def cache_folder() -> Path:
+    """Where downloads, pretrained networks and memory-mapped splits are kept: ``DATASTILL_CACHE`` or ``~/.cache/datastill``."""
+    return Path(os.environ.get("DATASTILL_CACHE") or Path.home() / ".cache" / "datastill")
+
+
+def arrange(raw: RawSplit, classes: int, *, budget: int = MEMORY_BUDGET) -> ClassImages:
+    """Decode a split into class-contiguous storage.
+
+    Args:
+        raw: The split in its source's order.
+        classes: Number of classes.
+        budget: Bytes above which the storage is a memory-mapped file in the cache, written once and found again.
+    """
+    count = len(raw.labels)
+    shape = (count, raw.channels, *raw.size)
+    position = np.empty(count, dtype=np.int64)
+    position[np.argsort(raw.labels, kind="stable")] = np.arange(count)
+    if int(np.prod(shape)) <= budget:
+        storage: NDArray[np.uint8] = np.empty(shape, dtype=np.uint8)
+        _fill(storage, raw, position)
+    else:
+        storage = _mapped(raw, position, shape)
+    counts = tuple(np.bincount(raw.labels, minlength=classes).tolist())
+    return ClassImages(torch.from_numpy(storage), torch.arange(count), counts)
+
+
+def _fill(storage: NDArray[np.uint8], raw: RawSplit, position: NDArray[np.int64]) -> None:
+    start = 0
+    for block in raw.blocks():
+        storage[position[start : start + len(block)]] = block
+        start += len(block)
+
+
+def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    key = hashlib.blake2b(repr((raw.identity, shape)).encode(), digest_size=8).hexdigest()
+    path = cache_folder() / "mapped" / f"{key}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        _fill(storage, raw, position)
+        storage.flush()
+        os.replace(partial, path)
+    return np.load(path, mmap_mode="c")

@@ -1,0 +1,69 @@
+"""TinyImageNet in its published layout: 200 classes of 64x64 pixels, validation labels in a text file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from datastill.data import folder
+from datastill.data.storage import RawData, cache_folder
+from datastill.errors import UserError
+from datastill.networks.network import Size
+
+ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+PUBLISHED_NAME = "tiny-imagenet-200"
+
+
+def read(path: Path | None, size: Size | None) -> RawData:
+    """Read TinyImageNet; the published validation split is the test split, as in every paper of the field.
+
+    Args:
+        path: The folder with ``wnids.txt``, ``train/`` and ``val/``; None looks under ``DATASTILL_DATA`` and in the cache, then downloads.
+        size: Resize to this height and width; None keeps 64x64.
+
+    Raises:
+        UserError: If the layout is not the published one.
+    """
+    root = path or _find()
+    identifiers = _lines(root / "wnids.txt")
+    names = dict(line.split("\t", 1) for line in _lines(root / "words.txt")) if (root / "words.txt").exists() else {}
+    train_files = [sorted((root / "train" / identifier / "images").glob("*.JPEG")) for identifier in identifiers]
+    missing = [identifier for identifier, files in zip(identifiers, train_files, strict=True) if not files]
+    if missing:
+        raise UserError(f"tinyimagenet:{root}: no images in train/{missing[0]}/images; expected the published layout of {PUBLISHED_NAME}")
+    test_files: dict[str, list[Path]] = {identifier: [] for identifier in identifiers}
+    for line in _lines(root / "val" / "val_annotations.txt"):
+        file, identifier = line.split("\t")[:2]
+        if identifier not in test_files:
+            raise UserError(f"tinyimagenet:{root}: val_annotations.txt names the class {identifier}, which wnids.txt lacks")
+        test_files[identifier].append(root / "val" / "images" / file)
+    train = folder.split(train_files, size, "tinyimagenet", 3)
+    test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3)
+    return RawData(tuple(names.get(identifier, identifier).split(",")[0] for identifier in identifiers), train, test)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.rstrip("\n") for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); expected the published layout of {PUBLISHED_NAME}") from error
+
+
+def _find() -> Path:
+    local = os.environ.get("DATASTILL_DATA")
+    cache = cache_folder() / "data"
+    roots = [Path(local) / name for name in ("tinyimagenet", PUBLISHED_NAME)] if local else []
+    found = next((root for root in (*roots, cache / PUBLISHED_NAME) if (root / "wnids.txt").exists()), None)
+    if found:
+        return found
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    try:
+        download_and_extract_archive(ARCHIVE, str(cache), md5=MD5)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"TinyImageNet is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "
+            f"({str(error).splitlines()[0]}); name its folder as tinyimagenet:PATH"
+        ) from error
+    return cache / PUBLISHED_NAME

@@ -1,0 +1,187 @@
+"""Networks pretrained on the real images, in a cache keyed by data fingerprint and recipe."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill import random
+from datastill.data import ClassImages, DataSet, cache_folder
+from datastill.encoders.recipe import TrainingRecipe, flip_and_shift
+from datastill.engine import Engine, Trainer
+from datastill.errors import UserError
+from datastill.files import load_tensors, save_tensors
+from datastill.networks import Network, build
+from datastill.operations import forward_operations
+from datastill.progress import clock, progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PretrainedNetwork:
+    """A network in the cache.
+
+    Attributes:
+        path: Its weights.
+        accuracy: Top-1 on the validation split, in percent; of the training split where nothing is held out.
+        seconds: How long its training took.
+    """
+
+    path: Path
+    accuracy: float
+    seconds: float
+
+
+def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine) -> Path:
+    """Where the pool of one data set, network, recipe and precision is kept."""
+    precision = engine.describe()["precision"]
+    return cache_folder() / "networks" / data.fingerprint / f"{network}-{recipe.epochs}epochs-{precision}-{recipe.key()}"
+
+
+def pretrain(
+    data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine
+) -> list[PretrainedNetwork]:
+    """Train what is missing of a pool of networks; each is checkpointed every epoch and continued after a kill.
+
+    Args:
+        data: The images; trained on its training split, measured on its validation split.
+        network: A name of `datastill.networks.NETWORKS`.
+        count: Networks in the pool; number i is trained with seed i.
+        recipe: How to train.
+        engine: How to run.
+
+    Returns:
+        The pool, in order.
+    """
+    if count < 1:
+        raise UserError(f"a pool needs at least one network, got --count {count}")
+    folder = pool_folder(data, network, recipe, engine)
+    missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
+    if missing:
+        model = build(network, channels=data.channels, classes=data.classes, size=data.size)
+        equivalent = recipe.epochs - 0.75 * half_size_epochs(data, model, recipe)
+        work = 3 * forward_operations(model) * len(data.train) * equivalent * len(missing)
+        log.warning(
+            "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
+            len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / 3e11), folder,
+        )  # fmt: skip
+        model = engine.place(model)
+        for index in missing:
+            _train(data, model, recipe, engine, folder, index)
+    return [_entry(folder / f"{index}.safetensors") for index in range(count)]
+
+
+def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
+    """How many of the recipe's epochs see images of half the side."""
+    suitable = network.resizable and min(data.size) >= 32
+    return round(recipe.half_size * recipe.epochs) if suitable else 0
+
+
+def load_weights(network: Network, path: Path) -> None:
+    """Load pretrained weights into a network in place, whatever precision it keeps them in."""
+    tensors, _ = load_tensors(path)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(tensors[name])
+
+
+def accuracy(network: Network, images: ClassImages, data: DataSet, engine: Engine) -> float:
+    """Top-1 accuracy in percent on a split, without augmentation."""
+    run = engine.runner(network, ("logits",))
+    correct = 0
+    with torch.no_grad():
+        for block in torch.arange(len(images)).split(1024):
+            logits = run(data.normalise(images.gather(block)).to(engine.device)).logits
+            correct += int((logits.argmax(1).cpu() == images.labels[block]).sum())
+    return 100 * correct / len(images)
+
+
+def _entry(path: Path) -> PretrainedNetwork:
+    _, metadata = load_tensors(path)
+    return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]))
+
+
+def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine, folder: Path, index: int) -> None:
+    network.reset(random.generator(index, "pretraining", "weights"))
+    trainer = Trainer(
+        engine,
+        network,
+        learning_rate=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.momentum > 0,
+    )
+    partial = folder / f"{index}.partial.safetensors"
+    first, seconds = _restore(partial, network, trainer)
+    batches = max(1, len(data.train) // recipe.batch)
+    halved = half_size_epochs(data, network, recipe)
+    title = f"pretraining {network.name} {index}"
+    with progress(title, recipe.epochs * batches, done=first * batches, unit="step") as bar:
+        for epoch in range(first, recipe.epochs):
+            began = time.monotonic()
+            order = torch.randperm(len(data.train), generator=random.generator(index, "pretraining", "order", epoch))
+            correct = seen = 0
+            for batch in range(batches):
+                step = epoch * batches + batch
+                images, labels = _batch(data, order[batch * recipe.batch :][: recipe.batch], recipe, index, step)
+                images = F.avg_pool2d(images, 2) if epoch < halved else images
+                trainer.set_learning_rate(recipe.rate(step, recipe.epochs * batches))
+                loss, hits = trainer.step(images.to(engine.device), labels.to(engine.device))
+                correct, seen = correct + hits, seen + len(labels)
+                bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
+            seconds += time.monotonic() - began
+            if epoch + 1 < recipe.epochs:
+                state = {"epoch": str(epoch + 1), "seconds": str(seconds)}
+                save_tensors(partial, _state(network, trainer), state)
+    held_out = data.validation if len(data.validation) else data.train
+    reached = accuracy(network, held_out, data, engine)
+    log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(seconds))
+    metadata = {
+        "accuracy": str(reached),
+        "seconds": str(seconds),
+        "network": network.name,
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "recipe": json.dumps(asdict(recipe)),
+        "seed": str(index),
+        "engine": json.dumps(engine.describe()),
+    }
+    save_tensors(folder / f"{index}.safetensors", dict(network.named_parameters()), metadata)
+    partial.unlink(missing_ok=True)
+
+
+def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    images = data.normalise(data.train.gather(rows))
+    if recipe.augment:
+        images = flip_and_shift(images, flip=data.flip, generator=random.generator(seed, "pretraining", "augmentation", step))
+    return images, data.train.labels[rows]
+
+
+def _state(network: Network, trainer: Trainer) -> dict[str, Tensor]:
+    momentum = {
+        f"momentum.{name}": trainer.optimizer.state[parameter]["momentum_buffer"] for name, parameter in network.named_parameters()
+    }
+    return {**dict(network.named_parameters()), **momentum}
+
+
+def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, float]:
+    if not partial.exists():
+        return 0, 0.0
+    try:
+        tensors, metadata = load_tensors(partial)
+    except UserError as error:
+        log.warning("%s; that network begins again", error)
+        return 0, 0.0
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(tensors[name])
+            trainer.optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(parameter)
+    return int(metadata["epoch"]), float(metadata["seconds"])

@@ -1,0 +1,92 @@
+"""How a network is trained on the real images before it serves as an encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from datastill.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a network is pretrained.
+
+    Attributes:
+        schedule: "one-cycle" rises to the learning rate over the first quarter and falls to zero on a line; "constant" keeps it.
+        epochs: Passes over the training split.
+        learning_rate: The peak.
+        batch: Images a step.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        augment: Mirror (where the data set allows it) and shift by up to an eighth of the side.
+        half_size: Share of the epochs, the first ones, that see images of half the side, at a quarter of the cost. Only for networks
+            with a global pool and images of at least 32x32 pixels.
+    """
+
+    schedule: str = "one-cycle"
+    epochs: int = 8
+    learning_rate: float = 0.05
+    batch: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augment: bool = True
+    half_size: float = 0.75
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("one-cycle", "constant"):
+            raise UserError(f"unknown schedule '{self.schedule}'; expected one-cycle or constant")
+        if self.epochs < 1 or self.batch < 1 or self.learning_rate <= 0:
+            raise UserError(f"pretraining needs epochs, batch and learning rate above 0, got {self.epochs}, {self.batch}, {self.learning_rate}")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step out of so many."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        peak = max(1, steps // 4)
+        share = (step + 1) / peak if step < peak else (steps - step) / max(1, steps - peak)
+        return self.learning_rate * share
+
+    def key(self) -> str:
+        """A short hash of every field."""
+        return hashlib.blake2b(json.dumps(asdict(self), sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
+RECIPES = {
+    "fast": TrainingRecipe(),
+    "paper": TrainingRecipe(schedule="constant", epochs=30, learning_rate=0.01, batch=256, augment=False, half_size=0),
+}
+"""Named recipes: "paper" is what the IID paper states, "fast" reaches a useful network in few epochs."""
+
+
+def recipe(name: str) -> TrainingRecipe:
+    """Find a recipe by name."""
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+def flip_and_shift(images: Tensor, *, flip: bool, generator: torch.Generator) -> Tensor:
+    """Mirror half of the images and shift each by up to an eighth of the side, zeros entering.
+
+    Args:
+        images: Normalised ``image channel height width``.
+        flip: Whether to mirror at all.
+        generator: The source of randomness.
+    """
+    count, channels, height, width = images.shape
+    reach = max(1, round(max(height, width) / 8))
+    if flip:
+        mirrored = torch.rand(count, generator=generator).to(images.device) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    padded = torch.nn.functional.pad(images, (reach,) * 4)
+    down, right = torch.randint(0, 2 * reach + 1, (2, count), generator=generator).to(images.device)
+    rows = (down[:, None] + torch.arange(height, device=images.device))[:, None, :, None]
+    columns = (right[:, None] + torch.arange(width, device=images.device))[:, None, None, :]
+    image = torch.arange(count, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return padded[image, channel, rows, columns]

@@ -1,0 +1,233 @@
+"""How fast it runs: device, precision, compilation, layout, micro-batches. What is computed is decided elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.errors import UserError
+from datastill.networks import Features, Network, concatenate
+
+log = logging.getLogger(__name__)
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MICRO_BATCH = 64
+"""Images that go through a network at a time: their activations stay in the processor's cache."""
+WORTH_COMPILING = 3e13
+"""Operations of a job above which compiling (20 to 60 s on two cores) pays for itself."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where and how networks run.
+
+    Attributes:
+        device: Where images and networks live.
+        precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
+        compiled: Whether networks go through ``torch.compile``.
+        micro_batch: The most images that go through a network at a time.
+    """
+
+    device: torch.device = torch.device("cpu")
+    precision: torch.dtype = torch.float32
+    compiled: bool = False
+    micro_batch: int = MICRO_BATCH
+
+    @classmethod
+    def choose(
+        cls, *, device: str = "auto", precision: str = "auto", compile: bool | None = None, operations: float = float("inf")
+    ) -> Engine:
+        """Choose what suits the machine and the size of the job.
+
+        Args:
+            device: "auto" takes a GPU if there is one; otherwise a name that torch knows, such as "cpu" or "cuda:1".
+            precision: "fp32", "bf16", or "auto": bf16 where compiled and supported by the hardware.
+            compile: Whether to compile; None decides by the size of the job and whether a compiler is there.
+            operations: Floating-point operations the job takes, roughly.
+
+        Raises:
+            UserError: If the device or the precision is unknown.
+        """
+        place = _device(device)
+        if precision not in ("auto", *PRECISIONS):
+            raise UserError(f"unknown precision '{precision}'; expected auto, fp32 or bf16")
+        if compile is None:
+            compile = operations > WORTH_COMPILING
+            if compile and not _compiler_present(place):
+                log.warning("no C++ compiler (g++ or clang++) found: running uncompiled, several times slower; install one to be faster")
+                compile = False
+        if precision == "auto":
+            precision = "bf16" if compile and _bf16_supported(place) else "fp32"
+        return cls(place, PRECISIONS[precision], compile)
+
+    def describe(self) -> dict[str, str | bool | int]:
+        """What a run's configuration records, enough to be made again by `restore`."""
+        precision = next(name for name, value in PRECISIONS.items() if value == self.precision)
+        return {"device": str(self.device), "precision": precision, "compiled": self.compiled, "micro_batch": self.micro_batch}
+
+    def place(self, network: Network) -> Network:
+        """Move a network to the device, in the layout that convolutions are fastest in."""
+        return network.to(self.device, memory_format=torch.channels_last)
+
+    def runner(self, network: Network, fields: Sequence[str]) -> Runner:
+        """Make a function from images to the named features of a network."""
+        return Runner(self, network, fields)
+
+    def compile(self, function: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+        """Compile a function of tensors of fixed shapes, or return it as it is."""
+        if not self.compiled:
+            return function
+        torch._dynamo.config.recompile_limit = 64
+        compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
+        return compiled
+
+
+class Runner:
+    """A network as a function from images to features, in micro-batches of one size so that nothing is compiled twice.
+
+    Make one for each use (real images, synthetic images): the first call fixes the size of the micro-batches. The network may be reset
+    or loaded anew between calls.
+    """
+
+    def __init__(self, engine: Engine, network: Network, fields: Sequence[str]) -> None:
+        self.engine, self.network, self.fields = engine, network, tuple(fields)
+        self.size = 0
+        self._compute = engine.compile(self._tensors)
+
+    def __call__(self, images: Tensor) -> Features:
+        """Compute the features of normalised ``image channel height width``, in 32 bits."""
+        count = len(images)
+        self.size = self.size or even_micro_batch(count, self.engine.micro_batch)
+        parts = [self._features(self._compute(part)) for part in pieces(images, self.size)]
+        features = concatenate(parts)
+        return features if count % self.size == 0 else features.apply(lambda value: value[:count])
+
+    def _tensors(self, images: Tensor) -> tuple[Tensor, ...]:
+        images = images.to(self.engine.precision, memory_format=torch.channels_last)
+        features = self.network(images)
+        single = [getattr(features, name).float() for name in self.fields if name != "blocks"]
+        blocks = [block.float() for block in features.blocks] if "blocks" in self.fields else []
+        return (*single, *blocks)
+
+    def _features(self, tensors: tuple[Tensor, ...]) -> Features:
+        names = [name for name in self.fields if name != "blocks"]
+        empty = tensors[0].new_empty(0)
+        found = dict(zip(names, tensors, strict=False))
+        return Features(
+            blocks=tuple(tensors[len(names) :]),
+            map=found.get("map", empty),
+            embedding=found.get("embedding", empty),
+            logits=found.get("logits", empty),
+        )
+
+
+def pieces(images: Tensor, size: int) -> list[Tensor]:
+    """Cut a batch into micro-batches of one size, the last one padded with zero images."""
+    missing = -len(images) % size
+    if missing:
+        images = torch.cat([images, images.new_zeros(missing, *images.shape[1:])])
+    return list(images.split(size))
+
+
+def even_micro_batch(count: int, limit: int) -> int:
+    """The size of the fewest micro-batches of at most `limit` images, as even as possible.
+
+    Example:
+        >>> even_micro_batch(100, 64), even_micro_batch(2560, 64), even_micro_batch(7, 64)
+        (50, 64, 7)
+    """
+    return -(-count // -(-count // limit))
+
+
+class Trainer:
+    """Trains a network from its weights on: cross-entropy, SGD with momentum and weight decay, exact micro-batches.
+
+    The zoo's norms work image by image, so a batch cut into micro-batches has the same gradient.
+
+    Args:
+        engine: How to run.
+        network: What to train; its weights stay in 32 bits.
+        learning_rate: The first learning rate; change it with `set_learning_rate`.
+        momentum: Of SGD.
+        weight_decay: Of SGD, on every parameter.
+        nesterov: Whether the momentum is Nesterov's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        network: Network,
+        *,
+        learning_rate: float,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        nesterov: bool = False,
+    ) -> None:
+        self.engine, self.network = engine, network
+        self.optimizer = torch.optim.SGD(
+            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        )
+        self.size = 0
+        self._loss = engine.compile(self._tensors)
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        """Take one step on a batch.
+
+        Args:
+            images: Normalised ``image channel height width``, any number.
+            labels: ``image``, int64.
+
+        Returns:
+            The mean cross-entropy and how many images were classified correctly, both before the step.
+        """
+        count = len(images)
+        self.size = self.size or even_micro_batch(count, self.engine.micro_batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        weights = torch.full((count,), 1 / count, device=images.device)
+        loss, correct = 0.0, 0
+        for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
+            value, hits = self._loss(part, label, weight)
+            value.backward()
+            loss, correct = loss + float(value.detach()), correct + int(hits)
+        self.optimizer.step()
+        return loss, correct
+
+    def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
+        """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
+        if restart_momentum:
+            self.optimizer.state.clear()
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def _tensors(self, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        images = images.to(self.engine.precision, memory_format=torch.channels_last)
+        logits = self.network(images).logits
+        loss = (F.cross_entropy(logits, labels, reduction="none") * weights).sum()
+        return loss, ((logits.argmax(1) == labels) & (weights > 0)).sum()
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"the device '{name}' is not to be had here ({str(error).splitlines()[0]}); try --device cpu") from error
+    return device
+
+
+def _compiler_present(device: torch.device) -> bool:
+    return device.type != "cpu" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def _bf16_supported(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())

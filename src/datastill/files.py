@@ -1,0 +1,86 @@
+"""Files that are whole or not there: atomic writes, tensors with a checksum, the clear line when the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from datastill.errors import UserError
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file so that it is either the old one or the new one, even if the process is killed or the disk is full.
+
+    Raises:
+        UserError: If the disk is full or the folder cannot be written; the old file is intact.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def storage_error(error: OSError, path: Path) -> UserError:
+    """Say in one line that a file could not be written, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat with --resume")
+    return UserError(f"cannot write {path} ({error.strerror}); choose another folder or mend its permissions")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and text atomically as safetensors, with a checksum of the tensors."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomic(path, save(contiguous, {**metadata, "checksum": checksum(contiguous)}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and text back.
+
+    Raises:
+        UserError: If the file is truncated, damaged or no safetensors file. Nothing in it is ever executed.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is truncated or no safetensors file ({str(error).splitlines()[0]})") from error
+    if metadata.get("checksum", checksum(tensors)) != checksum(tensors):
+        raise UserError(f"{path} is damaged: its content does not match its checksum")
+    return tensors, metadata
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Hash names, shapes and values of tensors."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(dtype=torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,49 @@
+"""ConvNet, the default network of every method in the field."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datastill.networks.features import Features
+from datastill.networks.layers import Classifier, Convolution, InstanceNorm
+from datastill.networks.network import Network, Size
+
+
+class ConvNet(Network):
+    """D blocks of [convolution 3x3, instance norm, ReLU, average pool 2x2] and a linear classifier.
+
+    Args:
+        channels: Channels of the input, 1 or 3.
+        classes: Number of classes.
+        size: Height and width of the input in pixels.
+        width: Channels of every block.
+        depth: Number of blocks D. By default the one whose last map is nearest to 4x4: 3 for 32x32, 4 for 64x64, and at least 2.
+
+    Reference:
+        Zhao, Mopuri, Bilen: Dataset Condensation with Gradient Matching, ICLR 2021, section 4.1.
+    """
+
+    name = "convnet"
+    summary = "3 blocks of width 128 with instance norm (4 at 64x64); the default everywhere"
+
+    def __init__(self, channels: int, classes: int, size: Size, *, width: int = 128, depth: int | None = None) -> None:
+        super().__init__(channels, classes, size)
+        self.depth = depth or max(2, round(math.log2(min(size) / 4)))
+        self.multiple = 2**self.depth
+        inputs = [channels] + [width] * (self.depth - 1)
+        self.convolutions = nn.ModuleList(Convolution(count, width, 3, padding=1) for count in inputs)
+        self.norms = nn.ModuleList(InstanceNorm(width) for _ in inputs)
+        height, breadth = (side // self.multiple for side in self.padded())
+        self.classifier = Classifier(width * height * breadth, classes)
+
+    def forward(self, images: Tensor) -> Features:
+        map = self.pad(images)
+        blocks = []
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            blocks.append(F.relu(norm(convolution(map))))
+            map = F.avg_pool2d(blocks[-1], 2)
+        embedding = map.flatten(1)
+        return Features(blocks=tuple(blocks), map=map, embedding=embedding, logits=self.classifier(embedding))

@@ -1,0 +1,45 @@
+"""The layers that all networks of the zoo share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Convolution(nn.Conv2d):
+    """A convolution that computes in the precision of its input, whatever the precision its weights are kept in."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(input.dtype)
+        return self._conv_forward(input, self.weight.to(input.dtype), bias)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation with a scale and a shift per channel, statistics in 32 bits.
+
+    The zoo of the condensation papers writes it as a group norm with one channel a group; the two are equal.
+    """
+
+    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.epsilon = epsilon
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            normalised = F.instance_norm(input.float(), weight=self.weight, bias=self.bias, eps=self.epsilon)
+            return normalised.to(input.dtype)
+        # Written out, the compiler fuses it with the activation after it and keeps the layout; the library's operator does neither.
+        wide = input.float()
+        centred = wide - wide.mean((2, 3), keepdim=True)
+        scale = torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + self.epsilon) * self.weight[:, None, None]
+        return (centred * scale + self.bias[:, None, None]).to(input.dtype)
+
+
+class Classifier(nn.Linear):
+    """The linear layer from embedding to logits, always in 32 bits."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input.float(), self.weight.float(), self.bias.float())
