@@ -1,0 +1,11 @@
+"""Encoders: where the features that terms read come from."""
+
+from __future__ import annotations
+
+from datastill.encoders.encoder import Encoder, Session
+from datastill.encoders.fresh import FreshNetwork
+from datastill.encoders.pretrained import PretrainedPool
+from datastill.encoders.pretraining import PretrainedNetwork, pretrain
+from datastill.encoders.recipe import RECIPES, TrainingRecipe
+
+__all__ = ["RECIPES", "Encoder", "FreshNetwork", "PretrainedNetwork", "PretrainedPool", "Session", "TrainingRecipe", "pretrain"]

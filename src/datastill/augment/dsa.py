@@ -1,0 +1,177 @@
+"""Differentiable siamese augmentation (DSA): one family of transformations a class, one draw for real and synthetic images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.errors import unknown
+
+BRIGHTNESS = 1.0
+SATURATION = 2.0
+CONTRAST = 0.5
+CROP = 0.125
+CUTOUT = 0.5
+SCALE = 1.2
+ROTATION = 15.0
+PARAMETERS = 3
+"""The most parameters a family takes."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What was drawn; applied again, it does exactly the same to any number of images.
+
+    Attributes:
+        families: The family of every class.
+        uniforms: ``class image parameter`` in [0, 1); siamese draws have one image, which stands for all.
+    """
+
+    families: tuple[str, ...]
+    uniforms: Tensor
+
+
+@dataclass(frozen=True)
+class DSA:
+    """Draws and applies augmentations; gradients flow through every family.
+
+    Args:
+        families: What to draw from, each with the same chance; see `FAMILIES`. Empty leaves images as they are.
+
+    Reference:
+        Zhao, Bilen: Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, arXiv:2102.08259, section 3.2 and table 8.
+
+    Example:
+        >>> dsa = DSA()
+        >>> draw = dsa.draw([torch.Generator().manual_seed(label) for label in range(2)])
+        >>> dsa(torch.zeros(2, 256, 3, 32, 32), draw).shape, dsa(torch.zeros(2, 10, 3, 32, 32), draw).shape
+        (torch.Size([2, 256, 3, 32, 32]), torch.Size([2, 10, 3, 32, 32]))
+    """
+
+    families: tuple[str, ...] = ("colour", "crop", "cutout", "flip", "scale", "rotate")
+
+    def __post_init__(self) -> None:
+        for family in self.families:
+            if family not in FAMILIES:
+                raise unknown("augmentation family", family, FAMILIES)
+
+    def draw(self, generators: Sequence[torch.Generator], images: int = 1) -> Draw:
+        """Draw a family for every class, and parameters.
+
+        Args:
+            generators: One per class.
+            images: 1 for siamese parameters shared by all images of the class; otherwise parameters for so many images of their own.
+        """
+        if not self.families:
+            return Draw(("none",) * len(generators), torch.zeros(len(generators), images, PARAMETERS))
+        choices = [int(torch.randint(len(self.families), (), generator=generator)) for generator in generators]
+        uniforms = torch.stack([torch.rand(images, PARAMETERS, generator=generator) for generator in generators])
+        return Draw(tuple(self.families[choice] for choice in choices), uniforms)
+
+    def __call__(self, images: Tensor, draw: Draw) -> Tensor:
+        """Apply a draw to ``class image channel height width``, normalised."""
+        parts, order = [], []
+        uniforms = draw.uniforms.to(images.device).expand(-1, images.shape[1], -1)
+        for family in dict.fromkeys(draw.families):
+            rows = [row for row, drawn in enumerate(draw.families) if drawn == family]
+            order += rows
+            transform = FAMILIES.get(family, _unchanged)
+            chosen = images if len(rows) == len(images) else images[rows]
+            augmented = transform(chosen.flatten(0, 1), uniforms[rows].flatten(0, 1))
+            parts.append(augmented.unflatten(0, (len(rows), images.shape[1])))
+        if len(parts) == 1:
+            return parts[0]
+        inverse = torch.tensor(order).argsort().to(images.device)
+        return torch.cat(parts)[inverse]
+
+    def batch(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Augment ``image channel height width`` with one family and parameters for every image, as evaluation does."""
+        return self(images[None], self.draw([generator], len(images)))[0]
+
+
+def _column(uniforms: Tensor, index: int) -> Tensor:
+    return uniforms[:, index, None, None, None]
+
+
+def _unchanged(images: Tensor, uniforms: Tensor) -> Tensor:
+    return images
+
+
+def colour(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Brightness, then saturation about every pixel's mean over channels, then contrast about every image's mean."""
+    images = images + (_column(uniforms, 0) - 0.5) * BRIGHTNESS
+    gray = images.mean(1, keepdim=True)
+    images = (images - gray) * (_column(uniforms, 1) * SATURATION) + gray
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (images - mean) * (_column(uniforms, 2) + CONTRAST) + mean
+
+
+def crop(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Shift by whole pixels, up to an eighth of each side, zeros entering."""
+    count, channels, height, width = images.shape
+    down, right = int(height * CROP + 0.5), int(width * CROP + 0.5)
+    padded = F.pad(images, (right, right, down, down))
+    top = (uniforms[:, 0] * (2 * down + 1)).long()
+    left = (uniforms[:, 1] * (2 * right + 1)).long()
+    rows = (top[:, None] + torch.arange(height, device=images.device))[:, None, :, None]
+    columns = (left[:, None] + torch.arange(width, device=images.device))[:, None, None, :]
+    image = torch.arange(count, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return padded[image, channel, rows, columns]
+
+
+def cutout(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Set a rectangle of half of each side to zero, its centre anywhere, what lies outside cut off."""
+    hidden = [
+        _span(uniforms[:, axis], images.shape[2 + axis])[(slice(None), None, *((slice(None), None) if axis == 0 else (None, slice(None))))]
+        for axis in (0, 1)
+    ]
+    return images.masked_fill(hidden[0] & hidden[1], 0)
+
+
+def _span(uniform: Tensor, side: int) -> Tensor:
+    length = int(side * CUTOUT + 0.5)
+    start = (uniform * (side + 1 - length % 2)).long()[:, None] - length // 2
+    positions = torch.arange(side, device=uniform.device)
+    return (positions >= start) & (positions < start + length)
+
+
+def flip(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Mirror left and right with a chance of one half."""
+    return torch.where(_column(uniforms, 0) < 0.5, images.flip(3), images)
+
+
+def scale(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Scale height and width independently, by 1/1.2 to 1.2."""
+    factors = uniforms[:, :2] * (SCALE - 1 / SCALE) + 1 / SCALE
+    zero = torch.zeros_like(factors[:, 0])
+    return _affine(images, torch.stack([factors[:, 0], zero, zero, zero, factors[:, 1], zero], 1))
+
+
+def rotate(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Rotate by up to 15 degrees either way."""
+    angle = (uniforms[:, 0] - 0.5) * 2 * ROTATION * math.pi / 180
+    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    aspect = images.shape[2] / images.shape[3]
+    return _affine(images, torch.stack([cosine, -sine * aspect, zero, sine / aspect, cosine, zero], 1))
+
+
+def _affine(images: Tensor, matrix: Tensor) -> Tensor:
+    grid = F.affine_grid(matrix.view(-1, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+FAMILIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    function.__name__: function for function in (colour, crop, cutout, flip, scale, rotate)
+}
+"""Every family: a function of images and of uniform numbers, ``image parameter``, that its parameters are made from."""
+
+
+def families(*, flip: bool) -> tuple[str, ...]:
+    """The families for a data set: all, without the mirror where it changes a class."""
+    return tuple(name for name in FAMILIES if flip or name != "flip")

@@ -1,0 +1,202 @@
+"""The one explicit loop: step, record, checkpoint, validate."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill import provenance
+from datastill.artifact import DistilledSet, Origin
+from datastill.data import DataSet, load, parse
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.evaluate import Protocol, Scorer
+from datastill.methods import Method, Stepper, method
+from datastill.progress import progress
+from datastill.run import Run
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+def distill(
+    data: DataSet | str = "digits",
+    *,
+    method: Method | str = "dm+iid",
+    ipc: int = 10,
+    iterations: int = 2000,
+    seed: int = 0,
+    out: Path | str | None = None,
+    resume: bool = False,
+    preset: str = "paper",
+    settings: Sequence[str] = (),
+    validate_at: Sequence[int] = (),
+    validation_protocol: Protocol | None = None,
+    engine: Engine | None = None,
+) -> DistilledSet:
+    """Distil a data set.
+
+    Args:
+        data: A data set or its name in the grammar of `datastill.load`.
+        method: A method, or its name in the grammar ``METHOD[+TERM...]``.
+        ipc: Synthetic images per class.
+        iterations: Steps in all.
+        seed: The same seed gives the same bits on the same machine.
+        out: The run's folder; None keeps nothing.
+        resume: Whether to continue the run in `out`; it may have more iterations than before, everything else must agree.
+        preset: Which published values to use, if `method` is a name.
+        settings: Changes to them, as in `datastill.methods.method`.
+        validate_at: Iterations after which a network is trained on the set and tested on the validation split.
+        validation_protocol: How; by default the DC protocol.
+        engine: How to run; by default what suits the job.
+
+    Returns:
+        The distilled set after the last iteration.
+
+    Raises:
+        UserError: If anything given is unknown or does not fit together.
+    """
+    _check(ipc, iterations, validate_at)
+    data = load(data) if isinstance(data, str) else data
+    if isinstance(method, str):
+        method = _named(method, data, ipc, preset, settings)
+    elif settings:
+        raise UserError("settings change a method given by name; set the fields of a method object instead")
+    if validate_at:
+        data.split("validation")
+    engine = engine or Engine.choose(operations=method.operations(data, ipc) * iterations)
+    protocol = validation_protocol or Protocol()
+    config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
+    run = Run(Path(out)) if out is not None else None
+    done, state = run.begin(config, resume=resume) if run else (0, {})
+    if done > iterations:
+        raise UserError(f"{out} has {done} iterations already; ask for as many or more with --iterations, or choose another --out")
+    stepper = method.open(data, engine, ipc, seed)
+    if state:
+        stepper.restore(state)
+        log.warning("continuing %s at iteration %d", out, done)
+    validate = Validation(data, stepper, run, seed, validate_at, protocol)
+    try:
+        _loop(stepper, run, validate, method.name, done, iterations)
+    finally:
+        if run:
+            run.close()
+    origin = Origin(
+        data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
+        method=method.name, seed=seed, iterations=iterations, version=provenance.package_version(),
+    )  # fmt: skip
+    distilled = DistilledSet(*flat(stepper.images()), origin)
+    if run:
+        distilled.save(run.folder / "distilled")
+    return distilled
+
+
+def _loop(stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int) -> None:
+    validate(done)
+    saved = time.monotonic()
+    with progress(title, iterations, done=done) as bar:
+        for iteration in range(done, iterations):
+            began = time.monotonic()
+            figures = stepper.step(iteration)
+            completed = iteration + 1
+            if run:
+                run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
+                due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+                if due or completed == iterations or completed in validate.due:
+                    run.checkpoint(completed, stepper.state())
+                    saved = time.monotonic()
+            bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+            validate(completed)
+
+
+class Validation:
+    """Trains a network on the set at chosen iterations and tests it on the validation split.
+
+    Args:
+        data: What is distilled.
+        stepper: Gives the images.
+        run: Takes the figures; those it has already are not made again.
+        seed: The run's seed.
+        due: Iterations, 0 for the initial images.
+        protocol: How the network is trained.
+    """
+
+    def __init__(
+        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol
+    ) -> None:
+        known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
+        self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
+        self.due = set(due) - known
+        self.scorer: Scorer | None = None
+
+    def __call__(self, iteration: int) -> None:
+        """Do what is due after an iteration."""
+        if iteration not in self.due:
+            return
+        images, labels = flat(self.stepper.images())
+        if self.scorer is None:
+            engine = Engine.choose(operations=3e13)
+            self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, engine)
+        score = self.scorer.score(images, labels, [(self.seed, iteration, "validation")])
+        log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
+        if self.run:
+            self.run.snapshot(iteration, images)
+            self.run.record({"iteration": iteration, "validation_accuracy": score.mean})
+            self.run.flush()
+
+
+def describe(
+    data: DataSet,
+    method: Method,
+    ipc: int,
+    iterations: int,
+    seed: int,
+    validate_at: Sequence[int],
+    protocol: Protocol,
+    engine: Engine,
+) -> dict[str, Any]:
+    """Everything needed to repeat a run, as plain values."""
+    return {
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "mean": list(data.mean),
+            "std": list(data.std),
+        },
+        "method": method.describe(),
+        "ipc": ipc,
+        "seed": seed,
+        "engine": engine.describe(),
+        "iterations": iterations,
+        "validate_at": {"iterations": sorted(validate_at), "network": protocol.network, "epochs": protocol.passes},
+        "made_by": {"datastill": provenance.package_version(), "commit": provenance.commit(), "machine": provenance.machine()},
+    }
+
+
+def flat(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn ``class image ...`` into ``image ...`` and labels."""
+    return images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1])
+
+
+def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:
+    return method(name, data=parse(data.name)[0], classes=data.classes, ipc=ipc, preset=preset, settings=settings)
+
+
+def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:
+    if ipc < 1 or iterations < 1:
+        raise UserError(f"distilling needs an IPC and a number of iterations of at least 1, got {ipc} and {iterations}")
+    late = [iteration for iteration in validate_at if not 0 <= iteration <= iterations]
+    if late:
+        raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
+
+
+__all__ = ["distill"]

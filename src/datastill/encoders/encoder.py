@@ -1,0 +1,66 @@
+"""What every encoder is: the network of a step, and its features of real and synthetic images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.networks import Features, Network, build
+
+
+@dataclass(frozen=True)
+class Encoder(ABC):
+    """Says where features come from; `open` makes the session that computes them.
+
+    Attributes:
+        network: A name of `datastill.networks.NETWORKS`.
+    """
+
+    network: str = "convnet"
+
+    @abstractmethod
+    def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
+        """Prepare everything for a run: build the network, pretrain what is missing.
+
+        Args:
+            data: What is distilled.
+            engine: How to run.
+            seed: The run's seed.
+            fields: The fields of `Features` that the terms read.
+        """
+
+
+class Session(ABC):
+    """An encoder during a run: one frozen network in place, given new weights every step.
+
+    Args:
+        network: The network's name.
+        data: What is distilled.
+        engine: How to run.
+        fields: The fields of `Features` to compute.
+    """
+
+    def __init__(self, network: str, data: DataSet, engine: Engine, fields: Sequence[str]) -> None:
+        self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
+        self.network.freeze(engine.precision)
+        self._real = engine.runner(self.network, fields)
+        self._synthetic = engine.runner(self.network, fields)
+
+    @abstractmethod
+    def begin(self, iteration: int) -> None:
+        """Put the weights of an iteration in place; a function of the iteration and the seed, not of what ran before."""
+
+    def real(self, images: Tensor) -> Features:
+        """Features of ``class image channel height width``, without gradients, stacked by class."""
+        with torch.no_grad():
+            return self._real(images.flatten(0, 1)).stack(len(images))
+
+    def synthetic(self, images: Tensor) -> Features:
+        """Features of ``class image channel height width``, with gradients to the images, stacked by class."""
+        return self._synthetic(images.flatten(0, 1)).stack(len(images))

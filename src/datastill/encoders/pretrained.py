@@ -1,0 +1,65 @@
+"""A pool of networks pretrained on the real images, one of them for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from datastill import random
+from datastill.data import DataSet
+from datastill.encoders.encoder import Encoder, Session
+from datastill.encoders.pretraining import PretrainedNetwork, pretrain
+from datastill.encoders.recipe import RECIPES, TrainingRecipe
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.files import load_tensors
+
+
+@dataclass(frozen=True)
+class PretrainedPool(Encoder):
+    """Draws one network of a pool every iteration; what is missing of the pool is trained first, saying so.
+
+    Args:
+        network: A name of `datastill.networks.NETWORKS`; ResNet18 in the paper.
+        count: Networks in the pool.
+        recipe: How they are trained.
+
+    Reference:
+        IID, CVPR 2024, section 3.2: Eq. 3 is computed in a pretrained ResNet18.
+    """
+
+    network: str = "resnet18"
+    count: int = 1
+    recipe: TrainingRecipe = field(default_factory=lambda: RECIPES["fast"])
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UserError(f"a pool needs at least one network, got {self.count}")
+
+    def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
+        """Train what is missing and load the pool (see `Encoder.open`)."""
+        pool = pretrain(data, self.network, self.count, self.recipe, engine)
+        return PoolSession(self.network, data, engine, fields, seed, pool)
+
+
+class PoolSession(Session):
+    """A `PretrainedPool` during a run."""
+
+    def __init__(
+        self, network: str, data: DataSet, engine: Engine, fields: Sequence[str], seed: int, pool: Sequence[PretrainedNetwork]
+    ) -> None:
+        super().__init__(network, data, engine, fields)
+        self.seed, self.current = seed, -1
+        self.weights = [load_tensors(member.path)[0] for member in pool]
+
+    def begin(self, iteration: int) -> None:
+        """Put the weights of the network drawn for an iteration in place."""
+        chosen = int(torch.randint(len(self.weights), (), generator=random.generator(self.seed, iteration, "pool")))
+        if chosen == self.current:
+            return
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(self.weights[chosen][name])
+        self.current = chosen

@@ -1,0 +1,321 @@
+"""The one evaluation protocol: train networks from scratch on a set, test them, repeat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.artifact import DistilledSet
+from datastill.augment import DSA, families
+from datastill.data import ClassImages, DataSet, load
+from datastill.engine import Engine, Trainer
+from datastill.errors import UserError, unknown
+from datastill.networks import NETWORKS, Network, build
+from datastill.operations import forward_operations
+from datastill.progress import Progress, progress
+
+COMPARISONS: dict[str, str] = {
+    "rendering": "the 8-bit rendering of the set",
+    "random": "a random real subset of the same size",
+}
+"""What a set may be compared with."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a network is trained on a set.
+
+    The default is the protocol of the condensation papers ("DC protocol"): at half time the learning rate falls to a tenth and the
+    momentum starts afresh. The last iteration is what counts.
+
+    Attributes:
+        network: A name of `datastill.networks.NETWORKS`.
+        epochs: Passes over the set; None is 1,000 with augmentation and 300 without.
+        augment: Whether DSA is applied, parameters for every image.
+        learning_rate: Of SGD.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        batch: Images a step.
+
+    Reference:
+        Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
+    """
+
+    network: str = "convnet"
+    epochs: int | None = None
+    augment: bool = True
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    batch: int = 256
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise unknown("network", self.network, NETWORKS)
+        if self.epochs is not None and self.epochs < 1:
+            raise UserError(f"evaluation needs at least 1 epoch, got {self.epochs}")
+
+    @property
+    def passes(self) -> int:
+        """The number of epochs."""
+        return self.epochs or (1000 if self.augment else 300)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What networks trained on a set reach.
+
+    Attributes:
+        accuracies: Top-1 in percent of every network.
+        confusion: ``true predicted``, images summed over the networks.
+    """
+
+    accuracies: tuple[float, ...]
+    confusion: Tensor = field(repr=False)
+
+    @property
+    def mean(self) -> float:
+        """Mean top-1 in percent."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over the networks as the papers give it (divided by n), in points."""
+        return math.sqrt(sum((value - self.mean) ** 2 for value in self.accuracies) / len(self.accuracies))
+
+    @property
+    def interval(self) -> float:
+        """Half width of the 95% confidence interval of the mean (Student's t), in points; NaN for one network."""
+        from scipy.stats import t
+
+        count = len(self.accuracies)
+        if count < 2:
+            return math.nan
+        return float(t.ppf(0.975, count - 1)) * self.std * math.sqrt(count / (count - 1)) / math.sqrt(count)
+
+    @property
+    def per_class(self) -> tuple[float, ...]:
+        """Accuracy of every class in percent; NaN for a class without images."""
+        hits = self.confusion.diag().double()
+        return tuple((100 * hits / self.confusion.sum(1)).tolist())
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "accuracy": self.mean,
+            "std": self.std,
+            "interval95": None if math.isnan(self.interval) else self.interval,
+            "n": len(self.accuracies),
+            "accuracies": list(self.accuracies),
+            "per_class": [None if math.isnan(value) else value for value in self.per_class],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of a distilled set, and of what it is compared with.
+
+    Attributes:
+        score: Of the float images.
+        comparisons: Scores by the names of `COMPARISONS`.
+        protocol: How the networks were trained.
+        split: What they were tested on.
+        seed: Network i has weights and augmentation from (seed, i).
+        data: The data set's name.
+        class_names: One per class.
+    """
+
+    score: Score
+    comparisons: dict[str, Score]
+    protocol: Protocol
+    split: str
+    seed: int
+    data: str
+    class_names: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "data": self.data,
+            "split": self.split,
+            "seed": self.seed,
+            "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
+            "class_names": list(self.class_names),
+            **self.score.describe(),
+            "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
+        }
+
+
+def evaluate(
+    distilled: DistilledSet | Path | str,
+    *,
+    network: str = "convnet",
+    repeats: int = 5,
+    seed: int = 0,
+    split: str = "test",
+    data: DataSet | str | None = None,
+    compare: Sequence[str] = tuple(COMPARISONS),
+    protocol: Protocol | None = None,
+    engine: Engine | None = None,
+) -> Evaluation:
+    """Train networks from scratch on a distilled set and test them on real images.
+
+    Args:
+        distilled: The set, a run's or set's folder, or a ``.pt`` file of the DC code (then `data` must be named).
+        network: A name of `datastill.networks.NETWORKS`; ignored if `protocol` is given.
+        repeats: Networks, each with weights of its own.
+        seed: The same seed gives the same numbers.
+        split: "test" to report, "validation" to choose.
+        data: What to test on; by default what the set was distilled from.
+        compare: Which of `COMPARISONS` to train on as well, in the same way.
+        protocol: How to train; by default the DC protocol.
+        engine: How to run; by default what suits the job.
+
+    Returns:
+        Mean, deviation, interval, per-class accuracy and confusion matrix, of the set and of each comparison.
+
+    Raises:
+        UserError: If the set does not fit the data, or a name is unknown.
+    """
+    if repeats < 1:
+        raise UserError(f"evaluation needs at least one network, got --repeats {repeats}")
+    for name in compare:
+        if name not in COMPARISONS:
+            raise unknown("comparison", name, COMPARISONS)
+    protocol = protocol or Protocol(network)
+    distilled, data = resolve(distilled, data)
+    examined = data.split(split)
+    sets = {"set": (distilled.images, distilled.labels)}
+    if "rendering" in compare:
+        sets["rendering"] = (distilled.rendered().images, distilled.labels)
+    if "random" in compare:
+        sets["random"] = random_subset(data, distilled.labels, seed)
+    engine = engine or Engine.choose(operations=operations(distilled, protocol) * repeats * len(sets))
+    scorer = Scorer(data, examined, protocol, engine)
+    steps = scorer.steps(len(distilled)) * repeats * len(sets)
+    scores = {}
+    with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
+        for name, (images, labels) in sets.items():
+            scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar)
+    return Evaluation(scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names)
+
+
+class Scorer:
+    """Trains networks on sets and tests them, with one network compiled once.
+
+    Args:
+        data: Where the images come from.
+        examined: What to test on.
+        protocol: How to train.
+        engine: How to run.
+    """
+
+    def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine) -> None:
+        self.data, self.examined, self.protocol, self.engine = data, examined, protocol, engine
+        network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
+        self.network = engine.place(network)
+        self.trainer = Trainer(
+            engine,
+            self.network,
+            learning_rate=protocol.learning_rate,
+            momentum=protocol.momentum,
+            weight_decay=protocol.weight_decay,
+        )
+        self.runner = engine.runner(self.network, ("logits",))
+        self.augmentation = DSA(families(flip=data.flip) if protocol.augment else ())
+
+    def steps(self, images: int) -> int:
+        """Training steps that one network takes on so many images."""
+        return self.protocol.passes * -(-images // self.protocol.batch)
+
+    def score(self, images: Tensor, labels: Tensor, paths: Sequence[tuple[int | str, ...]], bar: Progress | None = None) -> Score:
+        """Train and test one network for every path of randomness.
+
+        Args:
+            images: Normalised ``image channel height width``.
+            labels: ``image``.
+            paths: What each network's weights, order and augmentation derive from.
+            bar: Counts the training steps.
+        """
+        confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
+        accuracies = []
+        for path in paths:
+            self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
+            matrix = confusion_matrix(self.network, self.runner, self.examined, self.data)
+            accuracies.append(100 * int(matrix.diag().sum()) / len(self.examined))
+            confusion += matrix
+        return Score(tuple(accuracies), confusion)
+
+    def _train(self, images: Tensor, labels: Tensor, path: tuple[int | str, ...], bar: Progress | None) -> None:
+        seed = random.derive(0, "evaluation", *path)
+        self.network.reset(random.generator(seed, "weights"))
+        self.trainer.set_learning_rate(self.protocol.learning_rate, restart_momentum=True)
+        passes = self.protocol.passes
+        for epoch in range(passes):
+            if epoch == passes // 2:
+                self.trainer.set_learning_rate(self.protocol.learning_rate / 10, restart_momentum=True)
+            order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
+            for number, rows in enumerate(order.split(self.protocol.batch)):
+                augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
+                loss, hits = self.trainer.step(augmented, labels[rows])
+                if bar:
+                    bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
+
+
+def confusion_matrix(network: Network, runner: Any, examined: ClassImages, data: DataSet) -> Tensor:
+    """Count ``true predicted`` of a network on a split, without augmentation."""
+    matrix = torch.zeros(data.classes, data.classes, dtype=torch.int64)
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        for block in torch.arange(len(examined)).split(1024):
+            predicted = runner(data.normalise(examined.gather(block)).to(device)).logits.argmax(1).cpu()
+            pairs = examined.labels[block] * data.classes + predicted
+            matrix += torch.bincount(pairs, minlength=data.classes**2).view_as(matrix)
+    return matrix
+
+
+def random_subset(data: DataSet, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw real training images with the same number per class as a set, normalised, with their labels."""
+    counts = torch.bincount(labels, minlength=data.classes).tolist()
+    rows = [
+        data.train.draw(label, count, random.generator(seed, label, "random subset")) for label, count in enumerate(counts) if count
+    ]
+    positions = torch.cat(rows)
+    return data.normalise(data.train.gather(positions)), data.train.labels[positions]
+
+
+def operations(distilled: DistilledSet, protocol: Protocol) -> float:
+    """Floating-point operations that training one network takes."""
+    size = (int(distilled.images.shape[2]), int(distilled.images.shape[3]))
+    network = build(protocol.network, channels=distilled.images.shape[1], classes=len(distilled.origin.class_names), size=size)
+    return 3 * forward_operations(network) * len(distilled) * protocol.passes
+
+
+def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
+    """Load a set and the data it is tested on, and check that they fit."""
+    if isinstance(data, str):
+        data = load(data)
+    if not isinstance(distilled, DistilledSet):
+        path = Path(distilled)
+        if path.suffix in (".pt", ".pth"):
+            if data is None:
+                raise UserError(f"{path} does not say what it was distilled from: name it with --data, for example --data cifar10")
+            distilled = DistilledSet.load_dc(path, data)
+        else:
+            distilled = DistilledSet.load(path)
+    data = data or load(distilled.origin.data)
+    shape = (data.channels, *data.size)
+    if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
+        raise UserError(
+            f"the set ({len(distilled.origin.class_names)} classes, images {tuple(distilled.images.shape[1:])}) does not fit the data set "
+            f"{data.name} ({data.classes} classes, images {shape}); name the right one with --data"
+        )
+    return distilled, data

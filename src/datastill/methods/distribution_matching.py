@@ -1,0 +1,212 @@
+"""The kind of method that matches distributions: terms on features, summed, and a step of SGD on the pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.augment import DSA, families
+from datastill.data import DataSet
+from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.methods.method import Method, Stepper
+from datastill.networks import FIELDS, Features, build
+from datastill.operations import forward_operations
+from datastill.terms import Term
+
+INITIALISATIONS = ("real", "noise")
+CHUNK = 256
+"""Synthetic images that are in memory with their gradients at a time; more classes go in several chunks."""
+
+
+@dataclass(frozen=True)
+class DistributionMatching(Method):
+    """Terms on the features of encoders: ``L = sum_term weight * term(real, synthetic)``, summed over classes.
+
+    Add a term with ``method + term``.
+
+    Attributes:
+        terms: The summands of the loss.
+        encoders: Where features come from, by the names that terms refer to.
+        learning_rate: Of SGD on the pixels.
+        momentum: Of SGD on the pixels.
+        real_batch: Real images per class and step.
+        initialisation: "real" starts from real images, "noise" from normal noise.
+        augment: Whether DSA is applied, one draw a class for real and synthetic images.
+    """
+
+    terms: tuple[Term, ...] = ()
+    encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork(), "pretrained": PretrainedPool()})
+    learning_rate: float = 1.0
+    momentum: float = 0.5
+    real_batch: int = 256
+    initialisation: str = "real"
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+        if self.real_batch < 1 or self.learning_rate <= 0 or not 0 <= self.momentum < 1:
+            raise UserError(
+                f"{self.name} needs a real batch of at least 1, a learning rate above 0 and a momentum in [0, 1), "
+                f"got {self.real_batch}, {self.learning_rate} and {self.momentum}"
+            )
+        for term in self.terms:
+            if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
+                raise UserError(
+                    f"the term '{term.name}' reads {', '.join(term.reads)} of the encoder '{term.encoder}'; "
+                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)}"
+                )
+        names = [term.name for term in self.terms]
+        if len(set(names)) < len(names):
+            raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
+
+    def __add__(self, term: Term) -> DistributionMatching:
+        """The same method with one more term."""
+        return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
+
+    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
+        """Check the terms against the IPC, pretrain what is missing, initialise the pixels (see `Method.open`)."""
+        for term in self.terms:
+            if ipc < term.least_images:
+                raise UserError(
+                    f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: "
+                    f"use --ipc {term.least_images} or more, or leave out +{term.name}"
+                )
+        smallest = min(data.train.counts)
+        if self.initialisation == "real" and smallest < ipc:
+            name = data.class_names[data.train.counts.index(smallest)]
+            raise UserError(
+                f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: use --ipc {smallest} or less, or --init noise"
+            )
+        return MatchingStepper(self, data, engine, ipc, seed)
+
+    def operations(self, data: DataSet, ipc: int) -> float:
+        """Forward over real, forward and backward over synthetic images, for every encoder (see `Method.operations`)."""
+        total = 0.0
+        for name, encoder in self.encoders.items():
+            terms = [term for term in self.terms if term.encoder == name]
+            images = data.classes * (2 * ipc * bool(terms) + self.real_batch * any(term.compares for term in terms))
+            if images:
+                network = build(encoder.network, channels=data.channels, classes=data.classes, size=data.size)
+                total += images * forward_operations(network)
+        return total
+
+    def describe(self) -> dict[str, Any]:
+        """Terms and encoders by class and fields (see `Method.describe`)."""
+        return {
+            "kind": type(self).__name__,
+            "name": self.name,
+            "terms": {term.name: {"class": _qualified(term), **asdict(term)} for term in self.terms},
+            "encoders": {
+                name: {"class": _qualified(encoder), **asdict(encoder)}
+                for name, encoder in self.encoders.items()
+                if any(term.encoder == name for term in self.terms)
+            },
+            "learning_rate": self.learning_rate,
+            "momentum": self.momentum,
+            "real_batch": self.real_batch,
+            "initialisation": self.initialisation,
+            "augment": self.augment,
+        }
+
+
+class MatchingStepper(Stepper):
+    """A `DistributionMatching` method during a run."""
+
+    def __init__(self, method: DistributionMatching, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
+        self.method, self.data, self.engine, self.seed = method, data, engine, seed
+        self.terms = {name: [term for term in method.terms if term.encoder == name] for name in method.encoders}
+        self.terms = {name: terms for name, terms in self.terms.items() if terms}
+        self.encoders = {
+            name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()
+        }
+        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.real_batch = min(method.real_batch, max(data.train.counts))
+        self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
+        self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
+        self.chunks = torch.arange(data.classes).split(max(1, CHUNK // ipc))
+
+    def step(self, iteration: int) -> dict[str, float]:
+        """Draw, encode, add the terms, step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        for encoder in self.encoders.values():
+            encoder.begin(iteration)
+        values = dict.fromkeys((term.name for term in self.method.terms), 0.0)
+        for chunk in self.chunks:
+            loss = torch.zeros((), device=self.engine.device)
+            for term, value in self._terms(iteration, chunk.tolist()):
+                loss = loss + term.weight * value
+                values[term.name] += float(value.detach())
+            torch.autograd.backward(loss)
+        self.optimizer.step()
+        total = sum(term.weight * values[term.name] for term in self.method.terms)
+        if not math.isfinite(total):
+            raise UserError(
+                f"the loss is not finite at iteration {iteration + 1} ({', '.join(f'{name} {value:.3g}' for name, value in values.items())}): "
+                f"lower the term's weight, or --lr"
+            )
+        return {"loss": total, **values}
+
+    def images(self) -> Tensor:
+        """The pixels (see `Stepper.images`)."""
+        return self.pixels.detach().cpu().clone()
+
+    def state(self) -> dict[str, Tensor]:
+        """The pixels and their momentum (see `Stepper.state`)."""
+        momentum = self.optimizer.state[self.pixels].get("momentum_buffer")
+        return {"pixels": self.pixels.detach(), **({} if momentum is None else {"momentum": momentum})}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over pixels and momentum (see `Stepper.restore`)."""
+        with torch.no_grad():
+            self.pixels.copy_(state["pixels"])
+        if "momentum" in state:
+            self.optimizer.state[self.pixels]["momentum_buffer"] = state["momentum"].to(self.pixels)
+
+    def _terms(self, iteration: int, classes: Sequence[int]) -> list[tuple[Term, Tensor]]:
+        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation") for label in classes])
+        synthetic = self.augmentation(self.pixels[classes[0] : classes[-1] + 1], draw)
+        real: Tensor | None = None
+        values = []
+        for name, terms in self.terms.items():
+            of_real = _NOTHING
+            if any(term.compares for term in terms):
+                real = self._real(iteration, classes, draw) if real is None else real
+                of_real = self.encoders[name].real(real)
+            of_synthetic = self.encoders[name].synthetic(synthetic)
+            values += [(term, term(of_real, of_synthetic)) for term in terms]
+        return values
+
+    def _real(self, iteration: int, classes: Sequence[int], draw: Any) -> Tensor:
+        rows = [
+            self.data.train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes
+        ]
+        images = self.data.normalise(self.data.train.gather(torch.cat(rows))).to(self.engine.device)
+        return self.augmentation(images.unflatten(0, (len(classes), -1)), draw)
+
+
+_NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
+
+
+def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
+    return tuple(name for name in FIELDS if any(name in term.reads for term in terms))
+
+
+def _initial(initialisation: str, data: DataSet, ipc: int, seed: int) -> Tensor:
+    generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
+    if initialisation == "noise":
+        return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
+    rows = [data.train.draw(label, ipc, generator) for label, generator in enumerate(generators)]
+    return data.normalise(data.train.gather(torch.cat(rows))).unflatten(0, (data.classes, ipc))
+
+
+def _qualified(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"

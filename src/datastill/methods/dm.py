@@ -1,0 +1,31 @@
+"""DM: dataset condensation with distribution matching."""
+
+from __future__ import annotations
+
+from datastill.encoders import FreshNetwork, PretrainedPool
+from datastill.methods.distribution_matching import DistributionMatching
+from datastill.setting import Setting
+from datastill.terms import MeanMatching
+
+
+def dm(setting: Setting) -> DistributionMatching:
+    """Match class means in a fresh random network every step.
+
+    ``L_DM = sum_c |mean_i f_theta(A(x_i^c)) - mean_j f_theta(A(s_j^c))|^2``, theta random, A the siamese augmentation.
+
+    Args:
+        setting: Looks up the learning rate: 10 for CIFAR-10 at IPC 100 and above, 1 elsewhere.
+
+    Reference:
+        Zhao, Bilen: Dataset Condensation with Distribution Matching, WACV 2023, arXiv:2110.04181, Eq. 6.
+    """
+    return DistributionMatching(
+        name="dm",
+        terms=(MeanMatching(),),
+        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18")},
+        learning_rate=10.0 if setting.data == "cifar10" and setting.ipc >= 100 else 1.0,
+        momentum=0.5,
+        real_batch=256,
+        initialisation="real",
+        augment=True,
+    )

@@ -1,0 +1,89 @@
+"""The grammar of methods, ``METHOD[+TERM...]``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from datastill.errors import UserError, unknown
+from datastill.methods.distribution_matching import DistributionMatching
+from datastill.methods.dm import dm
+from datastill.setting import PRESETS, Setting
+from datastill.terms import BUNDLES, TERMS
+
+METHODS: dict[str, Callable[[Setting], DistributionMatching]] = {function.__name__: function for function in (dm,)}
+"""Every base method by name."""
+
+
+def method(
+    name: str, *, data: str = "digits", classes: int = 10, ipc: int = 10, preset: str = "paper", settings: Sequence[str] = ()
+) -> DistributionMatching:
+    """Compose a method from its name.
+
+    Args:
+        name: A base method, then terms: ``dm``, ``dm+cc``, ``dm+cm``, ``dm+iid`` (which is ``dm+cc+cm``).
+        data: Catalogue name of the data set, which published hyper-parameters depend on.
+        classes: Number of classes.
+        ipc: Synthetic images per class.
+        preset: "paper" or "code", see `datastill.setting.PRESETS`.
+        settings: Changes to the published values, each ``TERM.FIELD=VALUE`` or ``FIELD=VALUE``: ``cc.form=squared``, ``real_batch=64``.
+
+    Raises:
+        UserError: If a name, a field or a value is unknown.
+
+    Example:
+        >>> [term.name for term in method("dm+iid").terms]
+        ['mm', 'cc', 'cm']
+        >>> method("dm+cc", ipc=50, settings=["cc.alpha=0.1"]).terms[1]
+        ClassCentralization(weight=0.003, form='hinge', alpha=0.1, beta=0.5)
+    """
+    base, *extra = name.lower().split("+")
+    if base not in METHODS:
+        raise unknown("method", base, METHODS, hint="A method is METHOD[+TERM...], for example dm+iid.")
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    setting = Setting(data, classes, ipc, preset)
+    composed = METHODS[base](setting)
+    for short in extra:
+        for term in BUNDLES.get(short, (short,)):
+            if term not in TERMS:
+                raise unknown("term", term, [*TERMS, *BUNDLES], hint=f"It came in the method '{name}'.")
+            composed = composed + TERMS[term].suited(setting)
+    composed = dataclasses.replace(composed, name=name.lower())
+    for change in settings:
+        composed = _changed(composed, change)
+    return composed
+
+
+def _changed(composed: DistributionMatching, change: str) -> DistributionMatching:
+    path, equals, value = change.partition("=")
+    owner, _, field = path.rpartition(".")
+    if not equals or not field:
+        raise UserError(f"'{change}' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
+    if not owner:
+        return _replaced(composed, field, value, composed.name)
+    if owner in composed.encoders:
+        encoders = {**composed.encoders, owner: _replaced(composed.encoders[owner], field, value, owner)}
+        return dataclasses.replace(composed, encoders=encoders)
+    names = [term.name for term in composed.terms]
+    if owner not in names:
+        raise unknown("term", owner, [*names, *composed.encoders], hint=f"It came in the setting '{change}'.")
+    terms = tuple(_replaced(term, field, value, owner) if term.name == owner else term for term in composed.terms)
+    return dataclasses.replace(composed, terms=terms)
+
+
+def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
+    plain = {entry.name: getattr(thing, entry.name) for entry in dataclasses.fields(thing)}
+    plain = {key: current for key, current in plain.items() if isinstance(current, bool | int | float | str) and key != "name"}
+    if field not in plain:
+        raise unknown(f"setting of {name}", field, plain)
+    current = plain[field]
+    try:
+        if isinstance(current, bool):
+            converted: Any = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        else:
+            converted = type(current)(value)
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{name}.{field} must be a {type(current).__name__} like {current}, got '{value}'") from error
+    return dataclasses.replace(thing, **{field: converted})

@@ -1,0 +1,59 @@
+"""What every method is, whatever its kind: a named recipe that opens a stepper."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.engine import Engine
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to make a distilled set. A subclass of this class is a *kind*, which owns what a step is.
+
+    Attributes:
+        name: As the user wrote it, for example "dm+iid".
+    """
+
+    name: str
+
+    @abstractmethod
+    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
+        """Prepare a run.
+
+        Raises:
+            UserError: If the method cannot work with this data set or IPC.
+        """
+
+    @abstractmethod
+    def operations(self, data: DataSet, ipc: int) -> float:
+        """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Everything needed to make the method again, as plain values for a run's configuration."""
+
+
+class Stepper(ABC):
+    """A method during a run. Iterations are numbered from 0."""
+
+    @abstractmethod
+    def step(self, iteration: int) -> dict[str, float]:
+        """Take one step and return its figures by name."""
+
+    @abstractmethod
+    def images(self) -> Tensor:
+        """The synthetic images now: float32 ``class image channel height width``, normalised, on the CPU."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, besides the iteration and the seed."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over a `state`."""

@@ -1,0 +1,53 @@
+"""What made a result: versions, commit, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+
+@cache
+def package_version() -> str:
+    """The installed version of this package."""
+    try:
+        return version("datastill")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@cache
+def commit() -> str:
+    """The commit of the checkout that the package runs from, with ``+`` if it has changes; "" for an installed package."""
+    here = Path(__file__).resolve().parent
+    try:
+        revision = _git(here, "rev-parse", "HEAD")
+        return revision[:12] + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no", "--", str(here)) else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def machine() -> dict[str, str | int]:
+    """Processor, cores, threads, versions."""
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        models = [line.split(":", 1)[1].strip() for line in information.read_text().splitlines() if line.startswith("model name")]
+        name = models[0] if models else name
+    return {
+        "processor": name,
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    return result.stdout.strip()

@@ -1,0 +1,174 @@
+"""A run's folder: its configuration, metrics and checkpoints, all of them whole at any moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+from torch import Tensor
+
+from datastill.errors import UserError
+from datastill.files import load_tensors, save_tensors, storage_error, write_atomic
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""Checkpoints that are kept: if the newest is damaged, the one before is used."""
+EXTENDABLE = ("iterations", "validate_at", "made_by")
+"""What may differ between a run and its continuation: no step depends on it."""
+
+
+class Run:
+    """The folder of one run.
+
+    Attributes:
+        folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._metrics: TextIO | None = None
+
+    def begin(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
+        """Open the folder, new or to be continued.
+
+        Args:
+            config: Everything needed to repeat the run.
+            resume: Whether to continue what is there.
+
+        Returns:
+            Steps done, and the state to restore (empty for a new run).
+
+        Raises:
+            UserError: If the folder holds a run and `resume` is false, or a run of another configuration.
+        """
+        existing = self.config()
+        if existing is not None and not resume:
+            raise UserError(f"{self.folder} holds a run already: continue it with --resume, or choose another --out")
+        if existing is None and self.folder.is_dir() and any(entry.name != ".DS_Store" for entry in self.folder.iterdir()):
+            raise UserError(f"{self.folder} is not empty and holds no run; choose another --out")
+        if existing is not None:
+            self._require_same(existing, config)
+        iteration, state = self._newest()
+        write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
+        self._truncate_metrics(iteration)
+        return iteration, state
+
+    def config(self) -> dict[str, Any] | None:
+        """The run's configuration, or None for a folder without one."""
+        path = self.folder / "config.yaml"
+        try:
+            content = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{path} is damaged: expected a run's configuration")
+        return content
+
+    def record(self, entry: Mapping[str, Any]) -> None:
+        """Append a line to ``metrics.jsonl``."""
+        try:
+            if self._metrics is None:
+                self._metrics = (self.folder / "metrics.jsonl").open("a")
+            self._metrics.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise storage_error(error, self.folder / "metrics.jsonl") from error
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every whole line of ``metrics.jsonl``; a line cut off by a kill is left out."""
+        path = self.folder / "metrics.jsonl"
+        return [entry for line in path.read_text().splitlines() if (entry := _parsed(line))] if path.exists() else []
+
+    def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
+        """Write a checkpoint atomically, after the metrics it stands on, and drop the oldest."""
+        self.flush()
+        folder = self.folder / "checkpoint"
+        save_tensors(folder / f"{iteration:08d}.safetensors", state, {"iteration": str(iteration)})
+        for path in sorted(folder.glob("*.safetensors"))[:-KEPT]:
+            path.unlink()
+
+    def snapshot(self, iteration: int, images: Tensor) -> None:
+        """Keep the images of an iteration, for curves."""
+        save_tensors(self.folder / "snapshots" / f"{iteration:08d}.safetensors", {"images": images}, {"iteration": str(iteration)})
+
+    def flush(self) -> None:
+        """Bring the metrics to the disk."""
+        if self._metrics is None:
+            return
+        try:
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+        except OSError as error:
+            raise storage_error(error, self.folder / "metrics.jsonl") from error
+
+    def close(self) -> None:
+        """Close the metrics."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
+    def _newest(self) -> tuple[int, dict[str, Tensor]]:
+        for path in sorted((self.folder / "checkpoint").glob("*.safetensors"), reverse=True):
+            try:
+                state, metadata = load_tensors(path)
+                return int(metadata["iteration"]), state
+            except (UserError, KeyError, ValueError) as error:
+                log.warning("%s; the checkpoint before it is used", error)
+        return 0, {}
+
+    def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+        before, now = flat(existing), flat(plain(config))
+        changed = [
+            f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key) and key.split(".")[0] not in EXTENDABLE
+        ]
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise UserError(
+                f"{self.folder} holds a run of another configuration ({'; '.join(changed[:3])}{more}): "
+                f"repeat it with the same options, or choose another --out"
+            )
+
+    def _truncate_metrics(self, iteration: int) -> None:
+        kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
+        if kept or (self.folder / "metrics.jsonl").exists():
+            write_atomic(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def plain(value: Any) -> Any:
+    """Turn tuples into lists, as they come back from YAML."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name every leaf of a nested configuration by its path.
+
+    Example:
+        >>> flat({"a": {"b": 1}, "c": 2})
+        {'a.b': 1, 'c': 2}
+    """
+    leaves: dict[str, Any] = {}
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            leaves |= flat(entry, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = entry
+    return leaves
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and "iteration" in entry else None

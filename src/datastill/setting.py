@@ -1,0 +1,29 @@
+"""What published hyper-parameters depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The facts that presets are looked up by.
+
+    Attributes:
+        data: Catalogue name of the data set, for example "cifar10".
+        classes: Number of classes.
+        ipc: Synthetic images per class.
+        preset: "paper" for the values the paper states, "code" for those of its published code where they differ.
+    """
+
+    data: str
+    classes: int
+    ipc: int
+    preset: str = "paper"
+
+
+PRESETS: dict[str, str] = {
+    "paper": "the values the paper states",
+    "code": "the values of the paper's published code, where they differ",
+}
+"""Named presets and what they are."""

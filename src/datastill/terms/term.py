@@ -1,0 +1,53 @@
+"""What every term is: a weighted function of features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from datastill.networks import Features
+from datastill.setting import Setting
+
+
+@dataclass(frozen=True)
+class Term(ABC):
+    """A summand of a distribution-matching loss.
+
+    A subclass says what it reads in class attributes and computes in `__call__`; the loop does the rest. It must be a sum over classes:
+    the loop may hand it any part of the classes at a time.
+
+    Attributes:
+        name: Short name in a method's grammar, as in ``dm+cc``.
+        summary: One line for `datastill list terms`.
+        reads: The fields of `Features` it needs.
+        encoder: Which of the method's encoders its features come from: "matching" or "pretrained".
+        compares: Whether it reads real features; if not, none are computed for it.
+        least_images: Synthetic images per class it needs.
+        weight: Its factor in the loss.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    encoder: ClassVar[str] = "matching"
+    compares: ClassVar[bool] = True
+    least_images: ClassVar[int] = 1
+
+    weight: float = 1.0
+
+    @abstractmethod
+    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+        """Compute the term, before its weight, as a scalar.
+
+        Args:
+            real: Features of real images stacked by class, without gradients; empty where `compares` is false.
+            synthetic: Features of synthetic images stacked by class, their number per class may differ.
+        """
+
+    @classmethod
+    def suited(cls, setting: Setting) -> Self:
+        """Make the term with the published weights for a setting; by default the same everywhere."""
+        return cls()
