@@ -67,8 +67,7 @@ def pretrain(
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-        equivalent = recipe.epochs - 0.75 * half_size_epochs(data, model, recipe)
-        work = 3 * forward_operations(model) * len(data.train) * equivalent * len(missing)
+        work = operations(data, model, recipe) * len(missing)
         log.warning(
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / 3e11), folder,
@@ -77,6 +76,17 @@ def pretrain(
         for index in missing:
             _train(data, model, recipe, engine, folder, index)
     return [_entry(folder / f"{index}.safetensors") for index in range(count)]
+
+
+def operations(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
+    """Floating-point operations that training one network takes."""
+    equivalent = recipe.epochs - 0.75 * half_size_epochs(data, network, recipe)
+    return 3 * forward_operations(network) * len(data.train) * equivalent
+
+
+def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
+    """The recipe's batch, or a smaller one where a small data set would get too few steps an epoch to learn from."""
+    return min(recipe.batch, max(16, len(data.train) // 64))
 
 
 def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
@@ -121,7 +131,8 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
     )
     partial = folder / f"{index}.partial.safetensors"
     first, seconds = _restore(partial, network, trainer)
-    batches = max(1, len(data.train) // recipe.batch)
+    size = batch_size(data, recipe)
+    batches = max(1, len(data.train) // size)
     halved = half_size_epochs(data, network, recipe)
     title = f"pretraining {network.name} {index}"
     with progress(title, recipe.epochs * batches, done=first * batches, unit="step") as bar:
@@ -131,7 +142,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
             correct = seen = 0
             for batch in range(batches):
                 step = epoch * batches + batch
-                images, labels = _batch(data, order[batch * recipe.batch :][: recipe.batch], recipe, index, step)
+                images, labels = _batch(data, order[batch * size :][:size], recipe, index, step)
                 images = F.avg_pool2d(images, 2) if epoch < halved else images
                 trainer.set_learning_rate(recipe.rate(step, recipe.epochs * batches))
                 loss, hits = trainer.step(images.to(engine.device), labels.to(engine.device))

@@ -1,0 +1,253 @@
+"""The command: parse, call, print. Everything else is imported when a command needs it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+from cyclopts import App, Parameter
+
+from datastill.errors import UserError
+
+if TYPE_CHECKING:
+    from datastill.engine import Engine
+
+HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
+
+  datastill distill digits --method dm+iid --ipc 2 --iterations 200 --out runs/digits
+
+  datastill evaluate runs/digits --repeats 3
+
+  datastill show runs/digits
+
+A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR. A method is METHOD[+TERM...]: dm, dm+cc, dm+iid.
+`datastill list datasets|networks|methods|terms` names them all.
+"""
+
+app = App(name="datastill", help=HELP, help_format="plaintext", version_flags=["--version"], result_action="return_value")
+
+Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
+Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
+Compile = Annotated[
+    bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")
+]
+Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
+
+
+@app.command
+def distill(
+    dataset: str = "digits",
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="the run's folder")],
+    method: Annotated[str, Parameter(help="METHOD[+TERM...], see `datastill list methods`")] = "dm+iid",
+    ipc: Annotated[int, Parameter(help="synthetic images per class")] = 10,
+    iterations: Annotated[int, Parameter(help="steps in all")] = 2000,
+    seed: Annotated[int, Parameter(help="the same seed gives the same bits")] = 0,
+    resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
+    preset: Annotated[str, Parameter(help="published values to use: paper or code")] = "paper",
+    set_: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
+    ] = None,
+    lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
+    real_batch: Annotated[int | None, Parameter(help="real images per class and step")] = None,
+    init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels start from")] = None,
+    teachers: Annotated[int | None, Parameter(help="networks in the pretrained pool")] = None,
+    validate_at: Annotated[
+        str | None, Parameter(help="iterations to evaluate on the validation split after, comma-separated, e.g. 0,500,1000")
+    ] = None,
+    validation_epochs: Annotated[int | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
+    validation: Validation = 0.1,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compile: Compile = None,
+) -> None:
+    """Distil DATASET into --ipc images per class and keep everything in --out.
+
+    Killed at any moment, the same command with --resume continues where it was and gives the same bits.
+    """
+    from datastill.data import load, parse
+    from datastill.distill import distill as run
+    from datastill.evaluate import Protocol
+    from datastill.methods import method as compose
+
+    changes = [*(set_ or [])]
+    named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
+    changes += [f"{field}={value}" for field, value in named.items() if value is not None]
+    composed = compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)
+    data = load(dataset, validation=validation)
+    run(
+        data,
+        method=composed,
+        ipc=ipc,
+        iterations=iterations,
+        seed=seed,
+        out=out,
+        resume=resume,
+        validate_at=_numbers(validate_at),
+        validation_protocol=Protocol(epochs=validation_epochs),
+        engine=_engine(device, precision, compile, composed.operations(data, ipc) * iterations),
+    )
+    print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")
+    print(f"next: datastill show {out}, datastill evaluate {out}")
+
+
+@app.command
+def evaluate(
+    path: Path,
+    /,
+    *,
+    network: Annotated[str, Parameter(help="convnet, alexnet, vgg11 or resnet18")] = "convnet",
+    repeats: Annotated[int, Parameter(help="networks trained from scratch")] = 5,
+    seed: Annotated[int, Parameter(help="the same seed gives the same numbers")] = 0,
+    data: Annotated[str | None, Parameter(help="data set to test on; by default the one it was distilled from")] = None,
+    split: Annotated[Literal["test", "validation"], Parameter(help="test to report, validation to choose")] = "test",
+    compare: Annotated[str, Parameter(help="what to train on as well, comma-separated: rendering, random; none for nothing")] = "rendering,random",
+    epochs: Annotated[int | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
+    augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
+    json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
+    out: Annotated[Path | None, Parameter(help="also write the JSON to this file")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compile: Compile = None,
+) -> None:
+    """Train networks from scratch on the distilled set at PATH and test them on real images (the DC protocol).
+
+    PATH is a run's folder, a distilled folder, its images.safetensors, or a .pt file of the published DC and DM code (then name --data).
+    """
+    from datastill.evaluate import Protocol, operations, resolve
+    from datastill.evaluate import evaluate as score
+    from datastill.report.evaluation import print_evaluation
+
+    names = [name for name in compare.split(",") if name and name != "none"]
+    protocol = Protocol(network=network, epochs=epochs, augment=augment)
+    distilled, found = resolve(path, data)
+    work = operations(distilled, protocol) * repeats * (1 + len(names))
+    engine = _engine(device, precision, compile, work)
+    result = score(
+        distilled, repeats=repeats, seed=seed, split=split, data=found, compare=names, protocol=protocol, engine=engine
+    )
+    if out is not None:
+        from datastill.files import write_atomic
+
+        write_atomic(out, json.dumps(result.describe(), indent=1) + "\n")
+    if json_:
+        print(json.dumps(result.describe()))
+    else:
+        print_evaluation(result)
+
+
+@app.command
+def pretrain(
+    dataset: str = "digits",
+    /,
+    *,
+    network: Annotated[str, Parameter(help="convnet, alexnet, vgg11 or resnet18")] = "resnet18",
+    count: Annotated[int, Parameter(help="networks in the pool")] = 1,
+    epochs: Annotated[int | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
+    recipe: Annotated[Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")] = "fast",
+    validation: Validation = 0.1,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compile: Compile = None,
+) -> None:
+    """Train a pool of networks on DATASET, for terms that read a pretrained encoder, into the cache.
+
+    `distill` finds them there; what it misses it trains itself. Killed at any moment, the same command goes on.
+    """
+    import dataclasses
+
+    from datastill.data import load
+    from datastill.encoders import RECIPES
+    from datastill.encoders import pretrain as train
+    from datastill.encoders.pretraining import operations
+    from datastill.networks import build
+
+    chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
+    data = load(dataset, validation=validation)
+    model = build(network, channels=data.channels, classes=data.classes, size=data.size)
+    engine = _engine(device, precision, compile, operations(data, model, chosen) * count)
+    for member in train(data, network, count, chosen, engine):
+        print(f"{member.path}  {member.accuracy:.2f}% on the validation split")
+
+
+@app.command
+def export(
+    path: Path,
+    target: Path,
+    /,
+    *,
+    format: Annotated[str, Parameter(help="folder (ImageFolder), dc (tensor file of the DC code), parquet (hub)")] = "folder",
+) -> None:
+    """Write the distilled set at PATH to TARGET in a format that other programs read."""
+    from datastill.artifact import DistilledSet
+    from datastill.export import export as write
+
+    print(f"wrote {write(DistilledSet.load(path), target, format)}")
+
+
+@app.command
+def show(
+    path: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="where to write the picture; by default grid.png in the set's folder")] = None,
+    columns: Annotated[int, Parameter(help="images of a class in the picture")] = 10,
+) -> None:
+    """Summarise the run or distilled set at PATH and draw its images, a class a row."""
+    from datastill.report.summary import show as summarise
+
+    summarise(path, out, columns)
+
+
+@app.command(name="list")
+def list_(what: Literal["datasets", "networks", "methods", "terms"], /) -> None:
+    """List the names that the other commands take."""
+    from datastill.report.listing import rows
+
+    entries = rows(what)
+    width = max(len(name) for name, _ in entries)
+    for name, summary in entries:
+        print(f"{name:<{width}}  {summary}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; a user's mistake prints one line and exits with 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for noisy in ("torch", "matplotlib", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except (UserError, cyclopts.CycloptsError) as error:
+        print(f"datastill: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\ndatastill: stopped; a run continues with --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{text} See datastill --help."
+
+
+def _numbers(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError as error:
+        raise UserError(f"--validate-at takes iterations separated by commas, such as 0,500,1000, got '{text}'") from error
+
+
+def _engine(device: str, precision: str, compile: bool | None, operations: float) -> Engine:
+    from datastill.engine import Engine
+
+    return Engine.choose(device=device, precision=precision, compile=compile, operations=operations)
+
+
+if __name__ == "__main__":
+    main()
