@@ -127,7 +127,7 @@ def evaluate(
     names = [name for name in compare.split(",") if name and name != "none"]
     protocol = Protocol(network=network, epochs=epochs, augment=augment)
     distilled, found = resolve(path, data)
-    work = operations(distilled, protocol) * repeats * (1 + len(names))
+    work = operations(found, protocol, len(distilled)) * repeats * (1 + len(names))
     engine = _engine(device, precision, compile, work)
     result = score(
         distilled, repeats=repeats, seed=seed, split=split, data=found, compare=names, protocol=protocol, engine=engine

@@ -16,7 +16,7 @@ from datastill.artifact import DistilledSet, Origin
 from datastill.data import DataSet, load, parse
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.evaluate import Protocol, Scorer
+from datastill.evaluate import Protocol, Scorer, operations
 from datastill.methods import Method, Stepper, method
 from datastill.progress import progress
 from datastill.run import Run
@@ -73,6 +73,7 @@ def distill(
         data.split("validation")
     engine = engine or Engine.choose(operations=method.operations(data, ipc) * iterations)
     protocol = validation_protocol or Protocol()
+    method.check(data, ipc)
     config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
     run = Run(Path(out)) if out is not None else None
     done, state = run.begin(config, resume=resume) if run else (0, {})
@@ -82,7 +83,9 @@ def distill(
     if state:
         stepper.restore(state)
         log.warning("continuing %s at iteration %d", out, done)
-    validate = Validation(data, stepper, run, seed, validate_at, protocol)
+    if run:
+        run.bind("encoders", stepper.encoders_used())
+    validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)
     try:
         _loop(stepper, run, validate, method.name, done, iterations)
     finally:
@@ -126,14 +129,17 @@ class Validation:
         seed: The run's seed.
         due: Iterations, 0 for the initial images.
         protocol: How the network is trained.
+        engine: How to run.
     """
 
     def __init__(
-        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol
+        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol, engine: Engine
     ) -> None:
         known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
+        images = data.classes * stepper.images().shape[1]
+        self.engine = engine.suited(operations(data, protocol, images) * max(1, len(self.due)))
         self.scorer: Scorer | None = None
 
     def __call__(self, iteration: int) -> None:
@@ -142,8 +148,7 @@ class Validation:
             return
         images, labels = flat(self.stepper.images())
         if self.scorer is None:
-            engine = Engine.choose(operations=3e13)
-            self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, engine)
+            self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
         score = self.scorer.score(images, labels, [(self.seed, iteration, "validation")])
         log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
         if self.run:

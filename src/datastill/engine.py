@@ -32,12 +32,14 @@ class Engine:
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
         micro_batch: The most images that go through a network at a time.
+        asked: The precision and the compilation that were asked for, which `suited` chooses by again.
     """
 
     device: torch.device = torch.device("cpu")
     precision: torch.dtype = torch.float32
     compiled: bool = False
     micro_batch: int = MICRO_BATCH
+    asked: tuple[str, bool | None] = ("auto", None)
 
     @classmethod
     def choose(
@@ -54,7 +56,7 @@ class Engine:
         Raises:
             UserError: If the device or the precision is unknown.
         """
-        place = _device(device)
+        place, asked = _device(device), (precision, compile)
         if precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{precision}'; expected auto, fp32 or bf16")
         if compile is None:
@@ -64,10 +66,14 @@ class Engine:
                 compile = False
         if precision == "auto":
             precision = "bf16" if compile and _bf16_supported(place) else "fp32"
-        return cls(place, PRECISIONS[precision], compile)
+        return cls(place, PRECISIONS[precision], compile, asked=asked)
+
+    def suited(self, operations: float) -> Engine:
+        """Choose again for another job on the same device, by what was asked for."""
+        return Engine.choose(device=str(self.device), precision=self.asked[0], compile=self.asked[1], operations=operations)
 
     def describe(self) -> dict[str, str | bool | int]:
-        """What a run's configuration records, enough to be made again by `restore`."""
+        """What a run's configuration records, what its bits depend on."""
         precision = next(name for name, value in PRECISIONS.items() if value == self.precision)
         return {"device": str(self.device), "precision": precision, "compiled": self.compiled, "micro_batch": self.micro_batch}
 

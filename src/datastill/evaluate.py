@@ -198,7 +198,7 @@ def evaluate(
         sets["rendering"] = (distilled.rendered().images, distilled.labels)
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
-    engine = engine or Engine.choose(operations=operations(distilled, protocol) * repeats * len(sets))
+    engine = engine or Engine.choose(operations=operations(data, protocol, len(distilled)) * repeats * len(sets))
     scorer = Scorer(data, examined, protocol, engine)
     steps = scorer.steps(len(distilled)) * repeats * len(sets)
     scores = {}
@@ -292,11 +292,10 @@ def random_subset(data: DataSet, labels: Tensor, seed: int) -> tuple[Tensor, Ten
     return data.normalise(data.train.gather(positions)), data.train.labels[positions]
 
 
-def operations(distilled: DistilledSet, protocol: Protocol) -> float:
-    """Floating-point operations that training one network takes."""
-    size = (int(distilled.images.shape[2]), int(distilled.images.shape[3]))
-    network = build(protocol.network, channels=distilled.images.shape[1], classes=len(distilled.origin.class_names), size=size)
-    return 3 * forward_operations(network) * len(distilled) * protocol.passes
+def operations(data: DataSet, protocol: Protocol, images: int) -> float:
+    """Floating-point operations that training one network on so many images takes."""
+    network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
+    return 3 * forward_operations(network) * images * protocol.passes
 
 
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:

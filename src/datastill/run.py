@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""
-EXTENDABLE = ("iterations", "validate_at", "made_by")
+EXTENDABLE = ("iterations", "validate_at", "made_by", "encoders")
 """What may differ between a run and its continuation: no step depends on it."""
 
 
@@ -54,6 +54,7 @@ class Run:
             raise UserError(f"{self.folder} is not empty and holds no run; choose another --out")
         if existing is not None:
             self._require_same(existing, config)
+            config = {**config, "encoders": existing.get("encoders", {})}
         iteration, state = self._newest()
         write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
         self._truncate_metrics(iteration)
@@ -71,6 +72,19 @@ class Run:
         if not isinstance(content, dict):
             raise UserError(f"{path} is damaged: expected a run's configuration")
         return content
+
+    def bind(self, key: str, values: Mapping[str, str]) -> None:
+        """Write down what became known only after the run was opened, such as checksums of encoders; once written it must not change.
+
+        Raises:
+            UserError: If the run was begun with other values.
+        """
+        config = self.config() or {}
+        before = config.get(key)
+        if before not in (None, {}) and before != dict(values):
+            raise UserError(f"{self.folder} was begun with other {key} ({before}) than there are now ({dict(values)}); restore them, or choose another --out")
+        if before != dict(values):
+            write_atomic(self.folder / "config.yaml", yaml.safe_dump({**config, key: dict(values)}, sort_keys=False, width=120))
 
     def record(self, entry: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``."""

@@ -56,6 +56,10 @@ class Session(ABC):
     def begin(self, iteration: int) -> None:
         """Put the weights of an iteration in place; a function of the iteration and the seed, not of what ran before."""
 
+    def checksums(self) -> dict[str, str]:
+        """Checksums of weights that were read from files, by name; none for weights drawn from the seed."""
+        return {}
+
     def real(self, images: Tensor) -> Features:
         """Features of ``class image channel height width``, without gradients, stacked by class."""
         with torch.no_grad():

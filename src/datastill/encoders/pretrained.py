@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,9 @@ from datastill.encoders.pretraining import PretrainedNetwork, pretrain
 from datastill.encoders.recipe import RECIPES, TrainingRecipe
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.files import load_tensors
+from datastill.files import checksum, load_tensors
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class PoolSession(Session):
         super().__init__(network, data, engine, fields)
         self.seed, self.current = seed, -1
         self.weights = [load_tensors(member.path)[0] for member in pool]
+        log.warning("encoder: %s pretrained, %s on held-out images", network, ", ".join(f"{member.accuracy:.1f}%" for member in pool))
+
+    def checksums(self) -> dict[str, str]:
+        """Checksums of the pool (see `Session.checksums`)."""
+        return {str(number): checksum(weights) for number, weights in enumerate(self.weights)}
 
     def begin(self, iteration: int) -> None:
         """Put the weights of the network drawn for an iteration in place."""

@@ -40,10 +40,9 @@ class PretrainedNetwork:
     seconds: float
 
 
-def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine) -> Path:
-    """Where the pool of one data set, network, recipe and precision is kept."""
-    precision = engine.describe()["precision"]
-    return cache_folder() / "networks" / data.fingerprint / f"{network}-{recipe.epochs}epochs-{precision}-{recipe.key()}"
+def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe) -> Path:
+    """Where the pool of one data set, network and recipe is kept."""
+    return cache_folder() / "networks" / data.fingerprint / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
 def pretrain(
@@ -63,7 +62,7 @@ def pretrain(
     """
     if count < 1:
         raise UserError(f"a pool needs at least one network, got --count {count}")
-    folder = pool_folder(data, network, recipe, engine)
+    folder = pool_folder(data, network, recipe)
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
@@ -72,6 +71,7 @@ def pretrain(
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / 3e11), folder,
         )  # fmt: skip
+        engine = engine.suited(work)
         model = engine.place(model)
         for index in missing:
             _train(data, model, recipe, engine, folder, index)

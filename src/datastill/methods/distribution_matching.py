@@ -72,8 +72,8 @@ class DistributionMatching(Method):
         """The same method with one more term."""
         return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
 
-    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
-        """Check the terms against the IPC, pretrain what is missing, initialise the pixels (see `Method.open`)."""
+    def check(self, data: DataSet, ipc: int) -> None:
+        """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
         for term in self.terms:
             if ipc < term.least_images:
                 raise UserError(
@@ -86,6 +86,9 @@ class DistributionMatching(Method):
             raise UserError(
                 f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: use --ipc {smallest} or less, or --init noise"
             )
+
+    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
+        """Open the encoders and initialise the pixels (see `Method.open`)."""
         return MatchingStepper(self, data, engine, ipc, seed)
 
     def operations(self, data: DataSet, ipc: int) -> float:
@@ -163,6 +166,10 @@ class MatchingStepper(Stepper):
         """The pixels and their momentum (see `Stepper.state`)."""
         momentum = self.optimizer.state[self.pixels].get("momentum_buffer")
         return {"pixels": self.pixels.detach(), **({} if momentum is None else {"momentum": momentum})}
+
+    def encoders_used(self) -> dict[str, str]:
+        """Checksums of the pretrained pools (see `Stepper.encoders_used`)."""
+        return {f"{name} {key}": value for name, encoder in self.encoders.items() for key, value in encoder.checksums().items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over pixels and momentum (see `Stepper.restore`)."""

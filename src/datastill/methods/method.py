@@ -23,12 +23,16 @@ class Method(ABC):
     name: str
 
     @abstractmethod
-    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
-        """Prepare a run.
+    def check(self, data: DataSet, ipc: int) -> None:
+        """Refuse what the method cannot do, before anything is written.
 
         Raises:
             UserError: If the method cannot work with this data set or IPC.
         """
+
+    @abstractmethod
+    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
+        """Prepare a run: draw the first images, make what encoders are missing."""
 
     @abstractmethod
     def operations(self, data: DataSet, ipc: int) -> float:
@@ -53,6 +57,10 @@ class Stepper(ABC):
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, besides the iteration and the seed."""
+
+    def encoders_used(self) -> dict[str, str]:
+        """Checksums of pretrained weights that the steps depend on, by name; part of what a continued run must agree in."""
+        return {}
 
     @abstractmethod
     def restore(self, state: dict[str, Tensor]) -> None:
