@@ -205,8 +205,23 @@ def show(
     summarise(path, out, columns)
 
 
+@app.command
+def experiment(
+    name: str,
+    /,
+    *,
+    results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
+    runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
+    only: Annotated[str | None, Parameter(help="methods to run, comma-separated; by default all of the table")] = None,
+) -> None:
+    """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
+    from datastill.experiments import run_experiment
+
+    print(f"results in {run_experiment(name, results=results, runs=runs, only=only.split(',') if only else ())}")
+
+
 @app.command(name="list")
-def list_(what: Literal["datasets", "networks", "methods", "terms"], /) -> None:
+def list_(what: Literal["datasets", "networks", "methods", "terms", "experiments"], /) -> None:
     """List the names that the other commands take."""
     from datastill.report.listing import rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -35,14 +36,21 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder cannot be made, this fails too and would hide why
+            partial.unlink(missing_ok=True)
 
 
 def storage_error(error: OSError, path: Path) -> UserError:
     """Say in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat with --resume")
-    return UserError(f"cannot write {path} ({error.strerror}); choose another folder or mend its permissions")
+    return UserError(f"cannot write {path} ({reason(error)}); choose another folder or mend its permissions")
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an exception says, for the brackets of a message."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return next(iter((said or str(error)).splitlines()), "") or type(error).__name__
 
 
 def _sync_folder(folder: Path) -> None:
@@ -54,33 +62,39 @@ def _sync_folder(folder: Path) -> None:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and text atomically as safetensors, with a checksum of the tensors."""
+    """Write tensors and text atomically as safetensors, with a checksum of both."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, {**metadata, "checksum": checksum(contiguous)}))
+    write_atomic(path, save(contiguous, {**metadata, "checksum": checksum(contiguous, metadata)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and text back.
 
     Raises:
-        UserError: If the file is truncated, damaged or no safetensors file. Nothing in it is ever executed.
+        UserError: If the file is missing, truncated, damaged or no safetensors file. Nothing in it is ever executed.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is truncated or no safetensors file ({str(error).splitlines()[0]})") from error
-    if metadata.get("checksum", checksum(tensors)) != checksum(tensors):
+        raise UserError(f"{path} is truncated or no safetensors file ({reason(error)})") from error
+    stored, text = metadata.get("checksum"), {key: value for key, value in metadata.items() if key != "checksum"}
+    # Networks in users' caches from before the text was covered have a checksum of the tensors alone.
+    if stored and stored != checksum(tensors, text) and stored != checksum(tensors, {}):
         raise UserError(f"{path} is damaged: its content does not match its checksum")
     return tensors, metadata
 
 
-def checksum(tensors: Mapping[str, Tensor]) -> str:
-    """Hash names, shapes and values of tensors."""
+def checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> str:
+    """Hash names, shapes and values of tensors and the text that goes with them."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
         digest.update(tensor.cpu().contiguous().flatten().view(dtype=torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    if text:
+        digest.update(repr(sorted(text.items())).encode())
     return digest.hexdigest()

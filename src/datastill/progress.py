@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ class Progress:
         self.done, self.first = done, done
         self.began = self.shown = time.monotonic()
         self.terminal = sys.stderr.isatty()
+        self.unfinished = False
 
     def advance(self, note: str = "") -> None:
         """Count one step and show it if it is time to.
@@ -40,20 +42,23 @@ class Progress:
 
     def close(self) -> None:
         """End the line of a bar that did not reach its end."""
-        if self.terminal and self.done < self.total:
-            print(file=sys.stderr)
+        if self.unfinished:
+            print(file=sys.stderr, flush=True)
+            self.unfinished = False
 
     def _show(self, now: float, note: str) -> None:
         rate = (self.done - self.first) / max(now - self.began, 1e-9)
-        left = clock((self.total - self.done) / rate) if rate else "?"
+        left = clock(max(0, self.total - self.done) / rate) if rate else "?"
         speed = f"{rate:.1f} {self.unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.2f} s/{self.unit}"
         line = f"{self.title} {self.done}/{self.total} {speed}, {left} left {note}".rstrip()
         if not self.terminal:
             print(line, file=sys.stderr, flush=True)
             return
-        filled = round(20 * self.done / self.total)
-        end = "\n" if self.done == self.total else ""
-        print(f"\r\x1b[K[{'#' * filled}{'.' * (20 - filled)}] {line}", end=end, file=sys.stderr, flush=True)
+        filled = round(20 * min(1, self.done / max(1, self.total)))
+        # A line that wraps could not be overwritten by the next one.
+        bar = f"[{'#' * filled}{'.' * (20 - filled)}] {line}"[: shutil.get_terminal_size().columns - 1]
+        self.unfinished = self.done != self.total
+        print(f"\r\x1b[K{bar}", end="" if self.unfinished else "\n", file=sys.stderr, flush=True)
 
 
 @contextmanager

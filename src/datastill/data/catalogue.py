@@ -106,6 +106,8 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
     if size:
         raw = replace(raw, train=resized(raw.train, size), test=raw.test and resized(raw.test, size))
     classes = len(raw.class_names)
+    if classes < 2:
+        raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed to tell apart")
     whole = arrange(raw.train, classes, budget=memory_budget)
     needed = 1 + (raw.test is None) + (validation > 0)
     small = [(raw.class_names[label], count) for label, count in enumerate(whole.counts) if count < needed]
@@ -119,6 +121,8 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
         whole, test = whole.split(TEST_FRACTION, "test split")
     else:
         test = arrange(raw.test, classes, budget=memory_budget)
+        if absent := [raw.class_names[label] for label, count in enumerate(test.counts) if not count]:
+            log.warning("%s: no test image of %d class(es): %s", name, len(absent), ", ".join(absent[:5]))
     train, held_out = whole.split(validation, "validation split")
     mean, std = source.statistics or channel_statistics(train)
     mark = fingerprint(train, raw.class_names)

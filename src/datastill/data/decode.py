@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from datastill.errors import UserError
+from datastill.files import reason
 from datastill.networks.network import Size
 
 log = logging.getLogger(__name__)
@@ -20,7 +27,11 @@ MIXED_SIZE = 64
 """The side that images of different sizes are resized to, unless the user names one."""
 LARGEST_SIDE = 256
 """Images of one size up to this keep it."""
-GRAY_MODES = ("1", "L", "LA", "I;16", "I", "F")
+BLOCK = 1024
+"""Images decoded at a time, at most 64 by one thread before the next takes over."""
+GRAY_MODES = ("1", "L", "LA", "I", "F")
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What Pillow raises on damaged files."""
 
 
 class Header(NamedTuple):
@@ -28,6 +39,7 @@ class Header(NamedTuple):
 
     channels: int
     size: Size
+    format: str | None
 
 
 def headers(sources: Iterable[Path | IO[bytes]], names: Sequence[str]) -> list[Header]:
@@ -36,13 +48,12 @@ def headers(sources: Iterable[Path | IO[bytes]], names: Sequence[str]) -> list[H
     Raises:
         UserError: If a file is no image; it names the file.
     """
-    found = []
+    found: list[Header] = []
     for source, name in zip(sources, names, strict=True):
-        try:
-            with Image.open(source) as image:
-                found.append(Header(1 if image.mode in GRAY_MODES else 3, (image.height, image.width)))
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{name} cannot be read as an image ({_reason(error)}); remove or replace it") from error
+        with _opened(source, name, found[-1].format if found else None) as image:
+            gray = image.mode in GRAY_MODES or image.mode.startswith("I;16")
+            size = (image.width, image.height) if _orientation(image) >= 5 else (image.height, image.width)
+            found.append(Header(1 if gray else 3, size, image.format))
     return found
 
 
@@ -62,18 +73,44 @@ def target(headings: Sequence[Header], size: Size | None, name: str) -> Size:
     return MIXED_SIZE, MIXED_SIZE
 
 
-def decode(source: Path | IO[bytes], name: str, channels: int, size: Size) -> NDArray[np.uint8]:
+def decode_blocks(
+    sources: Iterable[Path | IO[bytes]], names: Sequence[str], headings: Sequence[Header], channels: int, size: Size
+) -> Iterator[NDArray[np.uint8]]:
+    """Decode images in order, on a few threads, to blocks of uint8 ``image channel height width``.
+
+    Raises:
+        UserError: If a file is damaged; it names the first such file.
+    """
+
+    def some(part: list[tuple[Path | IO[bytes], str, Header]]) -> list[NDArray[np.uint8]]:
+        return [decode(source, name, channels, size, heading.format) for source, name, heading in part]
+
+    images = zip(sources, names, headings, strict=True)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        while block := list(islice(images, BLOCK)):
+            parts = [block[start : start + 64] for start in range(0, len(block), 64)]
+            yield np.stack([pixels for part in pool.map(some, parts) for pixels in part])
+
+
+def decode(source: Path | IO[bytes], name: str, channels: int, size: Size, format: str | None = None) -> NDArray[np.uint8]:
     """Decode one image to uint8 ``channel height width``; another size is scaled to cover the target and centre-cropped.
+
+    16 bits a channel are rounded to 8, transparent pixels show white, and a photograph is turned the way its EXIF data says.
+
+    Args:
+        source: The file.
+        name: What to call it in messages.
+        channels: 1 or 3.
+        size: Height and width to bring it to.
+        format: The format it probably has, tried first.
 
     Raises:
         UserError: If the file is damaged; it names the file.
     """
-    try:
-        with Image.open(source) as image:
-            converted = image.convert("L" if channels == 1 else "RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{name} cannot be read as an image ({_reason(error)}); remove or replace it") from error
-    pixels = np.asarray(cover(converted, size), dtype=np.uint8)
+    with _opened(source, name, format) as image:
+        upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+        converted = _opaque(_eight_bits(upright, image.format)).convert("L" if channels == 1 else "RGB")
+        pixels = np.asarray(cover(converted, size), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -88,5 +125,44 @@ def cover(image: Image.Image, size: Size) -> Image.Image:
     return image.resize(scaled, Image.Resampling.BICUBIC).crop((left, top, left + width, top + height))
 
 
-def _reason(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+@contextmanager
+def _opened(source: Path | IO[bytes], name: str, format: str | None) -> Iterator[Image.Image]:
+    try:
+        with _open(source, format) as image:
+            yield image
+    except DAMAGE as error:
+        said = "its bytes are no image that Pillow knows" if isinstance(error, UnidentifiedImageError) else reason(error)
+        raise UserError(f"{name} cannot be read as an image ({said}); remove or replace it") from error
+
+
+def _open(source: Path | IO[bytes], format: str | None) -> Image.Image:
+    if format in Image.OPEN:  # trying every format in turn takes longer than decoding a small image
+        try:
+            return Image.open(source, formats=(format,))
+        except UnidentifiedImageError:
+            pass
+    return Image.open(source)
+
+
+def _orientation(image: Image.Image) -> int:
+    if "exif" not in image.info:  # asking further would decode a PNG
+        return 1
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DAMAGE:
+        return 1
+
+
+def _eight_bits(image: Image.Image, format: str | None) -> Image.Image:
+    if image.mode == "F" or (image.mode == "I" and format not in ("PNG", "PPM")):
+        raise ValueError("32 bits a channel have no known range, save it with 8 or 16")
+    if not image.mode.startswith("I"):
+        return image
+    wide = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))

@@ -138,12 +138,12 @@ class DataSet:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 ``... channel height width`` into normalised float32."""
-        mean, std = self._constants()
+        mean, std = self._constants(pixels.device)
         return pixels.float().div_(255).sub_(mean).div_(std)
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Turn normalised images into pixels in [0, 1], clipped: what an 8-bit file can hold."""
-        mean, std = self._constants()
+        mean, std = self._constants(images.device)
         return images.float().mul(std).add(mean).clamp(0, 1)
 
     def split(self, name: str) -> ClassImages:
@@ -158,8 +158,8 @@ class DataSet:
             raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
         return splits[name]
 
-    def _constants(self) -> tuple[Tensor, Tensor]:
-        return torch.tensor(self.mean)[:, None, None], torch.tensor(self.std)[:, None, None]
+    def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]
 
 
 def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
@@ -173,7 +173,7 @@ def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
 def channel_statistics(images: ClassImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of pixels in [0, 1], exact, from the counts of the 256 values."""
     histogram = torch.zeros(images.channels, 256, dtype=torch.float64)
-    for block in images.rows.split(4096):
+    for block in images.rows.split(256):
         for channel, values in enumerate(images.pixels[block].transpose(0, 1)):
             histogram[channel] += torch.bincount(values.flatten(), minlength=256)
     share = histogram / histogram.sum(1, keepdim=True)

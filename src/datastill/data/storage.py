@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -13,10 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
+from datastill.files import storage_error
 from datastill.networks.network import Size
 
 MEMORY_BUDGET = 4 * 2**30
 """Bytes of a split above which it is memory-mapped from the cache instead of held in memory."""
+
+DECODING = 1
+"""Raised when files are decoded to other pixels than before, so that no older memory-mapped split is found again."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,35 @@ def _fill(storage: NDArray[np.uint8], raw: RawSplit, position: NDArray[np.int64]
 
 
 def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    key = hashlib.blake2b(repr((raw.identity, shape)).encode(), digest_size=8).hexdigest()
+    key = hashlib.blake2b(repr((DECODING, raw.identity, shape)).encode(), digest_size=8).hexdigest()
     path = cache_folder() / "mapped" / f"{key}.npy"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not _whole(path, shape):
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        _fill(storage, raw, position)
-        storage.flush()
-        os.replace(partial, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            _reserve(partial)
+            _fill(storage, raw, position)
+            storage.flush()
+            os.replace(partial, path)
+        except OSError as error:
+            raise storage_error(error, path) from error
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="c")
+
+
+def _whole(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        found = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return False
+    return bool(found.shape == shape and found.dtype == np.uint8)
+
+
+def _reserve(path: Path) -> None:
+    """Take the room on the disk now: a full disk kills a process that writes through a memory map."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datastill.data import CATALOGUE
 from datastill.errors import unknown
+from datastill.experiments.specification import EXPERIMENTS
 from datastill.methods import METHODS
 from datastill.networks import NETWORKS
 from datastill.terms import BUNDLES, TERMS
@@ -13,7 +14,7 @@ def rows(what: str) -> list[tuple[str, str]]:
     """Name and summary of every entry.
 
     Args:
-        what: "datasets", "networks", "methods" or "terms".
+        what: "datasets", "networks", "methods", "terms" or "experiments".
 
     Raises:
         UserError: If it is none of these.
@@ -30,6 +31,7 @@ def rows(what: str) -> list[tuple[str, str]]:
             *((name, term.summary) for name, term in TERMS.items()),
             *((name, f"stands for {'+'.join(terms)}") for name, terms in BUNDLES.items()),
         ],
+        "experiments": [(name, experiment.title) for name, experiment in EXPERIMENTS.items()],
     }
     if what not in tables:
         raise unknown("list", what, tables)

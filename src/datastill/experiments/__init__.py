@@ -1,0 +1,8 @@
+"""Frozen specifications of tables and figures, and what runs them."""
+
+from __future__ import annotations
+
+from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
+from datastill.experiments.running import run_experiment
+
+__all__ = ["EXPERIMENTS", "Experiment", "Row", "run_experiment"]

@@ -1,0 +1,157 @@
+"""From a specification to a table: distil, evaluate, write down, row after row, resumable."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datastill import provenance
+from datastill.artifact import DistilledSet
+from datastill.data import DataSet, load
+from datastill.distill import distill
+from datastill.errors import unknown
+from datastill.evaluate import Protocol, evaluate
+from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
+from datastill.files import write_atomic
+from datastill.report.curve import write_curves
+from datastill.report.table import write_table
+from datastill.run import Run
+
+log = logging.getLogger(__name__)
+
+KEPT = ("config.yaml", "metrics.jsonl")
+
+
+def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] = ()) -> Path:
+    """Run what is missing of an experiment and write its results.
+
+    Args:
+        name: One of `EXPERIMENTS`.
+        results: Where the table, the curve and each row's log are written, in a folder of the experiment's name.
+        runs: Where the runs are kept, and continued from.
+        only: Methods to run; by default all.
+
+    Returns:
+        The folder of the results.
+
+    Raises:
+        UserError: If there is no such experiment or row.
+    """
+    if name not in EXPERIMENTS:
+        raise unknown("experiment", name, EXPERIMENTS)
+    experiment = EXPERIMENTS[name]
+    methods = [row.method for row in experiment.rows]
+    for method in only:
+        if method not in methods:
+            raise unknown("row", method, methods)
+    data = load(experiment.data)
+    folder = results / name
+    for row in experiment.rows:
+        if (not only or row.method in only) and not (folder / row.method / "evaluation.json").exists():
+            _run(experiment, row, data, runs / name / row.method, folder / row.method, last=row == experiment.rows[-1])
+            write(experiment, folder)
+    write(experiment, folder)
+    return folder
+
+
+def _run(experiment: Experiment, row: Row, data: DataSet, run: Path, target: Path, *, last: bool) -> None:
+    log.warning("experiment: %s", row.method)
+    if (run / "distilled" / "images.safetensors").exists():
+        distilled = DistilledSet.load(run)
+    else:
+        distilled = distill(
+            data,
+            method=row.method,
+            ipc=experiment.ipc,
+            iterations=experiment.iterations,
+            seed=experiment.seed,
+            out=run,
+            resume=(run / "config.yaml").exists(),
+            preset=experiment.preset,
+            settings=(*experiment.settings, *row.settings),
+            validate_at=experiment.validate_at,
+            validation_protocol=Protocol(epochs=experiment.validation_epochs),
+        )
+    compare = experiment.compare if last else ()
+    evaluation = evaluate(distilled, repeats=experiment.repeats, seed=experiment.seed, data=data, compare=compare)
+    target.mkdir(parents=True, exist_ok=True)
+    for file in KEPT:
+        shutil.copyfile(run / file, target / file)
+    shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
+    content = {**evaluation.describe(), "made_by": {"commit": provenance.commit(), "machine": provenance.machine()}}
+    write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
+
+
+def write(experiment: Experiment, folder: Path) -> None:
+    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
+    table, curve = [], []
+    for row in experiment.rows:
+        if (folder / row.method / "evaluation.json").exists():
+            table.append(_line(experiment, row, folder / row.method))
+            metrics = Run(folder / row.method).metrics()
+            curve += [
+                {"method": row.method, "iteration": entry["iteration"], "validation_accuracy": round(entry["validation_accuracy"], 3)}
+                for entry in metrics
+                if "validation_accuracy" in entry
+            ]
+    if not table:
+        return
+    write_atomic(folder / "table.csv", _csv(table))
+    if curve:
+        write_atomic(folder / "curve.csv", _csv(curve))
+        write_curves(curve, folder / "curve.png", experiment.title)
+    write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None)
+
+
+def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    config = Run(folder).config() or {}
+    steps = [entry for entry in Run(folder).metrics() if "loss" in entry]
+    method = config["method"]
+    return {
+        "method": row.method,
+        "data": experiment.data,
+        "ipc": experiment.ipc,
+        "network": evaluation["protocol"]["network"],
+        "accuracy": round(evaluation["accuracy"], 2),
+        "std": round(evaluation["std"], 2),
+        "interval95": round(evaluation["interval95"], 2),
+        "n": evaluation["n"],
+        "paper": row.paper,
+        "split": evaluation["split"],
+        "iterations": config["iterations"],
+        "real_batch": method["real_batch"],
+        "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
+        "encoder": _encoder(method["encoders"]),
+        "epochs": evaluation["protocol"]["epochs"],
+        "augment": evaluation["protocol"]["augment"],
+        "run_seed": config["seed"],
+        "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
+        "seconds_per_iteration": round(sum(entry["seconds"] for entry in steps) / len(steps), 3),
+        "precision": config["engine"]["precision"],
+        "commit": config["made_by"]["commit"],
+        "log": f"{row.method}/metrics.jsonl",
+    }
+
+
+def _term(name: str, term: dict[str, Any]) -> str:
+    return f"{name} " + " ".join(f"{key}={value}" for key, value in term.items() if key != "class")
+
+
+def _encoder(encoders: dict[str, Any]) -> str:
+    pool = encoders.get("pretrained")
+    return f"{pool['count']} x {pool['network']}, {pool['recipe']['epochs']} epochs" if pool else ""
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,68 @@
+"""What is run for each table or figure; a specification never changes once its results are published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a run and its evaluation.
+
+    Attributes:
+        method: In the grammar of `datastill.method`.
+        paper: What the paper reports for it in percent, or None.
+        settings: Changes to the published values.
+    """
+
+    method: str
+    paper: float | None = None
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table and its curve.
+
+    Attributes:
+        title: What it shows.
+        data: The data set.
+        ipc: Images per class.
+        iterations: Steps of every run; the last one is evaluated.
+        rows: Its lines.
+        settings: Changes to the published values in every row.
+        preset: Which published values.
+        validate_at: Iterations of the curve, one network each on the validation split.
+        validation_epochs: Epochs of those networks.
+        repeats: Networks trained on the final set and tested on the test split.
+        compare: What the last row is compared with, see `datastill.evaluate.COMPARISONS`.
+        seed: Of runs and evaluations.
+    """
+
+    title: str
+    data: str
+    ipc: int
+    iterations: int
+    rows: tuple[Row, ...]
+    settings: tuple[str, ...] = ()
+    preset: str = "paper"
+    validate_at: tuple[int, ...] = ()
+    validation_epochs: int = 300
+    repeats: int = 5
+    compare: tuple[str, ...] = ()
+    seed: int = 0
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "components-cifar10-ipc10": Experiment(
+        title="The two constraints, one by one and together (Table 6 of the paper), CIFAR-10, IPC 10",
+        data="cifar10",
+        ipc=10,
+        iterations=1000,
+        rows=(Row("dm", 48.5), Row("dm+cm", 51.6), Row("dm+iid", 55.1), Row("dm+cc", 52.2)),
+        settings=("real_batch=64",),
+        preset="code",
+        validate_at=(0, 100, 300, 600, 1000),
+    ),
+}
+"""Every experiment by name."""

@@ -1,0 +1,45 @@
+"""A table of results as a page, generated from the figures and never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datastill.files import write_atomic
+
+
+def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, picture: str | None) -> None:
+    """Write a Markdown page with the accuracies, the paper's and everything the numbers stand on.
+
+    Args:
+        title: The page's heading.
+        rows: Lines as in ``table.csv``.
+        target: The page.
+        picture: A file beside it to show, or None.
+    """
+    lines = [f"# {title}", "", "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference | s/iteration |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
+        lines.append(
+            f"| `{row['method']}` | {row['accuracy']:.2f} +- {row['std']:.2f} | +- {row['interval95']:.2f} | {row['n']} "
+            f"| {'' if row['paper'] is None else row['paper']} | {difference} | {row['seconds_per_iteration']} |"
+        )
+    first = rows[0]
+    lines += [
+        "",
+        f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: {first['n']} networks ({first['network']}) trained from scratch "
+        f"for {first['epochs']} epochs under the DC protocol on the set after the last iteration. The standard deviation is over those networks; "
+        f"the runs are one for each line.",
+        "",
+        "| method | iterations | real images a class and step | terms | encoder | seeds (run; evaluation) | precision | commit | log |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row['method']}` | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['encoder']} | {row['run_seed']}; "
+        f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
+        for row in rows
+    ]
+    if picture:
+        lines += ["", f"![accuracy over iterations]({picture})", "", "The curve is measured on the validation split, one network a point; it chose nothing."]
+    write_atomic(target, "\n".join(lines) + "\n")
