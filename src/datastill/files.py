@@ -31,7 +31,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
@@ -43,7 +43,9 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 def storage_error(error: OSError, path: Path) -> UserError:
     """Say in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat with --resume")
+        return UserError(
+            f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat with --resume"
+        )
     return UserError(f"cannot write {path} ({reason(error)}); choose another folder or mend its permissions")
 
 
@@ -83,13 +85,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise UserError(f"{path} is truncated or no safetensors file ({reason(error)})") from error
     stored, text = metadata.get("checksum"), {key: value for key, value in metadata.items() if key != "checksum"}
     # Networks in users' caches from before the text was covered have a checksum of the tensors alone.
-    if stored and stored != checksum(tensors, text) and stored != checksum(tensors, {}):
+    if stored and stored != checksum(tensors, text) and stored != checksum(tensors):
         raise UserError(f"{path} is damaged: its content does not match its checksum")
     return tensors, metadata
 
 
-def checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> str:
-    """Hash names, shapes and values of tensors and the text that goes with them."""
+def checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str] | None = None) -> str:
+    """Hash names, shapes and values of tensors, and the text that goes with them."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name]

@@ -48,12 +48,16 @@ def _torchvision(name: str) -> Callable[[Path | None, Size | None], RawData]:
     return lambda path, size: published.read(name)
 
 
+def _at(read: Callable[[Path, Size | None], RawData]) -> Callable[[Path | None, Size | None], RawData]:
+    return lambda path, size: read(path or Path(), size)  # `parse` has seen to it that there is a path
+
+
 CATALOGUE: dict[str, Source] = {
-    "digits": Source("8x8 digits embedded in scikit-learn, 1,797 images, 10 classes; no download", lambda path, size: digits.read(), flip=False),
-    "mnist": Source("28x28 digits, 70,000 images, 10 classes", _torchvision("mnist"), statistics=((0.1307,), (0.3081,)), flip=False),
-    "fashion-mnist": Source(
-        "28x28 clothes, 70,000 images, 10 classes", _torchvision("fashion-mnist"), statistics=((0.2861,), (0.3530,))
+    "digits": Source(
+        "8x8 digits embedded in scikit-learn, 1,797 images, 10 classes; no download", lambda path, size: digits.read(), flip=False
     ),
+    "mnist": Source("28x28 digits, 70,000 images, 10 classes", _torchvision("mnist"), statistics=((0.1307,), (0.3081,)), flip=False),
+    "fashion-mnist": Source("28x28 clothes, 70,000 images, 10 classes", _torchvision("fashion-mnist"), statistics=((0.2861,), (0.3530,))),
     "svhn": Source(
         "32x32 house numbers, 99,289 images, 10 classes",
         _torchvision("svhn"),
@@ -76,8 +80,10 @@ CATALOGUE: dict[str, Source] = {
         path="optional",
         statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ),
-    "folder": Source("folder:PATH, one folder of images per class, with train/ and test/ or val/, or neither", folder.read, path="always"),
-    "parquet": Source("parquet:PATH, train-*.parquet and test-*.parquet as on the Hugging Face hub", parquet.read, path="always"),
+    "folder": Source(
+        "folder:PATH, one folder of images per class, with train/ and test/ or val/, or neither", _at(folder.read), path="always"
+    ),
+    "parquet": Source("parquet:PATH, train-*.parquet and test-*.parquet as on the Hugging Face hub", _at(parquet.read), path="always"),
 }
 """Every source by its name on the command line."""
 

@@ -30,7 +30,7 @@ LARGEST_SIDE = 256
 BLOCK = 1024
 """Images decoded at a time, at most 64 by one thread before the next takes over."""
 GRAY_MODES = ("1", "L", "LA", "I", "F")
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error, Image.DecompressionBombError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises on damaged files."""
 
 

@@ -40,11 +40,15 @@ def read(path: Path, size: Size | None) -> RawData:
     class_folders = _folders(train)
     classes = tuple(folder.name for folder in class_folders)
     if not classes:
-        raise UserError(f"folder:{path}: {train} holds no class folders; expected one folder of images per class, for example {train}/cat/1.png")
+        raise UserError(
+            f"folder:{path}: {train} holds no class folders; expected one folder of images per class, for example {train}/cat/1.png"
+        )
     train_files = [_images(folder) for folder in class_folders]
     empty = [name for name, files in zip(classes, train_files, strict=True) if not files]
     if empty:
-        raise UserError(f"folder:{path}: no image in the class folder(s) {', '.join(empty)}; add images ({', '.join(SUFFIXES)}) or remove the folder")
+        raise UserError(
+            f"folder:{path}: no image in the class folder(s) {', '.join(empty)}; add images ({', '.join(SUFFIXES)}) or remove the folder"
+        )
     test_files = _test_files(path, train, test, classes) if test else []
     raw = split(train_files, size, str(train))
     return RawData(classes, raw, split(test_files, raw.size, str(test), raw.channels) if test else None)
@@ -71,14 +75,18 @@ def split(files: Sequence[Sequence[Path]], size: Size | None, name: str, channel
 
 def _splits(path: Path) -> tuple[Path, Path | None]:
     """Find the folders of the training and the test split; a class may be called "train" or "test" where its folder holds images."""
-    inside = {folder.name.lower(): folder for folder in _folders(path) if _folders(folder) or not _images(folder)}
+    named = [folder for folder in _folders(path) if folder.name.lower() in ("train", *TEST_NAMES)]
+    inside = {folder.name.lower(): folder for folder in named if _folders(folder) or not _images(folder)}
     tests = [inside[name] for name in TEST_NAMES if name in inside]
     if "train" in inside:
         if len(tests) > 1:
-            log.warning("folder:%s: %s is the test split; %s is left unread", path, tests[0].name, ", ".join(test.name for test in tests[1:]))
+            unread = ", ".join(test.name for test in tests[1:])
+            log.warning("folder:%s: %s is the test split; %s is left unread", path, tests[0].name, unread)
         return inside["train"], tests[0] if tests else None
     if tests:
-        raise UserError(f"folder:{path}: {tests[0].name}/ without train/ beside it; move the class folders of the training images into {path}/train")
+        raise UserError(
+            f"folder:{path}: {tests[0].name}/ without train/ beside it; move the class folders of the training images into {path}/train"
+        )
     return path, None
 
 

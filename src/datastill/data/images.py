@@ -37,14 +37,17 @@ class ClassImages:
 
     @property
     def classes(self) -> int:
+        """Number of classes, those without an image included."""
         return len(self.counts)
 
     @property
     def channels(self) -> int:
+        """1 or 3."""
         return self.pixels.shape[1]
 
     @property
     def size(self) -> Size:
+        """Height and width in pixels."""
         return self.pixels.shape[2], self.pixels.shape[3]
 
     @cached_property
@@ -126,14 +129,17 @@ class DataSet:
 
     @property
     def classes(self) -> int:
+        """Number of classes, those without an image included."""
         return len(self.class_names)
 
     @property
     def channels(self) -> int:
+        """1 or 3."""
         return self.train.channels
 
     @property
     def size(self) -> Size:
+        """Height and width in pixels."""
         return self.train.size
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -165,7 +171,7 @@ class DataSet:
 def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
     """Hash images, classes and class names to 16 hexadecimal digits."""
     digest = hashlib.blake2b(repr((images.pixels.shape, images.counts, tuple(class_names))).encode(), digest_size=8)
-    for block in images.rows.split(4096):
+    for block in images.rows.split(4096):  # type: ignore[no-untyped-call]  # torch leaves it untyped
         digest.update(images.pixels[block].numpy().tobytes())
     return digest.hexdigest()
 
@@ -173,7 +179,7 @@ def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
 def channel_statistics(images: ClassImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of pixels in [0, 1], exact, from the counts of the 256 values."""
     histogram = torch.zeros(images.channels, 256, dtype=torch.float64)
-    for block in images.rows.split(256):
+    for block in torch.split(images.rows, 256):
         for channel, values in enumerate(images.pixels[block].transpose(0, 1)):
             histogram[channel] += torch.bincount(values.flatten(), minlength=256)
     share = histogram / histogram.sum(1, keepdim=True)

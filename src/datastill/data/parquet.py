@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from functools import partial
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datastill.data.decode import Header, decode, headers, target
+from datastill.data.decode import decode_blocks, headers, target
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError
+from datastill.files import reason
 from datastill.networks.network import Size
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
@@ -25,26 +27,85 @@ def read(path: Path, size: Size | None) -> RawData:
     """Read a folder of parquet files (or one file, then without a test split).
 
     Args:
-        path: A folder in which some file's name begins with ``train``, in it or in its ``data`` folder; or one parquet file.
+        path: A folder with ``train-*.parquet`` or ``train/*.parquet``, in it or in its ``data`` folder; or one parquet file.
         size: Resize to this height and width; None keeps the images' own if they agree.
 
     Raises:
         UserError: If there is no such file, no image or label column, or an image cannot be decoded.
     """
     splits = _splits(path)
-    train, names = _read_split(splits["train"], size)
-    test_files = next((splits[name] for name in TEST_NAMES if name in splits), None)
-    if test_files is None:
-        return RawData(names, train, None)
-    test, test_names = _read_split(test_files, train.size, channels=train.channels)
-    if len(test_names) > len(names) or test_names != names[: len(test_names)]:
-        raise UserError(f"the test split of parquet:{path} has other classes than its training split: {_difference(test_names, names)}")
-    return RawData(names, train, test)
+    shards = Shards(splits["train"])
+    names = shards.class_names
+    train = shards.split(names, size)
+    test = next((splits[name] for name in TEST_NAMES if name in splits), None)
+    return RawData(names, train, Shards(test).split(names, train.size, train.channels) if test else None)
 
 
-def _difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    extra = [name for name in one if name not in other] or ["the same names in another order"]
-    return ", ".join(extra[:5])
+class Columns(NamedTuple):
+    """The columns that matter, and the names that the schema's metadata gives the class numbers."""
+
+    image: str
+    label: str
+    described: tuple[str, ...]
+
+
+class Shards:
+    """The files of one split, read a thousand rows at a time.
+
+    Args:
+        files: In order; all with the columns of the first.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+        self.columns = _columns(files[0])
+
+    @cached_property
+    def labels(self) -> list[int | str]:
+        """The label of every row as it is stored."""
+        values = [value for file in self.files for batch in _batches(file, self.columns.label) for value in batch.to_pylist()]
+        unusable = next((value for value in values if value is None or (not isinstance(value, str) and value < 0)), 0)
+        if not values or unusable != 0:
+            raise UserError(
+                f"parquet:{self.files[0]}: the label column '{self.columns.label}' must hold class names or class numbers from 0, "
+                f"but it {'has ' + ('a missing label' if unusable is None else str(unusable)) if values else 'is empty'}"
+            )
+        return values
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The described class names; without a description the labels that occur, in order."""
+        numbers_first = sorted(set(self.labels), key=lambda value: (isinstance(value, str), value))
+        return self.columns.described or tuple(str(value) for value in numbers_first)
+
+    def split(self, class_names: Sequence[str], size: Size | None, channels: int | None = None) -> RawSplit:
+        """Describe the split, its labels numbered as the training split's class names are."""
+        number = {name: index for index, name in enumerate(class_names)}
+        described = self.columns.described
+        texts = [described[value] if isinstance(value, int) and value < len(described) else str(value) for value in self.labels]
+        strangers = sorted({text for text in texts if text not in number})
+        if strangers:
+            raise UserError(f"parquet:{self.files[0]}: classes that its training split or its metadata lacks: {', '.join(strangers[:5])}")
+        labels = np.array([number[text] for text in texts], dtype=np.int64)
+        where = [f"row {row} of {file}" for file in self.files for row in range(_rows(file))]
+        headings = headers(self.images(), where)
+        channels = channels or max(heading.channels for heading in headings)
+        goal = target(headings, size, str(self.files[0].parent))
+        identity = repr([(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in self.files])
+        return RawSplit(labels, channels, goal, lambda: decode_blocks(self.images(), where, headings, channels, goal), identity)
+
+    def images(self) -> Iterator[io.BytesIO]:
+        """Every image as a file, in order."""
+        for file in self.files:
+            row = 0
+            for batch in _batches(file, self.columns.image):
+                for data in batch.flatten()[batch.type.get_field_index("bytes")].to_pylist():
+                    if data is None:
+                        raise UserError(
+                            f"parquet:{file}: row {row} has no image bytes (a path alone is not enough); embed the images in the file"
+                        )
+                    yield io.BytesIO(data)
+                    row += 1
 
 
 def _splits(path: Path) -> dict[str, list[Path]]:
@@ -52,81 +113,75 @@ def _splits(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]}
     if not path.is_dir():
         raise UserError(f"parquet:{path}: no such file or folder; expected a folder with train-*.parquet, as on the Hugging Face hub")
-    files = sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet")) or sorted(path.glob("*/*.parquet"))
+    patterns = ("*.parquet", "data/*.parquet", "*/*.parquet")
+    files = next((found for pattern in patterns if (found := sorted(path.glob(pattern)))), [])
+    files = [file for file in files if not file.name.startswith(".")]
     splits: dict[str, list[Path]] = {}
+    configurations = set()
     for file in files:
-        known = next((name for name in ("train", *TEST_NAMES) if file.name.lower().startswith(name)), None)
-        if known:
-            splits.setdefault(known, []).append(file)
+        for text, folder in ((file.stem, file.parent), (file.parent.name, file.parent.parent)):
+            match = re.search(rf"(?:^|[-_.])(train|{'|'.join(TEST_NAMES)})", text.lower())
+            if match:
+                splits.setdefault(match[1], []).append(file)
+                configurations.add(folder)
+                break
     if "train" not in splits:
-        found = ", ".join(file.name for file in files[:5]) or "no parquet file"
-        raise UserError(f"parquet:{path}: expected files named train-*.parquet, found {found}")
+        present = ", ".join(file.name for file in files[:5]) or "no parquet file"
+        raise UserError(f"parquet:{path}: expected files named train-*.parquet, found {present}")
+    if len(configurations) > 1:
+        folders = ", ".join(sorted(folder.name for folder in configurations))
+        raise UserError(f"parquet:{path} holds several data sets ({folders}); name the folder of one of them")
     return splits
 
 
-def _read_split(files: list[Path], size: Size | None, channels: int | None = None) -> tuple[RawSplit, tuple[str, ...]]:
-    import pyarrow as pa
+def _columns(file: Path) -> Columns:
     import pyarrow.parquet as pq
+    from pyarrow import types
 
-    try:
-        schema = pq.read_schema(files[0])
-        image, label = _columns(schema, files[0])
-        tables = [pq.read_table(file, columns=[image, label]) for file in files]
-        labels, names = _labels(pa.concat_tables(table.select([label]) for table in tables).column(0), schema, label)
-        payloads = [data for table in tables for data in _payloads(table.column(image), files[0])]
-    except pa.ArrowException as error:
-        raise UserError(f"parquet:{files[0]}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
-    where = [f"row {row} of {files[0].parent}" for row in range(len(payloads))]
-    headings = headers((io.BytesIO(data) for data in payloads), where)
-    channels = channels or max(heading.channels for heading in headings)
-    goal = target(headings, size, str(files[0].parent))
-    blocks = partial(_blocks, payloads, headings, where, channels, goal)
-    identity = repr([(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
-    return RawSplit(labels, channels, goal, blocks, identity), names
-
-
-def _blocks(
-    payloads: list[bytes], headings: list[Header], where: list[str], channels: int, size: Size
-) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(payloads), 1024):
-        rows = range(start, min(start + 1024, len(payloads)))
-        yield np.stack([decode(io.BytesIO(payloads[row]), where[row], channels, size) for row in rows])
-
-
-def _columns(schema: Any, file: Path) -> tuple[str, str]:
-    import pyarrow as pa
-
-    images = [field.name for field in schema if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0]
-    integers = [field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_string(field.type)]
-    label = next((name for name in LABEL_COLUMNS if name in integers), integers[0] if len(integers) == 1 else None)
+    with _reading(file):
+        schema = pq.read_schema(file)
+    images = [field.name for field in schema if types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0]
+    kinds = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean, types.is_dictionary)
+    labels = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
+    label = next((name for name in LABEL_COLUMNS if name in labels), labels[0] if len(labels) == 1 else None)
     if not images or label is None:
         raise UserError(
             f"parquet:{file}: expected an image column (a struct with bytes) and a label column "
             f"({', '.join(LABEL_COLUMNS)}), found: {', '.join(f'{field.name} ({field.type})' for field in schema)}"
         )
-    return images[0], label
+    return Columns(images[0], label, _described(schema, label))
 
 
-def _labels(column: Any, schema: Any, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _described(schema: Any, label: str) -> tuple[str, ...]:
+    try:
+        names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
+    except (ValueError, LookupError, TypeError):
+        return ()
+    return tuple(str(name) for name in names or ())
+
+
+def _batches(file: Path, column: str) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    with _reading(file), pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=1024, columns=[column]):
+            if not batch.num_columns:
+                raise UserError(f"parquet:{file}: no column '{column}', which the first file of the split has")
+            yield batch.column(0)
+
+
+def _rows(file: Path) -> int:
+    import pyarrow.parquet as pq
+
+    with _reading(file):
+        return int(pq.read_metadata(file).num_rows)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
     import pyarrow as pa
 
-    if pa.types.is_string(column.type):
-        texts = column.to_pylist()
-        names = tuple(sorted(set(texts)))
-        return np.array([names.index(text) for text in texts], dtype=np.int64), names
-    labels = column.to_numpy().astype(np.int64)
-    if len(labels) == 0 or labels.min() < 0:
-        raise UserError(f"the label column '{name}' must hold class numbers from 0, but it is empty or has a negative or missing label")
-    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    described = metadata.get("info", {}).get("features", {}).get(name, {}).get("names")
-    count = int(labels.max()) + 1
-    names = tuple(described) if described and len(described) >= count else tuple(str(label) for label in range(count))
-    return labels, names
-
-
-def _payloads(column: Any, file: Path) -> list[bytes]:
-    payloads = [row["bytes"] if row else None for row in column.to_pylist()]
-    missing = next((row for row, data in enumerate(payloads) if data is None), None)
-    if missing is not None:
-        raise UserError(f"parquet:{file}: row {missing} has no image bytes (a path alone is not enough); embed the images in the file")
-    return payloads
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"parquet:{file}: cannot be read as parquet ({reason(error)})") from error

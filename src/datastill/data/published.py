@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
-from collections.abc import Callable, Iterator
+import pickle
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,13 @@ from numpy.typing import NDArray
 from datastill.data import parquet
 from datastill.data.storage import RawData, RawSplit, cache_folder
 from datastill.errors import UserError
+from datastill.files import reason
 
 DIGITS = tuple(str(digit) for digit in range(10))
+HUB_FOLDERS = {"svhn": "cropped_digits"}
+"""Where a data set has several configurations on the hub, the folder of the one that is meant."""
+DAMAGE = (OSError, ValueError, AssertionError, EOFError, LookupError, TypeError, pickle.UnpicklingError, zlib.error)
+"""What torchvision and scipy raise on damaged files."""
 
 
 def read(name: str) -> RawData:
@@ -27,48 +35,54 @@ def read(name: str) -> RawData:
         name: ``mnist``, ``fashion-mnist``, ``svhn``, ``cifar10`` or ``cifar100``.
 
     Raises:
-        UserError: If it is neither found nor can be downloaded.
+        UserError: If it is neither found nor can be downloaded, or its files are damaged.
     """
     local = os.environ.get("DATASTILL_DATA")
     if local:
         folder = Path(local) / name
-        if any(folder.glob("**/*.parquet")):
-            return parquet.read(folder, None)
+        hub = folder / HUB_FOLDERS.get(name, ".")
+        hub = hub if hub.is_dir() else folder
+        if any(hub.glob("**/*.parquet")):
+            return parquet.read(hub, None)
         for root in (folder, Path(local)):
             try:
                 return _through_torchvision(name, root, download=False)
             except RuntimeError:
                 continue
     root = cache_folder() / "data" / name
-    root.mkdir(parents=True, exist_ok=True)
     try:
+        root.mkdir(parents=True, exist_ok=True)
         return _through_torchvision(name, root, download=True)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise UserError(
             f"the data set '{name}' is neither under DATASTILL_DATA ({local or 'not set'}) nor in {root}, and cannot be downloaded "
-            f"({reason}); put its files there, or set DATASTILL_DATA to the folder that holds {name}/"
+            f"({reason(error).rstrip(':')}); put its files there, or set DATASTILL_DATA to the folder that holds {name}/"
         ) from error
 
 
 def _through_torchvision(name: str, root: Path, *, download: bool) -> RawData:
     from torchvision import datasets
 
-    class_names: Callable[[Any], tuple[str, ...]] = lambda split: tuple(getattr(split, "classes", DIGITS))  # noqa: E731
-    if name == "svhn":
-        train, test = (datasets.SVHN(str(root), split=split, download=download) for split in ("train", "test"))
-    else:
-        kind = {
-            "mnist": datasets.MNIST,
-            "fashion-mnist": datasets.FashionMNIST,
-            "cifar10": datasets.CIFAR10,
-            "cifar100": datasets.CIFAR100,
-        }[name]
-        train, test = (kind(str(root), train=split, download=download) for split in (True, False))
-    return RawData(class_names(train), _split(train, name), _split(test, name))
+    kinds = {
+        "mnist": datasets.MNIST,
+        "fashion-mnist": datasets.FashionMNIST,
+        "svhn": datasets.SVHN,
+        "cifar10": datasets.CIFAR10,
+        "cifar100": datasets.CIFAR100,
+    }
+    choices: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
+    kind = kinds[name]
+    if download:
+        for choice in choices:
+            kind(str(root), **choice, download=True)
+    try:
+        train, test = (kind(str(root), **choice) for choice in choices)
+        return RawData(tuple(getattr(train, "classes", DIGITS)), _split(train, name, root), _split(test, name, root))
+    except DAMAGE as error:
+        raise UserError(f"the files of the data set '{name}' in {root} are damaged ({reason(error)}); remove them and repeat") from error
 
 
-def _split(split: Any, name: str) -> RawSplit:
+def _split(split: Any, name: str, root: Path) -> RawSplit:
     pixels = np.asarray(split.data)
     if pixels.ndim == 3:
         pixels = pixels[:, None]
@@ -79,4 +93,4 @@ def _split(split: Any, name: str) -> RawSplit:
     def blocks() -> Iterator[NDArray[np.uint8]]:
         yield pixels
 
-    return RawSplit(labels, pixels.shape[1], pixels.shape[2:], blocks, f"{name} {len(labels)}")
+    return RawSplit(labels, pixels.shape[1], pixels.shape[2:], blocks, f"{name} {len(labels)} {root.resolve()}")

@@ -96,13 +96,14 @@ def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) 
             _reserve(partial)
             _fill(storage, raw, position)
             storage.flush()
-            os.replace(partial, path)
+            partial.replace(path)
         except OSError as error:
             raise storage_error(error, path) from error
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="c")
+    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    return mapped
 
 
 def _whole(path: Path, shape: tuple[int, ...]) -> bool:

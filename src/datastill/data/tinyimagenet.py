@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+from collections import Counter
 from pathlib import Path
 
 from datastill.data import folder
 from datastill.data.storage import RawData, cache_folder
 from datastill.errors import UserError
+from datastill.files import reason
 from datastill.networks.network import Size
 
 ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -27,27 +30,43 @@ def read(path: Path | None, size: Size | None) -> RawData:
     """
     root = path or _find()
     identifiers = _lines(root / "wnids.txt")
-    names = dict(line.split("\t", 1) for line in _lines(root / "words.txt")) if (root / "words.txt").exists() else {}
     train_files = [sorted((root / "train" / identifier / "images").glob("*.JPEG")) for identifier in identifiers]
     missing = [identifier for identifier, files in zip(identifiers, train_files, strict=True) if not files]
     if missing:
         raise UserError(f"tinyimagenet:{root}: no images in train/{missing[0]}/images; expected the published layout of {PUBLISHED_NAME}")
     test_files: dict[str, list[Path]] = {identifier: [] for identifier in identifiers}
-    for line in _lines(root / "val" / "val_annotations.txt"):
-        file, identifier = line.split("\t")[:2]
+    for file, identifier in _pairs(root / "val" / "val_annotations.txt"):
         if identifier not in test_files:
             raise UserError(f"tinyimagenet:{root}: val_annotations.txt names the class {identifier}, which wnids.txt lacks")
         test_files[identifier].append(root / "val" / "images" / file)
     train = folder.split(train_files, size, "tinyimagenet", 3)
     test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3)
-    return RawData(tuple(names.get(identifier, identifier).split(",")[0] for identifier in identifiers), train, test)
+    return RawData(_class_names(root, identifiers), train, test)
+
+
+def _class_names(root: Path, identifiers: list[str]) -> tuple[str, ...]:
+    words = dict(_pairs(root / "words.txt")) if (root / "words.txt").exists() else {}
+    names = [words.get(identifier, identifier).split(",")[0] for identifier in identifiers]
+    shared = {name for name, times in Counter(names).items() if times > 1}
+    return tuple(f"{name} ({identifier})" if name in shared else name for name, identifier in zip(names, identifiers, strict=True))
+
+
+def _pairs(path: Path) -> list[tuple[str, str]]:
+    rows = [line.split("\t") for line in _lines(path)]
+    short = next((row for row in rows if len(row) < 2), None)
+    if short:
+        raise UserError(f"{path}: expected two columns with a tab between, found '{short[0]}'")
+    return [(row[0], row[1]) for row in rows]
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line.rstrip("\n") for line in path.read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); expected the published layout of {PUBLISHED_NAME}") from error
+        lines = [line.rstrip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({reason(error)}); expected the published layout of {PUBLISHED_NAME}") from error
+    if not lines:
+        raise UserError(f"{path} is empty; expected the published layout of {PUBLISHED_NAME}")
+    return lines
 
 
 def _find() -> Path:
@@ -59,11 +78,15 @@ def _find() -> Path:
         return found
     from torchvision.datasets.utils import download_and_extract_archive
 
+    # Extracted beside its place and then moved there, so that an interrupted extraction is not taken for the data set.
+    extracted = cache / f"{PUBLISHED_NAME}.partial"
     try:
-        download_and_extract_archive(ARCHIVE, str(cache), md5=MD5)
-    except (OSError, RuntimeError) as error:
+        download_and_extract_archive(ARCHIVE, str(cache), str(extracted), md5=MD5, remove_finished=True)
+        (extracted / PUBLISHED_NAME).replace(cache / PUBLISHED_NAME)
+        extracted.rmdir()
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise UserError(
             f"TinyImageNet is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "
-            f"({str(error).splitlines()[0]}); name its folder as tinyimagenet:PATH"
+            f"({reason(error)}); name its folder as tinyimagenet:PATH"
         ) from error
     return cache / PUBLISHED_NAME

@@ -31,4 +31,4 @@ def build(name: str, *, channels: int, classes: int, size: Size) -> Network:
     return NETWORKS[name](channels, classes, size)
 
 
-__all__ = ["FIELDS", "NETWORKS", "AlexNet", "ConvNet", "Features", "Network", "ResNet18", "Size", "VGG11", "build", "concatenate"]
+__all__ = ["FIELDS", "NETWORKS", "VGG11", "AlexNet", "ConvNet", "Features", "Network", "ResNet18", "Size", "build", "concatenate"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,16 +35,16 @@ class AlexNet(Network):
         super().__init__(channels, classes, size)
         inputs = (channels, *WIDTHS[:-1])
         self.convolutions = nn.ModuleList(
-            Convolution(count, width, kernel, padding=kernel // 2)
-            for count, width, kernel in zip(inputs, WIDTHS, KERNELS, strict=True)
+            Convolution(count, width, kernel, padding=kernel // 2) for count, width, kernel in zip(inputs, WIDTHS, KERNELS, strict=True)
         )
         sizes = [self.padded()]
         for pooled in POOLED:
             sizes.append(halved(sizes[-1]) if pooled else sizes[-1])
-        self.pools = [before != after for before, after in zip(sizes, sizes[1:], strict=False)]
+        self.pools = [before != after for before, after in pairwise(sizes)]
         self.classifier = Classifier(WIDTHS[-1] * sizes[-1][0] * sizes[-1][1], classes)
 
     def forward(self, images: Tensor) -> Features:
+        """Compute the features of ``image channel height width``, normalised per channel."""
         map = self.pad(images)
         blocks = []
         for convolution, pool in zip(self.convolutions, self.pools, strict=True):

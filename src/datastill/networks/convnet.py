@@ -40,6 +40,7 @@ class ConvNet(Network):
         self.classifier = Classifier(width * height * breadth, classes)
 
     def forward(self, images: Tensor) -> Features:
+        """Compute the features of ``image channel height width``, normalised per channel."""
         map = self.pad(images)
         blocks = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):

@@ -36,7 +36,7 @@ class Features:
 
     def stack(self, classes: int) -> Features:
         """Split the image axis of a class-contiguous batch into ``class image``."""
-        return self.apply(lambda value: value.unflatten(0, (classes, -1)))
+        return self.apply(lambda value: torch.unflatten(value, 0, (classes, -1)))
 
     def only(self, names: Sequence[str]) -> Features:
         """Keep the named fields and empty the others."""

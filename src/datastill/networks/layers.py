@@ -11,8 +11,10 @@ class Convolution(nn.Conv2d):
     """A convolution that computes in the precision of its input, whatever the precision its weights are kept in."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Convolve in the precision of the input."""
         bias = None if self.bias is None else self.bias.to(input.dtype)
-        return self._conv_forward(input, self.weight.to(input.dtype), bias)
+        convolved: Tensor = self._conv_forward(input, self.weight.to(input.dtype), bias)
+        return convolved
 
 
 class InstanceNorm(nn.Module):
@@ -28,6 +30,7 @@ class InstanceNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalise every channel of every image."""
         if not torch.compiler.is_compiling():
             normalised = F.instance_norm(input.float(), weight=self.weight, bias=self.bias, eps=self.epsilon)
             return normalised.to(input.dtype)
@@ -42,4 +45,5 @@ class Classifier(nn.Linear):
     """The linear layer from embedding to logits, always in 32 bits."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Compute the logits."""
         return F.linear(input.float(), self.weight.float(), self.bias.float())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from datastill.errors import UserError
 from datastill.networks.features import Features
-from datastill.networks.layers import Convolution
+from datastill.networks.layers import Convolution, InstanceNorm
 
 Size = tuple[int, int]
 
@@ -65,10 +65,11 @@ class Network(nn.Module, ABC):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 bound = module.weight[0].numel() ** -0.5
-                for parameter in filter(lambda tensor: tensor is not None, (module.weight, module.bias)):
-                    drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
-                    parameter.copy_(drawn)
-            elif hasattr(module, "weight") and hasattr(module, "bias"):
+                for parameter in (module.weight, module.bias):
+                    if parameter is not None:
+                        drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
+                        parameter.copy_(drawn)
+            elif isinstance(module, InstanceNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
 

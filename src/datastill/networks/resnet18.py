@@ -23,11 +23,10 @@ class ResidualBlock(nn.Module):
         self.norm2 = InstanceNorm(width)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != width:
-            self.shortcut = nn.Sequential(
-                Convolution(inputs, width, 1, stride=stride, bias=False), InstanceNorm(width)
-            )
+            self.shortcut = nn.Sequential(Convolution(inputs, width, 1, stride=stride, bias=False), InstanceNorm(width))
 
     def forward(self, map: Tensor) -> Tensor:
+        """Add what the convolutions make of a map to its shortcut."""
         inner = F.relu(self.norm1(self.convolution1(map)))
         return F.relu(self.norm2(self.convolution2(inner)) + self.shortcut(map))
 
@@ -64,6 +63,7 @@ class ResNet18(Network):
         self.classifier = Classifier(WIDTHS[-1], classes)
 
     def forward(self, images: Tensor) -> Features:
+        """Compute the features of ``image channel height width``, normalised per channel."""
         map = F.relu(self.norm(self.stem(self.pad(images))))
         blocks = []
         for stage in self.stages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,18 +35,17 @@ class VGG11(Network):
     def __init__(self, channels: int, classes: int, size: Size) -> None:
         super().__init__(channels, classes, size)
         inputs = (channels, *WIDTHS[:-1])
-        self.convolutions = nn.ModuleList(
-            Convolution(count, width, 3, padding=1) for count, width in zip(inputs, WIDTHS, strict=True)
-        )
+        self.convolutions = nn.ModuleList(Convolution(count, width, 3, padding=1) for count, width in zip(inputs, WIDTHS, strict=True))
         self.norms = nn.ModuleList(InstanceNorm(width) for width in WIDTHS)
         sizes = [self.padded()]
         for pooled in POOLED[:-1]:
             sizes.append(halved(sizes[-1]) if pooled else sizes[-1])
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))  # no norm follows the last pool
-        self.pools = [before != after for before, after in zip(sizes, sizes[1:], strict=False)]
+        self.pools = [before != after for before, after in pairwise(sizes)]
         self.classifier = Classifier(WIDTHS[-1] * sizes[-1][0] * sizes[-1][1], classes)
 
     def forward(self, images: Tensor) -> Features:
+        """Compute the features of ``image channel height width``, normalised per channel."""
         map = self.pad(images)
         blocks = []
         for convolution, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):

@@ -1,0 +1,32 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check install clean
+
+demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
+	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 200 --seed 0 --out runs/demo --resume
+	$(BIN)/datastill evaluate runs/demo --repeats 3 --compare random --out runs/demo/evaluation.json
+	$(BIN)/datastill show runs/demo
+
+test: $(VENV)/installed-dev ## set up and pass the tests
+	$(BIN)/pytest -q -n 2
+
+check: $(VENV)/installed-dev ## lint, format, types
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)
