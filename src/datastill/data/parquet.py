@@ -119,7 +119,8 @@ def _splits(path: Path) -> dict[str, list[Path]]:
     splits: dict[str, list[Path]] = {}
     configurations = set()
     for file in files:
-        for text, folder in ((file.stem, file.parent), (file.parent.name, file.parent.parent)):
+        inside = file.parent != path
+        for text, folder in ((file.stem, file.parent), (file.parent.name if inside else "", file.parent.parent)):
             match = re.search(rf"(?:^|[-_.])(train|{'|'.join(TEST_NAMES)})", text.lower())
             if match:
                 splits.setdefault(match[1], []).append(file)

@@ -21,7 +21,7 @@ from datastill.files import reason
 DIGITS = tuple(str(digit) for digit in range(10))
 HUB_FOLDERS = {"svhn": "cropped_digits"}
 """Where a data set has several configurations on the hub, the folder of the one that is meant."""
-DAMAGE = (OSError, ValueError, AssertionError, EOFError, LookupError, TypeError, pickle.UnpicklingError, zlib.error)
+DAMAGE = (OSError, RuntimeError, ValueError, AssertionError, EOFError, LookupError, TypeError, pickle.UnpicklingError, zlib.error)
 """What torchvision and scipy raise on damaged files."""
 
 
@@ -44,23 +44,31 @@ def read(name: str) -> RawData:
         hub = hub if hub.is_dir() else folder
         if any(hub.glob("**/*.parquet")):
             return parquet.read(hub, None)
-        for root in (folder, Path(local)):
-            try:
-                return _through_torchvision(name, root, download=False)
-            except RuntimeError:
-                continue
-    root = cache_folder() / "data" / name
+    cache = cache_folder() / "data" / name
+    for root in (*((Path(local) / name, Path(local)) if local else ()), cache):
+        found = _through_torchvision(name, root)
+        if found:
+            return found
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        return _through_torchvision(name, root, download=True)
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        cache.mkdir(parents=True, exist_ok=True)
+        return _load(name, cache, download=True)
+    except (*DAMAGE, http.client.HTTPException) as error:
         raise UserError(
-            f"the data set '{name}' is neither under DATASTILL_DATA ({local or 'not set'}) nor in {root}, and cannot be downloaded "
+            f"the data set '{name}' is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "
             f"({reason(error).rstrip(':')}); put its files there, or set DATASTILL_DATA to the folder that holds {name}/"
         ) from error
 
 
-def _through_torchvision(name: str, root: Path, *, download: bool) -> RawData:
+def _through_torchvision(name: str, root: Path) -> RawData | None:
+    try:
+        return _load(name, root, download=False)
+    except DAMAGE as error:
+        if isinstance(error, RuntimeError) and "not found" in str(error):
+            return None
+        raise UserError(f"the files of the data set '{name}' in {root} are damaged ({reason(error)}); remove them and repeat") from error
+
+
+def _load(name: str, root: Path, *, download: bool) -> RawData:
     from torchvision import datasets
 
     kinds = {
@@ -71,15 +79,8 @@ def _through_torchvision(name: str, root: Path, *, download: bool) -> RawData:
         "cifar100": datasets.CIFAR100,
     }
     choices: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
-    kind = kinds[name]
-    if download:
-        for choice in choices:
-            kind(str(root), **choice, download=True)
-    try:
-        train, test = (kind(str(root), **choice) for choice in choices)
-        return RawData(tuple(getattr(train, "classes", DIGITS)), _split(train, name, root), _split(test, name, root))
-    except DAMAGE as error:
-        raise UserError(f"the files of the data set '{name}' in {root} are damaged ({reason(error)}); remove them and repeat") from error
+    train, test = (kinds[name](str(root), **choice, download=download) for choice in choices)
+    return RawData(tuple(getattr(train, "classes", DIGITS)), _split(train, name, root), _split(test, name, root))
 
 
 def _split(split: Any, name: str, root: Path) -> RawSplit:
