@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from datastill.data import ClassImages, DataSet
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -27,3 +29,27 @@ def real_data() -> Path:
     if not root:
         pytest.skip("DATASTILL_DATA is not set: no real data to test with")
     return Path(root)
+
+
+def _tiny_split(images: int, seed: int) -> ClassImages:
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(0, 120, (3 * images, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    for label in range(3):  # a bright bar, at another place in every class
+        noise[label * images : (label + 1) * images, :, :, 2 * label : 2 * label + 3] += 120
+    return ClassImages(noise, torch.arange(3 * images), (images,) * 3)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> DataSet:
+    """Three classes of 8x8 colour images, 12 to train on, made by hand; nothing may change it."""
+    return DataSet(
+        name="tiny",
+        train=_tiny_split(12, seed=1),
+        validation=_tiny_split(2, seed=2),
+        test=_tiny_split(4, seed=3),
+        class_names=("left", "middle", "right"),
+        mean=(0.3, 0.35, 0.4),
+        std=(0.2, 0.25, 0.3),
+        flip=True,
+        fingerprint="0123456789abcdef",
+    )

@@ -9,6 +9,8 @@ Example:
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from datastill.errors import UserError
     from datastill.evaluate import Protocol, evaluate
     from datastill.export import export
-    from datastill.methods import method
+    from datastill.methods.grammar import method
     from datastill.terms import Term
 
 _HOMES = {
@@ -44,5 +46,15 @@ def __getattr__(name: str) -> Any:
     globals()[name] = value
     return value
 
+
+class _Package(ModuleType):
+    """Keeps the functions' names: importing the module ``datastill.evaluate`` must not put it where the function `evaluate` belongs."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 __all__ = ["DistilledSet", "Protocol", "Term", "UserError", "distill", "evaluate", "export", "load", "method", "pretrain"]

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from datastill.files import load_tensors, save_tensors
 
 IMAGES = "images.safetensors"
 FORMAT = "datastill-1"
+TENSOR_FILES = (".pt", ".pth")
+"""Endings of the tensor files of the published DC and DM code."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ class DistilledSet:
         path = _find(Path(path))
         tensors, metadata = load_tensors(path)
         if metadata.get("format") != FORMAT or not {"images", "labels"} <= set(tensors):
-            raise UserError(f"{path} is no distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}")
+            raise UserError(
+                f"{path} is no distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
+            )
         origin = _origin(metadata.get("origin", ""), path)
         _check(tensors["images"], tensors["labels"], origin, str(path))
         return cls(tensors["images"], tensors["labels"], origin)
@@ -136,8 +141,10 @@ class DistilledSet:
         """
         path = Path(path)
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_PLAIN_NUMBERS):
+                content = torch.load(path, map_location="cpu", weights_only=True)
             images, labels = content["data"][-1]
+            _require_whole(images, labels)
             images, labels = images.detach().float(), labels.detach().long()
         except FileNotFoundError as error:
             raise UserError(f"no such file: {path}") from error
@@ -153,7 +160,25 @@ class DistilledSet:
         return cls(images[order].contiguous(), labels[order], origin)
 
 
+_PLAIN_NUMBERS: list[Any] = [
+    *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32")),
+]
+"""What the published code saves beside the images, its accuracies: NumPy's numbers, which nothing but a number can come out of."""
+
+
+def _require_whole(*tensors: Tensor) -> None:
+    """Refuse tensors that are sparse, without values, or larger than what is stored of them."""
+    for tensor in tensors:
+        stored = tensor.untyped_storage().nbytes() if tensor.layout == torch.strided and tensor.device.type == "cpu" else 0
+        if stored < tensor.numel() * tensor.element_size():
+            raise ValueError("not a plain tensor")
+
+
 def _find(path: Path) -> Path:
+    if path.suffix in TENSOR_FILES and path.is_file():
+        raise UserError(f"{path} does not say what it was distilled from: only `datastill evaluate {path} --data NAME` reads it")
     candidates = [path] if path.is_file() else [path / IMAGES, path / "distilled" / IMAGES]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
@@ -166,16 +191,30 @@ def _origin(text: str, path: Path) -> Origin:
     try:
         content: dict[str, Any] = json.loads(text)
         known = {entry.name for entry in fields(Origin)}
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items() if key in known}
-        return Origin(**values)
-    except (ValueError, TypeError, AttributeError) as error:
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items() if key in known}
+        origin = Origin(**values)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the header of {path} is damaged: expected the origin of the set as JSON") from error
+    for name, kind in get_type_hints(Origin).items():
+        if not _fits(getattr(origin, name), kind):
+            raise UserError(f"the header of {path} is damaged: {name} is not what it should be, {str(getattr(origin, name))[:60]!r}")
+    return origin
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if get_args(kind):
+        return isinstance(value, tuple) and all(_fits(entry, get_args(kind)[0]) for entry in value)
+    if kind is float:
+        return type(value) in (int, float) and abs(value) < 1e6  # NaN is not
+    return type(value) is kind
 
 
 def _check(images: Tensor, labels: Tensor, origin: Origin, name: str) -> None:
     classes, channels = len(origin.class_names), len(origin.mean)
     problem = None
-    if images.ndim != 4 or images.dtype != torch.float32 or images.shape[1] != channels or min(images.shape) < 1:
+    if classes < 1 or channels not in (1, 3):
+        problem = f"expected at least one class and 1 or 3 channels, got {classes} and {channels}"
+    elif images.ndim != 4 or images.dtype != torch.float32 or images.shape[1] != channels or min(images.shape) < 1:
         problem = f"images must be float32 (image, {channels}, height, width), got {images.dtype} {tuple(images.shape)}"
     elif labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         problem = f"labels must be int64 ({len(images)},), got {labels.dtype} {tuple(labels.shape)}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
 
-  datastill distill digits --method dm+iid --ipc 2 --iterations 200 --out runs/digits
+For example:
+
+  datastill distill digits --ipc 2 --iterations 200 --out runs/digits
 
   datastill evaluate runs/digits --repeats 3
 
@@ -32,9 +37,7 @@ app = App(name="datastill", help=HELP, help_format="plaintext", version_flags=["
 
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
-Compile = Annotated[
-    bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")
-]
+Compile = Annotated[bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 
@@ -63,6 +66,7 @@ def distill(
     ] = None,
     validation_epochs: Annotated[int | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
     validation: Validation = 0.1,
+    checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
@@ -92,6 +96,7 @@ def distill(
         validate_at=_numbers(validate_at),
         validation_protocol=Protocol(epochs=validation_epochs),
         engine=_engine(device, precision, compile, composed.operations(data, ipc) * iterations),
+        checkpoint_seconds=checkpoint_seconds,
     )
     print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")
     print(f"next: datastill show {out}, datastill evaluate {out}")
@@ -107,7 +112,9 @@ def evaluate(
     seed: Annotated[int, Parameter(help="the same seed gives the same numbers")] = 0,
     data: Annotated[str | None, Parameter(help="data set to test on; by default the one it was distilled from")] = None,
     split: Annotated[Literal["test", "validation"], Parameter(help="test to report, validation to choose")] = "test",
-    compare: Annotated[str, Parameter(help="what to train on as well, comma-separated: rendering, random; none for nothing")] = "rendering,random",
+    compare: Annotated[
+        str, Parameter(help="what to train on as well, comma-separated: rendering, random; none for nothing")
+    ] = "rendering,random",
     epochs: Annotated[int | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
@@ -129,17 +136,15 @@ def evaluate(
     distilled, found = resolve(path, data)
     work = operations(found, protocol, len(distilled)) * repeats * (1 + len(names))
     engine = _engine(device, precision, compile, work)
-    result = score(
-        distilled, repeats=repeats, seed=seed, split=split, data=found, compare=names, protocol=protocol, engine=engine
-    )
-    if out is not None:
-        from datastill.files import write_atomic
-
-        write_atomic(out, json.dumps(result.describe(), indent=1) + "\n")
+    result = score(distilled, repeats=repeats, seed=seed, split=split, data=found, compare=names, protocol=protocol, engine=engine)
     if json_:
         print(json.dumps(result.describe()))
     else:
         print_evaluation(result)
+    if out is not None:
+        from datastill.files import write_atomic
+
+        write_atomic(out, json.dumps(result.describe(), indent=1) + "\n")
 
 
 @app.command
@@ -150,7 +155,9 @@ def pretrain(
     network: Annotated[str, Parameter(help="convnet, alexnet, vgg11 or resnet18")] = "resnet18",
     count: Annotated[int, Parameter(help="networks in the pool")] = 1,
     epochs: Annotated[int | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
-    recipe: Annotated[Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")] = "fast",
+    recipe: Annotated[
+        Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")
+    ] = "fast",
     validation: Validation = 0.1,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -238,16 +245,36 @@ def main(arguments: list[str] | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except (UserError, cyclopts.CycloptsError) as error:
         print(f"datastill: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("\ndatastill: stopped; a run continues with --resume", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        _let_go()
+        sys.exit(141)  # as a program that the signal ends, for example by `| head`
+    except OSError as error:
+        _let_go()
+        where = f": {error.filename}" if error.filename else ""
+        advice = "; free some space, a run continues with --resume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        print(f"datastill: {_one_line(UserError(f'{error.strerror or error}{where}{advice}'))}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _let_go() -> None:
+    """Point an output that takes no more at nothing: the interpreter would try again, and complain, as it exits."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split()))
     return text if isinstance(error, UserError) else f"{text} See datastill --help."
 
 

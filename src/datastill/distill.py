@@ -40,6 +40,7 @@ def distill(
     validate_at: Sequence[int] = (),
     validation_protocol: Protocol | None = None,
     engine: Engine | None = None,
+    checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
 ) -> DistilledSet:
     """Distil a data set.
 
@@ -55,7 +56,8 @@ def distill(
         settings: Changes to them, as in `datastill.methods.method`.
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
         validation_protocol: How; by default the DC protocol.
-        engine: How to run; by default what suits the job.
+        engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
+        checkpoint_seconds: Seconds between checkpoints; 0 writes one after every iteration.
 
     Returns:
         The distilled set after the last iteration.
@@ -74,11 +76,11 @@ def distill(
     engine = engine or Engine.choose(operations=method.operations(data, ipc) * iterations)
     protocol = validation_protocol or Protocol()
     method.check(data, ipc)
-    config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
     run = Run(Path(out)) if out is not None else None
+    if run and resume and (begun := run.config()):
+        engine = engine.as_recorded(begun.get("engine") or {})
+    config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
     done, state = run.begin(config, resume=resume) if run else (0, {})
-    if done > iterations:
-        raise UserError(f"{out} has {done} iterations already; ask for as many or more with --iterations, or choose another --out")
     stepper = method.open(data, engine, ipc, seed)
     if state:
         stepper.restore(state)
@@ -87,7 +89,7 @@ def distill(
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)
     try:
-        _loop(stepper, run, validate, method.name, done, iterations)
+        _loop(stepper, run, validate, method.name, done, iterations, checkpoint_seconds)
     finally:
         if run:
             run.close()
@@ -101,7 +103,9 @@ def distill(
     return distilled
 
 
-def _loop(stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int) -> None:
+def _loop(
+    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
+) -> None:
     validate(done)
     saved = time.monotonic()
     with progress(title, iterations, done=done) as bar:
@@ -111,7 +115,7 @@ def _loop(stepper: Stepper, run: Run | None, validate: Validation, title: str, d
             completed = iteration + 1
             if run:
                 run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
-                due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+                due = time.monotonic() - saved >= checkpoint_seconds
                 if due or completed == iterations or completed in validate.due:
                     run.checkpoint(completed, stepper.state())
                     saved = time.monotonic()

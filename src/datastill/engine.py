@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,14 +33,15 @@ class Engine:
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
         micro_batch: The most images that go through a network at a time.
-        asked: The precision and the compilation that were asked for, which `suited` chooses by again.
+        asked: The precision and the compilation that were asked for, which `suited` chooses by again; None for an engine made by hand,
+            which stays as it is.
     """
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     compiled: bool = False
     micro_batch: int = MICRO_BATCH
-    asked: tuple[str, bool | None] = ("auto", None)
+    asked: tuple[str, bool | None] | None = None
 
     @classmethod
     def choose(
@@ -70,7 +72,22 @@ class Engine:
 
     def suited(self, operations: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
-        return Engine.choose(device=str(self.device), precision=self.asked[0], compile=self.asked[1], operations=operations)
+        if self.asked is None:
+            return self
+        chosen = Engine.choose(device=str(self.device), precision=self.asked[0], compile=self.asked[1], operations=operations)
+        return replace(chosen, micro_batch=self.micro_batch)
+
+    def as_recorded(self, recorded: Mapping[str, Any]) -> Engine:
+        """Choose what was left open as a run did when it was begun (see `describe`): its job may grow, what its bits depend on may not."""
+        if self.asked is None:
+            return self
+        precision, compile = self.asked
+        if precision == "auto":
+            precision = recorded.get("precision", precision)
+        if compile is None and (not recorded.get("compiled") or _compiler_present(self.device)):
+            compile = recorded.get("compiled")
+        chosen = Engine.choose(device=str(self.device), precision=precision, compile=compile)
+        return replace(chosen, micro_batch=self.micro_batch, asked=self.asked)
 
     def describe(self) -> dict[str, str | bool | int]:
         """What a run's configuration records, what its bits depend on."""
@@ -79,7 +96,7 @@ class Engine:
 
     def place(self, network: Network) -> Network:
         """Move a network to the device, in the layout that convolutions are fastest in."""
-        return network.to(self.device, memory_format=torch.channels_last)
+        return network.to(self.device).to(memory_format=torch.channels_last)
 
     def runner(self, network: Network, fields: Sequence[str]) -> Runner:
         """Make a function from images to the named features of a network."""
@@ -138,7 +155,7 @@ def pieces(images: Tensor, size: int) -> list[Tensor]:
     missing = -len(images) % size
     if missing:
         images = torch.cat([images, images.new_zeros(missing, *images.shape[1:])])
-    return list(images.split(size))
+    return list(torch.split(images, size))
 
 
 def even_micro_batch(count: int, limit: int) -> int:
@@ -199,7 +216,7 @@ class Trainer:
         loss, correct = 0.0, 0
         for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
             value, hits = self._loss(part, label, weight)
-            value.backward()
+            torch.autograd.backward(value)
             loss, correct = loss + float(value.detach()), correct + int(hits)
         self.optimizer.step()
         return loss, correct
@@ -235,5 +252,5 @@ def _compiler_present(device: torch.device) -> bool:
 
 def _bf16_supported(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())

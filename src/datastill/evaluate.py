@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.artifact import DistilledSet
+from datastill.artifact import TENSOR_FILES, DistilledSet
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
 from datastill.engine import Engine, Trainer
@@ -20,6 +21,8 @@ from datastill.errors import UserError, unknown
 from datastill.networks import NETWORKS, Network, build
 from datastill.operations import forward_operations
 from datastill.progress import Progress, progress
+
+log = logging.getLogger(__name__)
 
 COMPARISONS: dict[str, str] = {
     "rendering": "the 8-bit rendering of the set",
@@ -263,7 +266,7 @@ class Scorer:
             if epoch == passes // 2:
                 self.trainer.set_learning_rate(self.protocol.learning_rate / 10, restart_momentum=True)
             order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
-            for number, rows in enumerate(order.split(self.protocol.batch)):
+            for number, rows in enumerate(torch.split(order, self.protocol.batch)):
                 augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
                 loss, hits = self.trainer.step(augmented, labels[rows])
                 if bar:
@@ -275,7 +278,7 @@ def confusion_matrix(network: Network, runner: Any, examined: ClassImages, data:
     matrix = torch.zeros(data.classes, data.classes, dtype=torch.int64)
     device = next(network.parameters()).device
     with torch.no_grad():
-        for block in torch.arange(len(examined)).split(1024):
+        for block in torch.split(torch.arange(len(examined)), 1024):
             predicted = runner(data.normalise(examined.gather(block)).to(device)).logits.argmax(1).cpu()
             pairs = examined.labels[block] * data.classes + predicted
             matrix += torch.bincount(pairs, minlength=data.classes**2).view_as(matrix)
@@ -285,9 +288,7 @@ def confusion_matrix(network: Network, runner: Any, examined: ClassImages, data:
 def random_subset(data: DataSet, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Draw real training images with the same number per class as a set, normalised, with their labels."""
     counts = torch.bincount(labels, minlength=data.classes).tolist()
-    rows = [
-        data.train.draw(label, count, random.generator(seed, label, "random subset")) for label, count in enumerate(counts) if count
-    ]
+    rows = [data.train.draw(label, count, random.generator(seed, label, "random subset")) for label, count in enumerate(counts) if count]
     positions = torch.cat(rows)
     return data.normalise(data.train.gather(positions)), data.train.labels[positions]
 
@@ -299,12 +300,13 @@ def operations(data: DataSet, protocol: Protocol, images: int) -> float:
 
 
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
-    """Load a set and the data it is tested on, and check that they fit."""
+    """Load a set and the data it is tested on, normalised as the set is, and check that they fit."""
+    given = isinstance(data, DataSet)
     if isinstance(data, str):
         data = load(data)
     if not isinstance(distilled, DistilledSet):
         path = Path(distilled)
-        if path.suffix in (".pt", ".pth"):
+        if path.suffix in TENSOR_FILES and not path.is_dir():
             if data is None:
                 raise UserError(f"{path} does not say what it was distilled from: name it with --data, for example --data cifar10")
             distilled = DistilledSet.load_dc(path, data)
@@ -317,4 +319,13 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
             f"the set ({len(distilled.origin.class_names)} classes, images {tuple(distilled.images.shape[1:])}) does not fit the data set "
             f"{data.name} ({data.classes} classes, images {shape}); name the right one with --data"
         )
+    origin = distilled.origin
+    if not given and origin.data == data.name and origin.fingerprint != data.fingerprint:
+        log.warning(
+            "the set was distilled from another training split of %s (other images, or another share held out): "
+            "its score on the validation split may include images it was distilled from",
+            data.name,
+        )
+    if (origin.mean, origin.std) != (data.mean, data.std):
+        data = replace(data, mean=origin.mean, std=origin.std)
     return distilled, data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from datastill.files import write_atomic
 
 GRID_COLUMNS = 10
 """Images of a class that the picture shows at most."""
+LONGEST_NAME = 50
+"""Characters of a class's name that its folder keeps: file systems take 255 bytes."""
 
 
 def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
@@ -45,23 +48,31 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
 
 
 def write_folder(distilled: DistilledSet, target: Path) -> None:
-    """Write ``CLASS/0000.png`` so that torchvision's ImageFolder reads the same labels: its sorted names keep the classes' order."""
-    for label, name in enumerate(folder_names(distilled.origin.class_names)):
-        rows = (distilled.labels == label).nonzero().flatten().tolist()
-        (target / name).mkdir(parents=True, exist_ok=True)
+    """Write ``CLASS/0000.png`` so that torchvision's ImageFolder reads the same labels: its sorted names keep the classes' order.
+
+    Raises:
+        UserError: If a class has no image: ImageFolder refuses an empty folder, and without it would number the others anew.
+    """
+    class_names = distilled.origin.class_names
+    if empty := [name for name, rows in zip(class_names, _rows(distilled), strict=True) if not rows]:
+        raise UserError(
+            f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with --format dc or parquet"
+        )
+    for name, rows in zip(folder_names(class_names), _rows(distilled), strict=True):
         for number, row in enumerate(rows):
             write_atomic(target / name / f"{number:04d}.png", _png(_array(distilled, row)))
 
 
 def folder_names(class_names: tuple[str, ...]) -> list[str]:
-    """Folder names that sort like the classes: the names themselves where they do, numbered otherwise.
+    """Folder names that sort like the classes: the names themselves where they do and every file system keeps them, numbered otherwise.
 
     Example:
         >>> folder_names(("cat", "dog")), folder_names(("ship", "a/b"))
         (['cat', 'dog'], ['0_ship', '1_a_b'])
     """
-    safe = [re.sub(r"[^\w .()-]", "_", name).strip(" .") or "_" for name in class_names]
-    if safe == sorted(set(safe)) and safe == list(class_names):
+    safe = [re.sub(r"[^\w .()-]", "_", name)[:LONGEST_NAME].strip(" .") or "_" for name in class_names]
+    distinct = len({name.casefold() for name in safe}) == len(safe)
+    if distinct and safe == sorted(safe) and safe == list(class_names):
         return safe
     digits = len(str(len(safe) - 1))
     return [f"{label:0{digits}d}_{name}" for label, name in enumerate(safe)]
@@ -81,6 +92,8 @@ def write_parquet(distilled: DistilledSet, target: Path) -> None:
 
     images = [{"bytes": _png(_array(distilled, row)), "path": f"{row:05d}.png"} for row in range(len(distilled))]
     names = list(distilled.origin.class_names)
+    if len(set(names)) < len(names):  # a ClassLabel's names are distinct
+        names = [f"{label}_{name}" for label, name in enumerate(names)]
     described = {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}}}
     schema = pa.schema(
         [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())],
@@ -93,18 +106,14 @@ def write_parquet(distilled: DistilledSet, target: Path) -> None:
 
 
 def _write_hub(distilled: DistilledSet, target: Path) -> None:
-    write_parquet(distilled, target / "data" / "train-00000-of-00001.parquet")
-    write_card(distilled, target / "README.md")
+    distilled.save(target)  # a distilled folder has the hub's layout, and the card speaks of all of its files
 
 
 def write_grid(distilled: DistilledSet, target: Path, *, columns: int = GRID_COLUMNS) -> None:
     """Write a picture with one row per class, its name at the left, up to so many images of it."""
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
 
-    rows = [(distilled.labels == label).nonzero().flatten()[:columns].tolist() for label in range(len(distilled.origin.class_names))]
+    rows = [row[:columns] for row in _rows(distilled)]
     across = max(len(row) for row in rows)
     height, width = distilled.images.shape[2:]
     gap = max(1, height // 16)
@@ -115,18 +124,20 @@ def write_grid(distilled: DistilledSet, target: Path, *, columns: int = GRID_COL
             tile = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
             top, left = line * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = tile
-    inches = 0.6
+    inches = min(0.6, 600 / len(rows))  # a picture has fewer than 65,536 pixels a side
     figure = Figure(figsize=(inches * across * width / height + 1.6, inches * len(rows)), dpi=100)
     axes = figure.add_axes((1.5 / figure.get_figwidth(), 0.005, 1 - 1.55 / figure.get_figwidth(), 0.99))
     axes.imshow(canvas, interpolation="nearest", aspect="equal")
     axes.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))])
-    axes.set_yticklabels([name[:20] for name in distilled.origin.class_names], fontsize=9)
+    axes.set_yticklabels([name[:20] for name in distilled.origin.class_names], fontsize=9, parse_math=False)
     axes.set_xticks([])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks shows as boxes
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     write_atomic(target, buffer.getvalue())
 
 
@@ -158,8 +169,9 @@ tags:
 | partition factor | {origin.factor} |
 | made by | datastill {origin.version} |
 
-`images.safetensors` is the truth: float images, normalised by (pixel - mean) / std with mean {_numbers(origin.mean)} and std {_numbers(origin.std)},
-and labels. `data/` holds an 8-bit rendering, clipped to what a file can hold, which `datasets.load_dataset` reads.
+`images.safetensors` is the truth: float images, normalised by (pixel - mean) / std with mean {_numbers(origin.mean)} and
+std {_numbers(origin.std)}, and labels. `data/` holds an 8-bit rendering, clipped to what a file can hold,
+which `datasets.load_dataset` reads.
 
 ```python
 from datastill import DistilledSet
@@ -173,6 +185,11 @@ distilled = DistilledSet.load("{target.parent.name}")  # distilled.images, disti
 
 def _numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.4f}" for value in values) + ")"
+
+
+def _rows(distilled: DistilledSet) -> list[list[int]]:
+    """The positions of every class's images."""
+    return [(distilled.labels == label).nonzero().flatten().tolist() for label in range(len(distilled.origin.class_names))]
 
 
 def _array(distilled: DistilledSet, row: int) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -45,17 +46,22 @@ class Run:
             Steps done, and the state to restore (empty for a new run).
 
         Raises:
-            UserError: If the folder holds a run and `resume` is false, or a run of another configuration.
+            UserError: If the folder holds a run and `resume` is false, or a run of another configuration or of more iterations.
         """
         existing = self.config()
         if existing is not None and not resume:
             raise UserError(f"{self.folder} holds a run already: continue it with --resume, or choose another --out")
-        if existing is None and self.folder.is_dir() and any(entry.name != ".DS_Store" for entry in self.folder.iterdir()):
+        if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
             raise UserError(f"{self.folder} is not empty and holds no run; choose another --out")
         if existing is not None:
             self._require_same(existing, config)
             config = {**config, "encoders": existing.get("encoders", {})}
         iteration, state = self._newest()
+        if iteration > config.get("iterations", iteration):
+            raise UserError(
+                f"{self.folder} has {iteration} iterations already; ask for as many or more with --iterations, or choose another --out"
+            )
+        self._remove_partial()
         write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
         self._truncate_metrics(iteration)
         return iteration, state
@@ -82,7 +88,10 @@ class Run:
         config = self.config() or {}
         before = config.get(key)
         if before not in (None, {}) and before != dict(values):
-            raise UserError(f"{self.folder} was begun with other {key} ({before}) than there are now ({dict(values)}); restore them, or choose another --out")
+            raise UserError(
+                f"{self.folder} was begun with other {key} ({before}) than there are now ({dict(values)}); "
+                f"restore them, or choose another --out"
+            )
         if before != dict(values):
             write_atomic(self.folder / "config.yaml", yaml.safe_dump({**config, key: dict(values)}, sort_keys=False, width=120))
 
@@ -104,8 +113,11 @@ class Run:
         """Write a checkpoint atomically, after the metrics it stands on, and drop the oldest."""
         self.flush()
         folder = self.folder / "checkpoint"
-        save_tensors(folder / f"{iteration:08d}.safetensors", state, {"iteration": str(iteration)})
-        for path in sorted(folder.glob("*.safetensors"))[:-KEPT]:
+        newest = folder / f"{iteration:08d}.safetensors"
+        save_tensors(newest, state, {"iteration": str(iteration)})
+        # One of a later iteration is damaged, or the run would have gone on from it; counted in, it would crowd out the whole ones.
+        older = [path for path in sorted(folder.glob("*.safetensors")) if path.name <= newest.name]
+        for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
             path.unlink()
 
     def snapshot(self, iteration: int, images: Tensor) -> None:
@@ -124,9 +136,12 @@ class Run:
 
     def close(self) -> None:
         """Close the metrics."""
-        if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
+        metrics, self._metrics = self._metrics, None
+        try:
+            if metrics is not None:
+                metrics.close()
+        except OSError as error:
+            raise storage_error(error, self.folder / "metrics.jsonl") from error
 
     def _newest(self) -> tuple[int, dict[str, Tensor]]:
         for path in sorted((self.folder / "checkpoint").glob("*.safetensors"), reverse=True):
@@ -136,6 +151,12 @@ class Run:
             except (UserError, KeyError, ValueError) as error:
                 log.warning("%s; the checkpoint before it is used", error)
         return 0, {}
+
+    def _remove_partial(self) -> None:
+        """Remove what a killed process was writing."""
+        for path in self.folder.rglob(".*.partial"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         before, now = flat(existing), flat(plain(config))
@@ -178,6 +199,11 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[f"{prefix}{key}"] = entry
     return leaves
+
+
+def _passed_over(entry: Path) -> bool:
+    """Whether a file does not count as the content of a folder, such as what a process killed at once was writing."""
+    return entry.name == ".DS_Store" or (entry.name.startswith(".") and entry.name.endswith(".partial"))
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

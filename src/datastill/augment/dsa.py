@@ -83,7 +83,7 @@ class DSA:
             transform = FAMILIES.get(family, _unchanged)
             chosen = images if len(rows) == len(images) else images[rows]
             augmented = transform(chosen.flatten(0, 1), uniforms[rows].flatten(0, 1))
-            parts.append(augmented.unflatten(0, (len(rows), images.shape[1])))
+            parts.append(torch.unflatten(augmented, 0, (len(rows), images.shape[1])))
         if len(parts) == 1:
             return parts[0]
         inverse = torch.tensor(order).argsort().to(images.device)

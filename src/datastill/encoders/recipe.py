@@ -41,7 +41,9 @@ class TrainingRecipe:
         if self.schedule not in ("one-cycle", "constant"):
             raise UserError(f"unknown schedule '{self.schedule}'; expected one-cycle or constant")
         if self.epochs < 1 or self.batch < 1 or self.learning_rate <= 0:
-            raise UserError(f"pretraining needs epochs, batch and learning rate above 0, got {self.epochs}, {self.batch}, {self.learning_rate}")
+            raise UserError(
+                f"pretraining needs epochs, batch and learning rate above 0, got {self.epochs}, {self.batch}, {self.learning_rate}"
+            )
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step out of so many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
 from datastill.experiments.running import run_experiment
+from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
 
 __all__ = ["EXPERIMENTS", "Experiment", "Row", "run_experiment"]

@@ -121,7 +121,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "network": evaluation["protocol"]["network"],
         "accuracy": round(evaluation["accuracy"], 2),
         "std": round(evaluation["std"], 2),
-        "interval95": round(evaluation["interval95"], 2),
+        "interval95": None if evaluation["interval95"] is None else round(evaluation["interval95"], 2),
         "n": evaluation["n"],
         "paper": row.paper,
         "split": evaluation["split"],

@@ -128,14 +128,12 @@ class MatchingStepper(Stepper):
         self.method, self.data, self.engine, self.seed = method, data, engine, seed
         self.terms = {name: [term for term in method.terms if term.encoder == name] for name in method.encoders}
         self.terms = {name: terms for name, terms in self.terms.items() if terms}
-        self.encoders = {
-            name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()
-        }
+        self.encoders = {name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()}
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
         self.real_batch = min(method.real_batch, max(data.train.counts))
         self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
-        self.chunks = torch.arange(data.classes).split(max(1, CHUNK // ipc))
+        self.chunks = torch.split(torch.arange(data.classes), max(1, CHUNK // ipc))
 
     def step(self, iteration: int) -> dict[str, float]:
         """Draw, encode, add the terms, step."""
@@ -152,10 +150,8 @@ class MatchingStepper(Stepper):
         self.optimizer.step()
         total = sum(term.weight * values[term.name] for term in self.method.terms)
         if not math.isfinite(total):
-            raise UserError(
-                f"the loss is not finite at iteration {iteration + 1} ({', '.join(f'{name} {value:.3g}' for name, value in values.items())}): "
-                f"lower the term's weight, or --lr"
-            )
+            figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+            raise UserError(f"the loss is not finite at iteration {iteration + 1} ({figures}): lower the term's weight, or --lr")
         return {"loss": total, **values}
 
     def images(self) -> Tensor:
@@ -197,7 +193,7 @@ class MatchingStepper(Stepper):
             self.data.train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes
         ]
         images = self.data.normalise(self.data.train.gather(torch.cat(rows))).to(self.engine.device)
-        return self.augmentation(images.unflatten(0, (len(classes), -1)), draw)
+        return self.augmentation(torch.unflatten(images, 0, (len(classes), -1)), draw)
 
 
 _NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
@@ -212,7 +208,7 @@ def _initial(initialisation: str, data: DataSet, ipc: int, seed: int) -> Tensor:
     if initialisation == "noise":
         return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
     rows = [data.train.draw(label, ipc, generator) for label, generator in enumerate(generators)]
-    return data.normalise(data.train.gather(torch.cat(rows))).unflatten(0, (data.classes, ipc))
+    return torch.unflatten(data.normalise(data.train.gather(torch.cat(rows))), 0, (data.classes, ipc))
 
 
 def _qualified(thing: object) -> str:

@@ -62,7 +62,8 @@ def _changed(composed: DistributionMatching, change: str) -> DistributionMatchin
     if not equals or not field:
         raise UserError(f"'{change}' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
     if not owner:
-        return _replaced(composed, field, value, composed.name)
+        changed: DistributionMatching = _replaced(composed, field, value, composed.name)
+        return changed
     if owner in composed.encoders:
         encoders = {**composed.encoders, owner: _replaced(composed.encoders[owner], field, value, owner)}
         return dataclasses.replace(composed, encoders=encoders)

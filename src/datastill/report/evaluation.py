@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from datastill.evaluate import COMPARISONS, Evaluation, Score
+from datastill.report import printable
 
 MOST_CLASSES = 20
 """Classes above which the confusion matrix and the classes' accuracies stay in the JSON."""
@@ -17,8 +20,10 @@ def print_evaluation(evaluation: Evaluation) -> None:
     """Print the scores, the accuracy of every class and, for few classes, the confusion matrix."""
     console = Console()
     protocol = evaluation.protocol
-    title = f"{evaluation.data}, {evaluation.split} split: {len(evaluation.score.accuracies)} x {protocol.network}, {protocol.passes} epochs"
-    table = Table("trained on", "accuracy %", "std", "95% interval", title=title)
+    names = [Text(printable(name)) for name in evaluation.class_names]  # as text, since names may hold what is markup to rich
+    count = len(evaluation.score.accuracies)
+    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs"
+    table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
     table.add_row("the distilled set", *_cells(evaluation.score))
     for name, score in evaluation.comparisons.items():
         table.add_row(COMPARISONS[name], *_cells(score))
@@ -26,10 +31,12 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if len(evaluation.class_names) > MOST_CLASSES:
         console.print("per-class accuracy and confusion matrix: --json")
         return
-    confusion = Table("true \\ predicted, %", *(name[:6] for name in evaluation.class_names), title="confusion, diagonal = accuracy per class")
-    for name, row in zip(evaluation.class_names, evaluation.score.confusion.double(), strict=True):
+    columns = [Column(name[:6]) for name in names]
+    title = "confusion, true class a row, in %"
+    confusion = Table("", *columns, title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for label, row in zip(names, evaluation.score.confusion.double(), strict=True):
         share = 100 * row / row.sum().clamp(min=1)
-        confusion.add_row(name, *(f"{value:.0f}" if value >= 0.5 else "." for value in share.tolist()))
+        confusion.add_row(label, *(f"{value:.0f}" if value >= 0.5 else "." for value in share.tolist()))
     console.print(confusion)
 
 

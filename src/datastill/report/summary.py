@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from datastill.artifact import DistilledSet
 from datastill.errors import UserError
 from datastill.export import write_grid
+from datastill.report import printable
 from datastill.run import Run
+
+MOST_CLASSES = 20
+"""Classes above which their names are left out."""
 
 
 def show(path: Path, out: Path | None, columns: int) -> None:
@@ -21,32 +28,54 @@ def show(path: Path, out: Path | None, columns: int) -> None:
     if columns < 1:
         raise UserError(f"the picture needs at least one column, got {columns}")
     distilled = DistilledSet.load(path)
-    origin = distilled.origin
-    height, width = distilled.images.shape[2:]
-    counts = distilled.labels.bincount(minlength=len(origin.class_names)).tolist()
-    pixels = distilled.images
-    outside = ((distilled.rendered().images - pixels).abs().flatten(1).amax(1) > 0.02).float().mean()
-    print(f"{len(distilled)} images of {width}x{height} pixels, {pixels.shape[1]} channel(s), {len(counts)} classes")
-    print(f"distilled from {origin.data} (fingerprint {origin.fingerprint}) by {origin.method}")
-    print(f"{origin.iterations} iterations, seed {origin.seed}, datastill {origin.version}")
-    print(f"values from {pixels.min():.2f} to {pixels.max():.2f} (normalised); {100 * outside:.0f}% of the images lose something in 8 bits")
-    if len(counts) <= 20:
-        print("per class: " + ", ".join(f"{name} {count}" for name, count in zip(origin.class_names, counts, strict=True)))
-    for line in _curve(path):
-        print(line)
+    lines = [*_set(distilled), *_run(path)]
+    for name, value in lines:
+        print(f"{name:<12}{printable(value)}")
     folder = path.parent if path.is_file() else path / "distilled" if (path / "distilled").is_dir() else path
     target = out or folder / "grid.png"
     write_grid(distilled, target, columns=columns)
-    print(f"picture: {target}")
+    print(f"{'picture':<12}{target}")
 
 
-def _curve(path: Path) -> list[str]:
-    if not (path / "config.yaml").exists():
+def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
+    origin, images = distilled.origin, distilled.images
+    height, width = images.shape[2:]
+    counts = distilled.labels.bincount(minlength=len(origin.class_names)).tolist()
+    even = min(counts) == max(counts)
+    share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
+    mean, std = (torch.tensor(values)[:, None, None] for values in (origin.mean, origin.std))
+    clipped = ((images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean()
+    lines = [
+        ("images", f"{len(distilled)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
+        ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
+        ("method", f"{origin.method}, {origin.iterations} iterations, seed {origin.seed}, datastill {origin.version}"),
+        ("values", f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * clipped:.0f}% of them lie outside what 8 bits hold"),
+    ]
+    if len(counts) <= MOST_CLASSES:
+        names = origin.class_names if even else [f"{name} ({count})" for name, count in zip(origin.class_names, counts, strict=True)]
+        lines.append(("classes", ", ".join(names)))
+    return lines
+
+
+def _run(path: Path) -> list[tuple[str, str]]:
+    run = Run(path)
+    config = run.config() if path.is_dir() else None
+    if config is None:
         return []
-    metrics = Run(path).metrics()
-    lines = [f"validation after {entry['iteration']}: {entry['validation_accuracy']:.2f}%" for entry in metrics if "validation_accuracy" in entry]
+    lines = []
+    terms = config.get("method", {}).get("terms", {})
+    if terms:
+        lines.append(("terms", "; ".join(f"{name} {_values(term)}" for name, term in terms.items())))
+    metrics = run.metrics()
     steps = [entry for entry in metrics if "loss" in entry]
     if steps:
         seconds = sum(entry["seconds"] for entry in steps) / len(steps)
-        lines.insert(0, f"loss {steps[0]['loss']:.4g} at first, {steps[-1]['loss']:.4g} at last; {seconds:.3g} s an iteration")
+        lines.append(("loss", f"{steps[0]['loss']:.4g} at first, {steps[-1]['loss']:.4g} at last; {seconds:.3g} s an iteration"))
+    points = [f"{entry['validation_accuracy']:.2f}% after {entry['iteration']}" for entry in metrics if "validation_accuracy" in entry]
+    if points:
+        lines.append(("validation", ", ".join(points)))
     return lines
+
+
+def _values(term: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in term.items() if key != "class")

@@ -18,19 +18,25 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         target: The page.
         picture: A file beside it to show, or None.
     """
-    lines = [f"# {title}", "", "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference | s/iteration |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        f"# {title}",
+        "",
+        "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference | s/iteration |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
+        interval = "" if row["interval95"] is None else f"+- {row['interval95']:.2f}"
         difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
         lines.append(
-            f"| `{row['method']}` | {row['accuracy']:.2f} +- {row['std']:.2f} | +- {row['interval95']:.2f} | {row['n']} "
+            f"| `{row['method']}` | {row['accuracy']:.2f} +- {row['std']:.2f} | {interval} | {row['n']} "
             f"| {'' if row['paper'] is None else row['paper']} | {difference} | {row['seconds_per_iteration']} |"
         )
     first = rows[0]
     lines += [
         "",
-        f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: {first['n']} networks ({first['network']}) trained from scratch "
-        f"for {first['epochs']} epochs under the DC protocol on the set after the last iteration. The standard deviation is over those networks; "
-        f"the runs are one for each line.",
+        f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: {first['n']} networks ({first['network']}) trained "
+        f"from scratch for {first['epochs']} epochs under the DC protocol on the set after the last iteration. "
+        f"The standard deviation is over those networks; the runs are one for each line.",
         "",
         "| method | iterations | real images a class and step | terms | encoder | seeds (run; evaluation) | precision | commit | log |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -41,5 +47,6 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         for row in rows
     ]
     if picture:
-        lines += ["", f"![accuracy over iterations]({picture})", "", "The curve is measured on the validation split, one network a point; it chose nothing."]
+        remark = "The curve is measured on the validation split, one network a point; it chose nothing."
+        lines += ["", f"![accuracy over iterations]({picture})", "", remark]
     write_atomic(target, "\n".join(lines) + "\n")

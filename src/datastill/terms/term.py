@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -48,6 +48,6 @@ class Term(ABC):
         """
 
     @classmethod
-    def suited(cls, setting: Setting) -> Self:
+    def suited(cls, setting: Setting) -> Term:
         """Make the term with the published weights for a setting; by default the same everywhere."""
         return cls()

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.encoders import PretrainedPool, TrainingRecipe, pretrain
+from datastill.encoders.pretrained import PoolSession
+from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, load_weights, operations, pool_folder
+from datastill.engine import Engine, Trainer
+from datastill.errors import UserError
+from datastill.files import checksum, load_tensors
+from datastill.networks import build
+
+RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
+
+
+class KilledError(Exception):
+    """What stands for a kill."""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of each test's own."""
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one number, the images of the batch, for every training step."""
+    taken: list[int] = []
+    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
+    return taken
+
+
+def counting(
+    step: Callable[[Trainer, Tensor, Tensor], tuple[float, int]], taken: list[int], kill_at: int | None = None
+) -> Callable[[Trainer, Tensor, Tensor], tuple[float, int]]:
+    def counted(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        if kill_at is not None and len(taken) == kill_at:
+            raise KilledError
+        taken.append(len(images))
+        return step(trainer, images, labels)
+
+    return counted
+
+
+def test_a_second_call_trains_nothing(tiny: DataSet, steps: list[int]) -> None:
+    first = pretrain(tiny, "convnet", 2, RECIPE, Engine())
+    assert len(steps) == 2 * 3 * 2  # networks, epochs, batches of 16 out of 36 images
+    assert set(steps) == {16}
+    assert pretrain(tiny, "convnet", 2, RECIPE, Engine()) == first
+    assert len(steps) == 12
+
+
+def test_only_what_is_missing_is_trained(tiny: DataSet, steps: list[int]) -> None:
+    pool = pretrain(tiny, "convnet", 3, RECIPE, Engine())
+    before = [member.path.read_bytes() for member in pool]
+    tensors = load_tensors(pool[1].path)[0]
+    pool[1].path.unlink()
+    steps.clear()
+    again = pretrain(tiny, "convnet", 3, RECIPE, Engine())
+    assert len(steps) == 6
+    assert [again[number].path.read_bytes() for number in (0, 2)] == [before[0], before[2]]
+    assert checksum(load_tensors(again[1].path)[0]) == checksum(tensors)
+
+
+def test_members_differ_and_data_and_recipe_have_pools_of_their_own(tiny: DataSet) -> None:
+    one, two = pretrain(tiny, "convnet", 2, RECIPE, Engine())
+    assert checksum(load_tensors(one.path)[0]) != checksum(load_tensors(two.path)[0])
+    folders = {
+        pool_folder(tiny, "convnet", RECIPE),
+        pool_folder(tiny, "resnet18", RECIPE),
+        pool_folder(tiny, "convnet", TrainingRecipe(epochs=3, learning_rate=0.02)),
+    }
+    assert len(folders) == 3
+    assert tiny.fingerprint in str(one.path)
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+@pytest.mark.parametrize("kill_at", [0, 3, 4])
+def test_a_killed_pretraining_goes_on_to_the_same_weights(
+    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kill_at: int, momentum: float
+) -> None:
+    recipe = TrainingRecipe(epochs=3, learning_rate=0.01, momentum=momentum)
+    straight = load_tensors(pretrain(tiny, "convnet", 1, recipe, Engine())[0].path)[0]
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "other"))
+    taken: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", counting(Trainer.step, taken, kill_at))
+        with pytest.raises(KilledError):
+            pretrain(tiny, "convnet", 1, recipe, Engine())
+    folder = pool_folder(tiny, "convnet", recipe)
+    assert not (folder / "0.safetensors").exists()
+    assert (folder / "0.partial.safetensors").exists() == (kill_at >= 2)
+    taken.clear()
+    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
+    (member,) = pretrain(tiny, "convnet", 1, recipe, Engine())
+    assert len(taken) == 6 - kill_at // 2 * 2  # whole epochs are kept
+    found = load_tensors(member.path)[0]
+    assert set(found) == set(straight)
+    for name, value in found.items():
+        assert torch.equal(value, straight[name]), name
+    assert [path.name for path in folder.iterdir()] == ["0.safetensors"]
+
+
+def test_a_damaged_epoch_is_begun_again(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    taken: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", counting(Trainer.step, taken, 3))
+        with pytest.raises(KilledError):
+            pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    partial = pool_folder(tiny, "convnet", RECIPE) / "0.partial.safetensors"
+    partial.write_bytes(partial.read_bytes()[:-100])
+    (member,) = pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    assert "that network begins again" in caplog.text
+    assert member.path.exists()
+
+
+def test_the_network_has_learned_and_its_accuracy_is_that_of_the_held_out_images(tiny: DataSet) -> None:
+    (member,) = pretrain(tiny, "convnet", 1, TrainingRecipe(epochs=10, learning_rate=0.01, augment=False), Engine())
+    network = build("convnet", channels=3, classes=3, size=(8, 8))
+    load_weights(network, member.path)
+    split = tiny.validation
+    hits = 0
+    for position in range(len(split)):
+        image = tiny.normalise(split.gather(torch.tensor([position])))
+        hits += int(network(image).logits.argmax()) == int(split.labels[position])
+    assert member.accuracy == pytest.approx(100 * hits / len(split))
+    assert member.accuracy == 100  # a bright bar, at another place in every class
+    assert accuracy(network, tiny.train, tiny, Engine()) == 100
+
+
+def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet) -> None:
+    whole = replace(tiny, validation=tiny.train.split(0, "nothing")[1])
+    assert len(whole.validation) == 0
+    (member,) = pretrain(whole, "convnet", 1, TrainingRecipe(epochs=1, learning_rate=0.01), Engine())
+    assert (member.accuracy * 36 / 100) == pytest.approx(round(member.accuracy * 36 / 100))
+
+
+def test_a_pool_draws_a_network_by_iteration(tiny: DataSet) -> None:
+    encoder = PretrainedPool("convnet", count=3, recipe=TrainingRecipe(epochs=1))
+    straight, jumping, other = (encoder.open(tiny, Engine(), seed, ("embedding",)) for seed in (0, 0, 1))
+    members = [load_tensors(member.path)[0] for member in pretrain(tiny, "convnet", 3, encoder.recipe, Engine())]
+
+    def number(session: object, iteration: int) -> int:
+        assert isinstance(session, PoolSession)
+        session.begin(iteration)
+        here = dict(session.network.named_parameters())
+        (found,) = (index for index, member in enumerate(members) if all(torch.equal(here[name], member[name]) for name in here))
+        return found
+
+    drawn = [number(straight, iteration) for iteration in range(60)]
+    assert set(drawn) == {0, 1, 2}
+    assert all(10 < drawn.count(member) < 30 for member in range(3))
+    assert [number(jumping, iteration) for iteration in (59, 3, 3, 17)] == [drawn[iteration] for iteration in (59, 3, 3, 17)]
+    assert [number(other, iteration) for iteration in range(60)] != drawn
+    assert straight.checksums() == {str(index): checksum(member) for index, member in enumerate(members)}
+
+
+def test_the_networks_of_a_pool_are_frozen(tiny: DataSet) -> None:
+    session = PretrainedPool("convnet", recipe=TrainingRecipe(epochs=1)).open(tiny, Engine(), 0, ("embedding",))
+    session.begin(0)
+    assert not any(parameter.requires_grad for parameter in session.network.parameters())
+
+
+def test_a_pool_without_a_network_is_refused(tiny: DataSet) -> None:
+    with pytest.raises(UserError, match="at least one network, got 0"):
+        PretrainedPool(count=0)
+    with pytest.raises(UserError, match="at least one network, got --count 0"):
+        pretrain(tiny, "convnet", 0, RECIPE, Engine())
+
+
+@pytest.mark.parametrize(("network", "size", "halved"), [("resnet18", 32, 6), ("resnet18", 28, 0), ("resnet18", 31, 0), ("convnet", 32, 0)])
+def test_only_a_resizable_network_sees_images_of_half_the_side(tiny: DataSet, network: str, size: int, halved: int) -> None:
+    grown = replace(tiny.train, pixels=torch.zeros(36, 3, size, size, dtype=torch.uint8))
+    data = replace(tiny, train=grown)
+    model = build(network, channels=3, classes=3, size=(size, size))
+    assert half_size_epochs(data, model, TrainingRecipe(epochs=8, half_size=0.75)) == halved
+    assert half_size_epochs(data, model, TrainingRecipe(epochs=8, half_size=0)) == 0
+    whole, part = (operations(data, model, TrainingRecipe(epochs=8, half_size=share)) for share in (0, 0.75))
+    assert part / whole == pytest.approx((8 - 0.75 * halved) / 8)  # a quarter of the cost
+
+
+def test_a_small_data_set_gets_small_batches(tiny: DataSet) -> None:
+    assert batch_size(tiny, TrainingRecipe(batch=128)) == 16
+    assert batch_size(tiny, TrainingRecipe(batch=8)) == 8

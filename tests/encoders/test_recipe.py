@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+
+from datastill.encoders import RECIPES, TrainingRecipe
+from datastill.encoders.recipe import flip_and_shift, recipe
+from datastill.errors import UserError
+
+
+def test_one_cycle_rises_over_the_first_quarter_and_falls_on_a_line() -> None:
+    rates = [TrainingRecipe(learning_rate=0.8).rate(step, 16) for step in range(16)]
+    rising = [0.2, 0.4, 0.6, 0.8]
+    falling = [0.8 * left / 12 for left in range(12, 0, -1)]
+    assert rates == pytest.approx(rising + falling)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 1000])
+def test_one_cycle_stays_above_zero_and_reaches_its_peak(steps: int) -> None:
+    rates = [TrainingRecipe(learning_rate=0.5).rate(step, steps) for step in range(steps)]
+    assert min(rates) > 0
+    assert max(rates) == pytest.approx(0.5)
+    peak = rates.index(max(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_the_constant_schedule_is_constant() -> None:
+    assert {TrainingRecipe(schedule="constant", learning_rate=0.01).rate(step, 10) for step in range(10)} == {0.01}
+
+
+def test_the_papers_recipe() -> None:
+    paper = RECIPES["paper"]
+    assert (paper.epochs, paper.schedule, paper.augment) == (30, "constant", False)
+    assert (paper.learning_rate, paper.momentum, paper.weight_decay) == (0.01, 0.9, 5e-4)
+    assert paper.half_size == 0
+
+
+def test_every_field_is_part_of_the_key() -> None:
+    first = TrainingRecipe()
+    others = [
+        replace(first, **change)
+        for change in (
+            {"schedule": "constant"}, {"epochs": 9}, {"learning_rate": 0.1}, {"batch": 64}, {"momentum": 0.8},
+            {"weight_decay": 0.0}, {"augment": False}, {"half_size": 0.5},
+        )
+    ]  # fmt: skip
+    assert TrainingRecipe().key() == first.key()
+    assert len({first.key(), *(other.key() for other in others)}) == 9
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(UserError, match="unknown schedule 'cosine'; expected one-cycle or constant"):
+        TrainingRecipe(schedule="cosine")
+    for change in ({"epochs": 0}, {"batch": 0}, {"learning_rate": 0.0}):
+        with pytest.raises(UserError, match="above 0"):
+            replace(TrainingRecipe(), **change)
+    with pytest.raises(UserError, match=r"unknown recipe 'papers'. Did you mean 'paper'"):
+        recipe("papers")
+    assert recipe("paper") is RECIPES["paper"]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("height", "width", "reach"), [(8, 8, 1), (16, 16, 2), (12, 28, 4)])
+def test_images_are_mirrored_and_shifted_as_naive_loops_do_it(flip: bool, height: int, width: int, reach: int) -> None:
+    count = 300
+    image = 1 + torch.arange(height * width).reshape(1, height, width).float()
+    images = torch.stack([image + 1000 * number for number in range(count)])
+    result = flip_and_shift(images, flip=flip, generator=torch.Generator().manual_seed(5))
+    seen: Counter[tuple[bool, int, int]] = Counter()
+    for number, ours in enumerate(result):
+        row, column = divmod(int(ours[0, height // 2, width // 2]) - 1 - 1000 * number, width)
+        following = int(ours[0, height // 2, width // 2 + 1]) - int(ours[0, height // 2, width // 2])
+        assert abs(following) == 1
+        mirrored = following < 0
+        down, right = height // 2 - row, width // 2 - (width - 1 - column if mirrored else column)
+        seen[mirrored, down, right] += 1
+        naive = torch.zeros_like(image)
+        for y in range(height):
+            for x in range(width):
+                source = (y - down, x - right)
+                if 0 <= source[0] < height and 0 <= source[1] < width:
+                    naive[0, y, x] = images[number, 0, source[0], width - 1 - source[1] if mirrored else source[1]]
+        if number < 60:
+            assert torch.equal(ours, naive)
+    assert {down for _, down, _ in seen} == {right for _, _, right in seen} == set(range(-reach, reach + 1))
+    share = sum(count for (mirrored, _, _), count in seen.items() if mirrored) / count
+    assert (0.4 < share < 0.6) if flip else share == 0
+
+
+def test_the_same_generator_gives_the_same_images() -> None:
+    images = torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    one, two, other = (flip_and_shift(images, flip=True, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)

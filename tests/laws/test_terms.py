@@ -1,0 +1,175 @@
+"""The laws that every public term keeps, in every form it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from datastill.errors import UserError
+from datastill.networks import FIELDS, Features
+from datastill.setting import Setting
+from datastill.terms import BUNDLES, TERMS, ClassCentralization, CovarianceMatching, MeanMatching, Term
+
+CLASSES, REAL, SYNTHETIC = 3, 5, 4
+FORMS: dict[str, Term] = {
+    "mm": MeanMatching(),
+    "cm": CovarianceMatching(),
+    "cc hinge": ClassCentralization(form="hinge", alpha=0.05, beta=0.4),
+    "cc squared": ClassCentralization(form="squared"),
+}
+every = pytest.mark.parametrize("term", [pytest.param(term, id=name) for name, term in FORMS.items()])
+
+
+def tensor(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def features(images: int, seed: int, classes: int = CLASSES) -> Features:
+    return Features(
+        blocks=(tensor(classes, images, 2, 4, 4, seed=seed), tensor(classes, images, 3, 2, 2, seed=seed + 1)),
+        map=tensor(classes, images, 3, 2, 2, seed=seed + 2),
+        embedding=tensor(classes, images, 6, seed=seed + 3),
+        logits=tensor(classes, images, classes, seed=seed + 4),
+    )
+
+
+def images_of(batch: Features, order: list[int]) -> Features:
+    return batch.apply(lambda entry: entry[:, order])
+
+
+def classes_of(batch: Features, order: list[int]) -> Features:
+    return batch.apply(lambda entry: entry[order])
+
+
+def pair() -> tuple[Features, Features]:
+    return features(REAL, seed=10), features(SYNTHETIC, seed=20)
+
+
+def bottom(term: Term) -> float:
+    """The least that a term can be on `SYNTHETIC` images of every class: 0, but for the hinge, which is open from the start."""
+    return CLASSES * SYNTHETIC * max(0.0, 1 - term.beta) if isinstance(term, ClassCentralization) and term.form == "hinge" else 0.0
+
+
+def value(term: Term, real: Features, synthetic: Features) -> float:
+    result = term(real, synthetic)
+    assert result.shape == ()
+    return float(result)
+
+
+def reading(term: Term, real: Features, synthetic: Features) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
+    """The term as a function of the synthetic tensors that it reads, and those tensors."""
+    names = [name for name in term.reads if name != "blocks"]
+    inputs = [getattr(synthetic, name) for name in names] + (list(synthetic.blocks) if "blocks" in term.reads else [])
+
+    def function(*tensors: Tensor) -> Tensor:
+        read = dict(zip(names, tensors, strict=False))
+        rest = {name: getattr(synthetic, name) for name in ("map", "embedding", "logits") if name not in read}
+        return term(real, Features(blocks=tuple(tensors[len(names) :]), **read, **rest))
+
+    return function, tuple(entry.clone().requires_grad_() for entry in inputs)
+
+
+def test_every_term_is_examined() -> None:
+    assert {type(term) for term in FORMS.values()} == set(TERMS.values())
+    assert {name: term.name for name, term in TERMS.items()} == {name: name for name in TERMS}
+    assert {name for names in BUNDLES.values() for name in names} <= set(TERMS)
+
+
+@every
+def test_it_says_what_it_is(term: Term) -> None:
+    assert term.summary
+    assert "\n" not in term.summary
+    assert term.reads
+    assert set(term.reads) <= set(FIELDS)
+    assert term.encoder in ("matching", "pretrained")
+    assert term.weight > 0
+    assert isinstance(type(term).suited(Setting("cifar10", 10, 10)), type(term))
+
+
+@every
+def test_the_least_is_reached_where_nothing_is_left_to_do(term: Term) -> None:
+    batch = features(SYNTHETIC, seed=20)
+    if term.compares:
+        assert value(term, batch, batch) == pytest.approx(0, abs=1e-20)
+    else:
+        points = batch.apply(lambda entry: entry[:, :1].expand_as(entry))
+        assert value(term, features(REAL, seed=10), points) == pytest.approx(bottom(term), abs=1e-20)
+
+
+@every
+def test_it_is_above_its_least_everywhere_else(term: Term) -> None:
+    for seed in range(5):
+        assert value(term, features(REAL, seed=100 * seed), features(SYNTHETIC, seed=100 * seed + 50)) > bottom(term) + 1e-3
+
+
+@every
+def test_the_order_of_images_does_not_matter(term: Term) -> None:
+    real, synthetic = pair()
+    shuffled = images_of(real, [3, 0, 4, 1, 2]), images_of(synthetic, [2, 3, 1, 0])
+    assert value(term, *shuffled) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+
+
+@every
+def test_the_order_of_classes_does_not_matter_but_their_pairing_does(term: Term) -> None:
+    real, synthetic = pair()
+    order = [2, 0, 1]
+    assert value(term, classes_of(real, order), classes_of(synthetic, order)) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+    if term.compares:
+        assert value(term, real, classes_of(synthetic, order)) != pytest.approx(value(term, real, synthetic), rel=1e-6)
+
+
+@every
+def test_the_whole_is_the_sum_over_its_classes(term: Term) -> None:
+    real, synthetic = pair()
+    single = [value(term, classes_of(real, [label]), classes_of(synthetic, [label])) for label in range(CLASSES)]
+    assert sum(single) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+
+
+@every
+def test_its_gradient_is_right(term: Term) -> None:
+    function, inputs = reading(term, *pair())
+    assert torch.autograd.gradcheck(function, inputs)
+    for gradient in torch.autograd.grad(function(*inputs), inputs):
+        assert gradient.abs().amax(tuple(range(2, gradient.ndim))).min() > 0, "an image without a gradient"
+
+
+@every
+def test_repeated_real_images_change_nothing(term: Term) -> None:
+    real, synthetic = pair()
+    twice = real.apply(lambda entry: torch.cat([entry, entry], 1))
+    assert value(term, twice, synthetic) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+
+
+@every
+def test_it_reads_what_it_says_and_nothing_else(term: Term) -> None:
+    real, synthetic = pair()
+    expected = value(term, real, synthetic)
+    nothing = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
+    read = real.only(term.reads) if term.compares else nothing
+    assert value(term, read, synthetic.only(term.reads)) == expected
+    for name in term.reads:  # every field that it says it reads makes a difference
+        without = [field for field in FIELDS if field != name]
+        other = features(SYNTHETIC, seed=70).only([name])
+        kept = synthetic.only(without)
+        mixed = Features(
+            blocks=other.blocks or kept.blocks,
+            map=other.map if name == "map" else kept.map,
+            embedding=other.embedding if name == "embedding" else kept.embedding,
+            logits=other.logits if name == "logits" else kept.logits,
+        )
+        assert value(term, real, mixed) != pytest.approx(expected, rel=1e-6)
+
+
+@every
+def test_too_few_images_are_refused(term: Term) -> None:
+    real = features(REAL, seed=10)
+    least = term.least_images
+    assert value(term, real, features(least, seed=20)) >= 0
+    if least == 2:
+        with pytest.raises(UserError, match=r"at least two images a class, got .*\(3, 1, "):
+            term(real, features(1, seed=20))
+    else:
+        assert least == 1

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from datastill import Term, UserError, random
+from datastill.augment import DSA, families
+from datastill.data import ClassImages, DataSet
+from datastill.encoders import FreshNetwork, PretrainedPool, TrainingRecipe
+from datastill.engine import Engine
+from datastill.methods import DistributionMatching, distribution_matching, method
+from datastill.methods.distribution_matching import MatchingStepper
+from datastill.networks import Features, build
+from datastill.run import plain
+from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
+
+POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
+
+
+def small(name: str, **changes: Any) -> DistributionMatching:
+    """A method with a quick pretrained pool."""
+    composed = method(name, settings=["real_batch=7"])
+    return replace(composed, encoders={**composed.encoders, "pretrained": POOL}, **changes)
+
+
+def opened(composed: DistributionMatching, data: DataSet, ipc: int = 2, seed: int = 0) -> MatchingStepper:
+    stepper = composed.open(data, Engine(), ipc, seed)
+    assert isinstance(stepper, MatchingStepper)
+    return stepper
+
+
+def gradient(stepper: MatchingStepper) -> Tensor:
+    assert stepper.pixels.grad is not None
+    return stepper.pixels.grad.clone()
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("iteration", [0, 6])
+def test_a_step_of_dm_is_the_papers_loop_class_after_class(tiny: DataSet, augment: bool, iteration: int) -> None:
+    stepper = opened(small("dm", augment=augment), tiny, ipc=3, seed=4)
+    before = stepper.images()
+    figures = stepper.step(iteration)
+
+    pixels = before.clone().requires_grad_()
+    network = build("convnet", channels=3, classes=3, size=(8, 8))
+    network.reset(random.generator(4, iteration, "network"))
+    dsa = DSA(families(flip=True) if augment else ())
+    loss = torch.zeros(())
+    for label in range(3):
+        rows = torch.randperm(12, generator=random.generator(4, iteration, label, "real batch"))[:7] + 12 * label
+        real = (tiny.train.pixels[rows].float() / 255 - torch.tensor(tiny.mean)[:, None, None]) / torch.tensor(tiny.std)[:, None, None]
+        draw = dsa.draw([random.generator(4, iteration, label, "augmentation")])
+        of_real = network(dsa(real[None], draw)[0]).embedding.detach()
+        of_synthetic = network(dsa(pixels[label][None], draw)[0]).embedding
+        loss = loss + ((of_real.mean(0) - of_synthetic.mean(0)) ** 2).sum()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+
+    assert pixels.grad is not None
+    assert figures["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert figures["mm"] == figures["loss"]
+    torch.testing.assert_close(gradient(stepper), pixels.grad, rtol=1e-3, atol=1e-6 * float(pixels.grad.abs().max()))
+    assert float(pixels.grad.abs().max()) > 0
+    torch.testing.assert_close(stepper.images(), before - 1.0 * gradient(stepper))
+
+
+def test_the_momentum_is_that_of_sgd(tiny: DataSet) -> None:
+    stepper = opened(small("dm", momentum=0.5, learning_rate=0.1), tiny)
+    expected, velocity = stepper.images(), torch.zeros(3, 2, 3, 8, 8)
+    for iteration in range(3):
+        stepper.step(iteration)
+        velocity = 0.5 * velocity + gradient(stepper)
+        expected = expected - 0.1 * velocity
+        torch.testing.assert_close(stepper.images(), expected)
+
+
+def test_the_loss_is_the_weighted_sum_of_the_terms(tiny: DataSet) -> None:
+    composed = small("dm+iid")
+    figures = opened(composed, tiny).step(0)
+    assert set(figures) == {"loss", "mm", "cc", "cm"}
+    assert figures["loss"] == pytest.approx(figures["mm"] + 0.05 * figures["cc"] + 0.01 * figures["cm"], rel=1e-12)
+    alone = opened(small("dm"), tiny).step(0)
+    assert alone["mm"] == pytest.approx(figures["mm"], rel=1e-6)
+
+
+def test_the_gradient_is_the_weighted_sum_of_the_terms_gradients(tiny: DataSet) -> None:
+    found = {}
+    for name in ("dm", "dm+cc", "dm+cm", "dm+iid"):
+        stepper = opened(small(name), tiny)
+        stepper.step(3)
+        found[name] = gradient(stepper)
+    expected = found["dm+cc"] + found["dm+cm"] - found["dm"]
+    torch.testing.assert_close(found["dm+iid"], expected, rtol=1e-3, atol=1e-5 * float(expected.abs().max()))
+    four = opened(replace(small("dm+cm"), terms=(MeanMatching(), CovarianceMatching(weight=0.04))), tiny)
+    four.step(3)
+    alone = found["dm+cm"] - found["dm"]
+    torch.testing.assert_close(gradient(four) - found["dm"], 4 * alone, rtol=1e-2, atol=1e-3 * float(alone.abs().max()))
+    assert not torch.allclose(found["dm+cc"], found["dm"], rtol=1e-3)
+
+
+def test_class_centralization_reads_the_pretrained_pool_on_the_augmented_images(tiny: DataSet) -> None:
+    stepper = opened(small("dm+cc"), tiny, ipc=3)
+    images = stepper.images()
+    figures = stepper.step(2)
+    network = stepper.encoders["pretrained"].network
+    dsa = DSA(families(flip=True))
+    draw = dsa.draw([random.generator(0, 2, label, "augmentation") for label in range(3)])
+    expected = 0.0
+    for embedding in [network(batch).embedding for batch in dsa(images, draw)]:
+        for image in embedding:
+            expected += max(0.0, torch.exp(0.02 * ((image - embedding.mean(0)) ** 2).sum()).item() - 0.5)
+    assert figures["cc"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4])
+def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    whole = opened(small("dm+iid"), tiny)
+    assert len(whole.chunks) == 1
+    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
+    parts = opened(small("dm+iid"), tiny)
+    assert [len(part) for part in parts.chunks] == ([2, 1] if chunk == 4 else [1, 1, 1])
+    for iteration in range(2):
+        expected, figures = whole.step(iteration), parts.step(iteration)
+        assert figures == pytest.approx(expected, rel=1e-5)
+        torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-4, atol=1e-5 * float(gradient(whole).abs().max()))
+
+
+class Gathered:
+    """Remembers the positions of the real images that are asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.positions: list[Tensor] = []
+        gather: Callable[[ClassImages, Tensor], Tensor] = ClassImages.gather
+
+        def remembered(images: ClassImages, indices: Tensor) -> Tensor:
+            self.positions.append(indices)
+            return gather(images, indices)
+
+        monkeypatch.setattr(ClassImages, "gather", remembered)
+
+    def take(self) -> Tensor:
+        taken = torch.cat(self.positions)
+        self.positions.clear()
+        return taken
+
+
+def test_the_real_batch_is_a_function_of_seed_iteration_and_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered = Gathered(monkeypatch)
+    stepper = opened(small("dm"), tiny)
+    gathered.take()
+    found = []
+    for iteration in range(3):
+        stepper.step(iteration)
+        found.append(gathered.take().view(3, 7))
+    for rows in found:
+        assert [set((row // 12).tolist()) for row in rows] == [{0}, {1}, {2}]
+        assert all(len(set(row.tolist())) == 7 for row in rows), "an image twice"
+    assert not torch.equal(found[0], found[1])
+    assert not torch.equal(found[0][0], found[0][1] - 12)
+
+    monkeypatch.setattr(distribution_matching, "CHUNK", 1)
+    jumping = opened(small("dm+cm"), tiny)  # class after class, later iterations first, with another term: the same images
+    gathered.take()
+    for iteration in (2, 0):
+        jumping.step(iteration)
+        assert torch.equal(gathered.take().view(3, 7), found[iteration])
+    other = opened(small("dm"), tiny, seed=1)
+    gathered.take()
+    other.step(0)
+    assert not torch.equal(gathered.take().view(3, 7), found[0])
+
+
+def test_a_real_batch_is_no_larger_than_the_largest_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper = opened(replace(small("dm"), real_batch=1000), tiny)
+    gathered = Gathered(monkeypatch)
+    stepper.step(0)
+    assert sorted(gathered.take().tolist()) == list(range(36))
+
+
+def test_real_images_are_encoded_once_for_all_terms_and_not_at_all_where_none_compares(tiny: DataSet) -> None:
+    stepper = opened(small("dm+iid"), tiny)
+    counts = dict.fromkeys(stepper.encoders, 0)
+    for name, session in stepper.encoders.items():
+
+        def counted(images: Tensor, name: str = name, real: Callable[[Tensor], Features] = session.real) -> Features:
+            counts[name] += 1
+            return real(images)
+
+        session.real = counted  # type: ignore[method-assign]  # watched
+    stepper.step(0)
+    assert counts == {"matching": 1, "pretrained": 0}
+
+
+def test_initial_pixels_are_distinct_real_images_of_their_class(tiny: DataSet) -> None:
+    real = tiny.normalise(tiny.train.pixels)
+    images = opened(small("dm"), tiny, ipc=12).images()
+    for label in range(3):
+        members = real[12 * label : 12 * label + 12]
+        found = [[int(torch.equal(image, member)) for member in members] for image in images[label]]
+        assert [sum(row) for row in found] == [1] * 12
+        assert [sum(column) for column in zip(*found, strict=True)] == [1] * 12
+    assert not torch.equal(opened(small("dm"), tiny, ipc=12, seed=1).images(), images)
+
+
+def test_initial_noise_is_normal(tiny: DataSet) -> None:
+    images = opened(small("dm", initialisation="noise"), tiny, ipc=40).images()
+    assert images.shape == (3, 40, 3, 8, 8)
+    assert abs(float(images.mean())) < 0.03
+    assert float(images.std()) == pytest.approx(1, abs=0.02)
+    assert not torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("term", ["cc", "cm"])
+def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: str) -> None:
+    composed = small(f"dm+{term}")
+    with pytest.raises(
+        UserError, match=rf"'{term}' needs at least 2 images per class, but IPC is 1: use --ipc 2 or more, or leave out \+{term}"
+    ):
+        composed.check(tiny, 1)
+    composed.check(tiny, 2)
+    small("dm").check(tiny, 1)
+
+
+def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
+    few = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
+    with pytest.raises(UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use --ipc 2 or less, or --init noise"):
+        small("dm").check(few, 3)
+    small("dm").check(few, 2)
+    noise = small("dm", initialisation="noise")
+    noise.check(few, 3)
+    stepper = opened(noise, few, ipc=3)  # the two images of the class go round to fill its batch
+    assert stepper.step(0)["loss"] > 0
+
+
+@dataclass(frozen=True)
+class Brightness(Term):
+    """A term as a user would write it, beyond the package."""
+
+    name = "bright"
+    summary = "squared distance between mean activations"
+    reads = ("map", "blocks")
+
+    weight: float = 0.5
+    power: int = 2
+
+    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+        first = (real.blocks[0].mean((1, 2, 3, 4)) - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
+        return (first + (real.map.mean((1, 2, 3, 4)) - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
+
+
+def test_a_users_own_term_runs(tiny: DataSet) -> None:
+    composed = small("dm") + Brightness()
+    assert composed.name == "dm+bright"
+    stepper, base = opened(composed, tiny), opened(small("dm"), tiny)
+    figures = stepper.step(0)
+    assert figures["bright"] > 0
+    assert figures["loss"] == pytest.approx(base.step(0)["mm"] + 0.5 * figures["bright"], rel=1e-6)
+    assert not torch.equal(gradient(stepper), gradient(base))
+    described = composed.describe()["terms"]["bright"]
+    assert described["class"].endswith("Brightness")
+    assert (described["weight"], described["power"]) == (0.5, 2)
+
+
+def test_a_method_is_left_as_it_is_by_adding_to_it() -> None:
+    base = small("dm")
+    assert [term.name for term in (base + Brightness()).terms] == ["mm", "bright"]
+    assert [term.name for term in base.terms] == ["mm"]
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("encoder", "teacher"), ("reads", ("embeddings",))])
+def test_a_term_that_reads_what_there_is_not_is_refused(attribute: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Brightness, attribute, value)
+    with pytest.raises(UserError, match=r"the term 'bright' reads .* has the encoders matching, pretrained, and features have blocks, map"):
+        small("dm") + Brightness()
+
+
+def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:
+    described = small("dm+iid").describe()
+    assert yaml.safe_load(yaml.safe_dump(plain(described))) == plain(described)
+    assert described["terms"]["cc"]["form"] == "hinge"
+    assert set(described["encoders"]) == {"matching", "pretrained"}
+    assert described["encoders"]["pretrained"]["recipe"]["epochs"] == 1
+    assert set(small("dm+cm").describe()["encoders"]) == {"matching"}
+
+
+def test_the_work_of_a_step_grows_as_its_images_do(tiny: DataSet) -> None:
+    per_image = replace(small("dm"), real_batch=1).operations(tiny, 1) / (3 * (2 + 1))
+    assert small("dm").operations(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7))
+    assert small("dm+cm").operations(tiny, 5) == small("dm").operations(tiny, 5)
+    assert small("dm+cc").operations(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7 + 2 * 5))  # a ConvNet too, synthetic images only
+    # the convolutions of a ConvNet on 8x8 by hand, two operations a product: 3 and 128 channels in, 128 out; then 512 x 3 logits
+    assert per_image == 2 * (64 * 27 * 128 + 16 * 1152 * 128 + 512 * 3)
+
+
+def test_a_state_restores_what_the_next_step_depends_on(tiny: DataSet) -> None:
+    straight = opened(small("dm"), tiny)
+    for iteration in range(3):
+        straight.step(iteration)
+    state = {name: value.clone() for name, value in straight.state().items()}
+    straight.step(3)
+    continued = opened(small("dm"), tiny)
+    continued.restore(state)
+    continued.step(3)
+    assert torch.equal(continued.images(), straight.images())
+    without = opened(small("dm"), tiny)
+    without.restore({"pixels": state["pixels"]})
+    without.step(3)
+    assert not torch.equal(without.images(), straight.images())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tiny: DataSet) -> None:
+    stepper = opened(small("dm"), tiny)
+    with torch.no_grad():
+        stepper.pixels[0] = float("nan")
+    with pytest.raises(UserError, match=r"the loss is not finite at iteration 8 \(mm nan\): lower the term's weight, or --lr"):
+        stepper.step(7)
+
+
+def test_the_term_that_is_not_finite_is_named(tiny: DataSet) -> None:
+    steep = small("dm") + ClassCentralization(alpha=1e6)  # exp overflows
+    with pytest.raises(UserError, match=r"not finite at iteration 1 \(mm [\d.e+]+, cc inf\)"):
+        opened(steep, tiny).step(0)
+
+
+def test_the_default_encoders_are_those_of_the_paper() -> None:
+    bare = DistributionMatching(name="bare")
+    assert bare.encoders["matching"] == FreshNetwork("convnet")
+    assert isinstance(bare.encoders["pretrained"], PretrainedPool)

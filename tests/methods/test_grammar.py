@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+
+from datastill.encoders import FreshNetwork, PretrainedPool
+from datastill.errors import UserError
+from datastill.methods import DistributionMatching, method
+from datastill.terms import TERMS, ClassCentralization, CovarianceMatching, MeanMatching
+
+
+def test_the_base_method_is_the_papers() -> None:
+    dm = method("dm")
+    assert dm.terms == (MeanMatching(weight=1.0),)
+    assert (dm.learning_rate, dm.momentum, dm.real_batch, dm.initialisation, dm.augment) == (1.0, 0.5, 256, "real", True)
+    assert dm.encoders["matching"] == FreshNetwork("convnet")
+    assert isinstance(dm.encoders["pretrained"], PretrainedPool)
+    assert dm.encoders["pretrained"].network == "resnet18"
+
+
+@pytest.mark.parametrize(("data", "ipc", "rate"), [("cifar10", 99, 1), ("cifar10", 100, 10), ("cifar10", 200, 10), ("cifar100", 100, 1)])
+def test_the_learning_rate_of_many_images(data: str, ipc: int, rate: float) -> None:
+    assert method("dm", data=data, ipc=ipc).learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("name", "terms"),
+    [
+        ("dm", ["mm"]),
+        ("dm+cc", ["mm", "cc"]),
+        ("dm+cm", ["mm", "cm"]),
+        ("dm+cm+cc", ["mm", "cm", "cc"]),
+        ("dm+iid", ["mm", "cc", "cm"]),
+        ("DM+IID", ["mm", "cc", "cm"]),
+    ],
+)
+def test_names_compose(name: str, terms: list[str]) -> None:
+    composed = method(name)
+    assert [term.name for term in composed.terms] == terms
+    assert composed.name == name.lower()
+
+
+def test_iid_is_both_constraints_at_every_setting() -> None:
+    for ipc in (2, 10, 50):
+        for preset in ("paper", "code"):
+            iid, both = (method(name, ipc=ipc, preset=preset) for name in ("dm+iid", "dm+cc+cm"))
+            assert iid.terms == both.terms
+
+
+def test_terms_come_with_their_published_values() -> None:
+    assert method("dm+iid", ipc=10).terms[1:] == (ClassCentralization(weight=0.05, form="hinge"), CovarianceMatching(weight=0.01))
+    assert method("dm+iid", ipc=50, preset="code").terms[1:] == (
+        ClassCentralization(weight=0.003, form="squared"),
+        CovarianceMatching(weight=0.01),
+    )
+
+
+def test_settings_change_fields_and_keep_their_types() -> None:
+    changed = method(
+        "dm+iid",
+        settings=[
+            "cc.weight=1", "cc.form=squared", "cm.weight=2e-3", "real_batch=64", "learning_rate=5", "augment=no", "initialisation=noise",
+            "pretrained.count=3", "pretrained.network=convnet", "matching.network=alexnet",
+        ],
+    )  # fmt: skip
+    _, cc, cm = changed.terms
+    assert isinstance(cc, ClassCentralization)
+    assert (cc.weight, type(cc.weight), cc.form) == (1.0, float, "squared")
+    assert cm.weight == 0.002
+    assert (changed.real_batch, type(changed.real_batch)) == (64, int)
+    assert (changed.learning_rate, type(changed.learning_rate)) == (5.0, float)
+    assert (changed.augment, changed.initialisation) == (False, "noise")
+    pool = changed.encoders["pretrained"]
+    assert isinstance(pool, PretrainedPool)
+    assert (pool.count, pool.network) == (3, "convnet")
+    assert changed.encoders["matching"].network == "alexnet"
+    assert changed.terms[0] == MeanMatching()
+    assert changed.momentum == 0.5
+
+
+def test_the_last_setting_counts_and_none_changes_the_next_method() -> None:
+    assert method("dm", settings=["real_batch=64", "real_batch=32"]).real_batch == 32
+    assert method("dm").real_batch == 256
+
+
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("Yes", True), ("1", True), ("false", False), ("no", False), ("0", False)])
+def test_switches(text: str, expected: bool) -> None:
+    assert method("dm", settings=[f"augment={text}"]).augment is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("dn", {}, "unknown method 'dn'. Did you mean 'dm'"),
+        ("", {}, "unknown method ''"),
+        ("iid", {}, "METHOD.+TERM"),
+        ("dm+iiid", {}, "unknown term 'iiid'. Did you mean 'iid'.*in the method 'dm.iiid'"),
+        ("dm+", {}, "unknown term ''"),
+        ("dm+cc+cc", {}, "a term twice: mm, cc, cc"),
+        ("dm+iid+cm", {}, "a term twice: mm, cc, cm, cm"),
+        ("dm+mm", {}, "a term twice"),
+        ("dm", {"preset": "papier"}, "unknown preset 'papier'. Did you mean 'paper'"),
+        ("dm", {"settings": ["real_bath=3"]}, "unknown setting of dm 'real_bath'. Did you mean 'real_batch'"),
+        ("dm", {"settings": ["name=other"]}, "unknown setting of dm 'name'"),
+        ("dm", {"settings": ["real_batch"]}, "'real_batch' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE"),
+        ("dm", {"settings": ["=3"]}, "'=3' is no setting"),
+        ("dm", {"settings": ["cc.=3"]}, "'cc.=3' is no setting"),
+        ("dm", {"settings": ["real_batch=many"]}, "dm.real_batch must be a int like 256, got 'many'"),
+        ("dm", {"settings": ["real_batch=2.5"]}, "dm.real_batch must be a int like 256, got '2.5'"),
+        ("dm", {"settings": ["augment=maybe"]}, "dm.augment must be a bool"),
+        ("dm", {"settings": ["real_batch=0"]}, "a real batch of at least 1"),
+        ("dm", {"settings": ["learning_rate=-1"]}, "a learning rate above 0"),
+        ("dm", {"settings": ["momentum=1"]}, "a momentum in .0, 1"),
+        ("dm", {"settings": ["initialisation=zeros"]}, "unknown initialisation 'zeros'; expected real or noise"),
+        ("dm", {"settings": ["cc.weight=1"]}, "unknown term 'cc'.*in the setting 'cc.weight=1'"),
+        ("dm+cc", {"settings": ["cc.wait=1"]}, "unknown setting of cc 'wait'"),
+        ("dm+cc", {"settings": ["cc.form=cubed"]}, "unknown form 'cubed'"),
+        ("dm+cc", {"settings": ["cc.alpha=0"]}, "alpha of class centralization must be above 0"),
+        ("dm+cc", {"settings": ["pretrained.count=0"]}, "a pool needs at least one network"),
+        ("dm+cc", {"settings": ["pretrained.recipe=fast"]}, "unknown setting of pretrained 'recipe'"),
+    ],
+)
+def test_what_is_unknown_or_senseless_is_refused(name: str, options: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        method(name, **options)  # type: ignore[arg-type]  # mypy cannot see into the dictionary
+
+
+def test_every_public_term_can_be_added_by_name() -> None:
+    for name, term in TERMS.items():
+        if name != "mm":
+            composed = method(f"dm+{name}")
+            assert isinstance(composed, DistributionMatching)
+            assert isinstance(composed.terms[-1], term)

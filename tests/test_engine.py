@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
+from datastill.errors import UserError
+from datastill.networks import FIELDS, Network, build
+
+BIG = 1e18
+COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def picture(count: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def made(name: str = "convnet", seed: int = 0) -> Network:
+    network = build(name, channels=3, classes=5, size=(8, 8))
+    network.reset(torch.Generator().manual_seed(seed))
+    return network
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * max(1e-3, float(expected.detach().abs().max())))
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 7, 12])
+def test_micro_batches_give_the_features_and_gradients_of_one_batch(count: int) -> None:
+    network = made()
+    network.freeze(torch.float32)
+    images, weight = picture(count).requires_grad_(), picture(count, seed=1)[:, 0, 0, :1]
+    expected = network(images)
+    (gradient,) = torch.autograd.grad((expected.embedding * weight).square().sum() + expected.map.square().sum(), images)
+    runner = Runner(Engine(micro_batch=4), network, FIELDS)
+    found = runner(images)
+    for name in FIELDS[1:]:
+        close(getattr(found, name), getattr(expected, name))
+    assert len(found.blocks) == len(expected.blocks) == 2
+    for ours, theirs in zip(found.blocks, expected.blocks, strict=True):
+        close(ours, theirs)
+    (ours,) = torch.autograd.grad((found.embedding * weight).square().sum() + found.map.square().sum(), images)
+    close(ours, gradient)
+
+
+def test_a_ragged_batch_after_a_full_one_keeps_the_size_of_micro_batches() -> None:
+    network = made()
+    sizes: list[int] = []
+    network.register_forward_pre_hook(lambda module, arguments: sizes.append(len(arguments[0])))
+    runner = Runner(Engine(micro_batch=64), network, ("logits",))
+    images = picture(10)
+    with torch.no_grad():
+        whole, part = runner(images).logits, runner(images[:3]).logits
+    assert sizes == [10, 10]  # the second one padded: nothing is compiled twice
+    assert part.shape == (3, 5)
+    close(part, whole[:3])
+
+
+def test_only_the_fields_asked_for_are_there() -> None:
+    found = Runner(Engine(), made(), ("embedding",))(picture(2))
+    assert found.embedding.shape == (2, 512)
+    assert found.map.numel() == found.logits.numel() == 0
+    assert found.blocks == ()
+
+
+def test_features_are_in_32_bits_whatever_the_precision() -> None:
+    network = made()
+    network.freeze(torch.bfloat16)
+    found = Runner(Engine(precision=torch.bfloat16), network, FIELDS)(picture(2))
+    assert {found.map.dtype, found.embedding.dtype, found.logits.dtype, *(block.dtype for block in found.blocks)} == {torch.float32}
+
+
+def test_a_runner_follows_its_networks_weights() -> None:
+    network = made(seed=0)
+    runner = Runner(Engine(), network, ("logits",))
+    first = runner(picture(2)).logits
+    network.reset(torch.Generator().manual_seed(1))
+    close(runner(picture(2)).logits, made(seed=1)(picture(2)).logits)
+    assert not torch.allclose(runner(picture(2)).logits, first)
+
+
+@pytest.mark.parametrize(("count", "limit"), [(1, 64), (64, 64), (65, 64), (100, 64), (2560, 64), (129, 64), (7, 1)])
+def test_micro_batches_are_few_and_even(count: int, limit: int) -> None:
+    size = even_micro_batch(count, limit)
+    parts = [len(part) for part in pieces(torch.ones(count, 2), size)]
+    assert set(parts) == {size}
+    assert size <= limit
+    assert len(parts) == min(number for number in range(1, count + 1) if number * limit >= count)
+    assert sum(parts) - count < len(parts)  # not even one image more than needed in each
+    padded = torch.cat(pieces(torch.ones(count, 2), size))
+    assert padded[:count].eq(1).all()
+    assert padded[count:].eq(0).all()
+
+
+def plain_sgd(
+    network: Network, batches: Sequence[tuple[Tensor, Tensor]], rates: Sequence[float], **options: float
+) -> list[tuple[float, int]]:
+    """Textbook SGD: velocity = momentum velocity + gradient + decay weight; weight -= rate velocity."""
+    velocity = [torch.zeros_like(parameter) for parameter in network.parameters()]
+    figures = []
+    for (images, labels), rate in zip(batches, rates, strict=True):
+        logits = network(images).logits
+        loss = F.cross_entropy(logits, labels)
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        figures.append((loss.item(), int((logits.argmax(1) == labels).sum())))
+        with torch.no_grad():
+            for index, (parameter, gradient) in enumerate(zip(network.parameters(), gradients, strict=True)):
+                change = gradient + options["weight_decay"] * parameter
+                velocity[index] = options["momentum"] * velocity[index] + change
+                step = change + options["momentum"] * velocity[index] if options["nesterov"] else velocity[index]
+                parameter.sub_(rate * step)
+    return figures
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("micro_batch", [64, 4])
+def test_training_in_micro_batches_is_plain_sgd(micro_batch: int, nesterov: bool) -> None:
+    batches = [(picture(count, seed), torch.arange(count) % 5) for seed, count in enumerate((10, 10, 7))]
+    rates = [0.05, 0.05, 0.01]
+    ours, theirs = made(), made()
+    trainer = Trainer(Engine(micro_batch=micro_batch), ours, learning_rate=0.05, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+    expected = plain_sgd(theirs, batches, rates, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+    before = made()
+    for (images, labels), rate, (loss, hits) in zip(batches, rates, expected, strict=True):
+        trainer.set_learning_rate(rate)
+        found = trainer.step(images, labels)
+        assert found[0] == pytest.approx(loss, rel=1e-4)
+        assert found[1] == hits
+    for name, parameter in ours.named_parameters():
+        close(parameter.detach(), dict(theirs.named_parameters())[name].detach())
+        assert not torch.equal(parameter, dict(before.named_parameters())[name])
+
+
+def test_the_momentum_starts_afresh_when_told_to() -> None:
+    images, labels = picture(8), torch.arange(8) % 5
+    ours, theirs = made(), made()
+    trainer = Trainer(Engine(), ours, learning_rate=0.05)
+    trainer.step(images, labels)
+    theirs.load_state_dict(ours.state_dict())
+    trainer.set_learning_rate(0.005, restart_momentum=True)
+    trainer.step(images, labels)
+    Trainer(Engine(), theirs, learning_rate=0.005).step(images, labels)
+    for ours_, theirs_ in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(ours_, theirs_)
+
+
+def test_training_in_half_precision_keeps_weights_in_32_bits() -> None:
+    network = made()
+    Trainer(Engine(precision=torch.bfloat16), network, learning_rate=0.01).step(picture(4), torch.arange(4))
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("device", ["warp", "cuda:99", "cpu:banana"])
+def test_an_unknown_device_is_refused(device: str) -> None:
+    with pytest.raises(UserError, match=f"the device '{device}' is not to be had here .*; try --device cpu"):
+        Engine.choose(device=device)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "", "FP32"])
+def test_an_unknown_precision_is_refused(precision: str) -> None:
+    with pytest.raises(UserError, match=f"unknown precision '{precision}'; expected auto, fp32 or bf16"):
+        Engine.choose(device="cpu", precision=precision)
+
+
+def test_what_is_asked_for_is_chosen() -> None:
+    engine = Engine.choose(device="cpu", precision="bf16", compile=False, operations=BIG)
+    assert engine.describe() == {"device": "cpu", "precision": "bf16", "compiled": False, "micro_batch": 64}
+    assert Engine.choose(device="cpu", precision="fp32", compile=True, operations=1).compiled
+
+
+def test_a_small_job_is_neither_compiled_nor_rounded() -> None:
+    engine = Engine.choose(device="cpu", operations=1e9)
+    assert (engine.compiled, engine.precision) == (False, torch.float32)
+
+
+def test_a_big_job_is_compiled_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++" if name == "g++" else None)
+    assert Engine.choose(device="cpu", operations=BIG).compiled
+    assert Engine.choose(device="cpu", precision="fp32", operations=BIG).precision == torch.float32
+
+
+def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with caplog.at_level(logging.WARNING):
+        engine = Engine.choose(device="cpu", operations=BIG)
+    assert (engine.compiled, engine.precision) == (False, torch.float32)
+    assert len(caplog.records) == 1
+    assert "no C++ compiler" in caplog.text
+    assert "install one" in caplog.text
+    caplog.clear()
+    Engine.choose(device="cpu", operations=1)  # a small job would not have been compiled anyway
+    assert not caplog.records
+
+
+def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
+    small = Engine.choose(device="cpu", precision="fp32", operations=1)
+    assert small.suited(BIG) == Engine(compiled=True, asked=("fp32", None))
+    assert not Engine.choose(device="cpu", compile=False, operations=1).suited(BIG).compiled
+    by_hand = Engine(precision=torch.bfloat16, micro_batch=16)
+    assert by_hand.suited(BIG) == by_hand
+
+
+def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
+    short, long = (Engine.choose(device="cpu", operations=operations) for operations in (1, BIG))
+    assert short.describe() != long.describe()
+    assert long.as_recorded(short.describe()) == short
+    assert short.as_recorded(long.describe()) == long
+    asked = Engine.choose(device="cpu", precision="bf16", compile=False)
+    assert asked.as_recorded(long.describe()) == asked
+    by_hand = Engine(micro_batch=16)
+    assert by_hand.as_recorded(long.describe()) == by_hand
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert not short.as_recorded(long.describe()).compiled  # and the run is refused, naming the difference
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+def test_compiled_half_precision_agrees_with_exact_computation() -> None:
+    images, target = picture(6), torch.randn(512, generator=torch.Generator().manual_seed(2))
+    found = {}
+    engines = {
+        "exact": Engine(),
+        "half": Engine(precision=torch.bfloat16),
+        "fast": Engine(precision=torch.bfloat16, compiled=True, micro_batch=3),
+    }
+    for name, engine in engines.items():
+        network = engine.place(made())
+        network.freeze(engine.precision)
+        pixels = images.clone().requires_grad_()
+        loss = (engine.runner(network, ("embedding",))(pixels).embedding.mean(0) - target).square().sum()
+        (gradient,) = torch.autograd.grad(loss, pixels)
+        found[name] = loss.item(), gradient
+    (exact_loss, exact), (_, half), (fast_loss, fast) = found["exact"], found["half"], found["fast"]
+    assert fast_loss == pytest.approx(exact_loss, rel=0.004)  # a number in bf16 is right to 0.4%
+    rounding, error = (float((gradient - exact).norm() / exact.norm()) for gradient in (half, fast))
+    assert 1e-4 < error < 1.5 * rounding  # computed in bf16, and compiling adds nothing to its error
+    assert float(torch.cosine_similarity(fast.flatten(), exact.flatten(), 0)) > 0.99

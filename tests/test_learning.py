@@ -1,0 +1,28 @@
+"""Distilling makes images better to learn from: the small check that fails if learning breaks anywhere on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import datastill
+import pytest
+from datastill import Protocol
+
+
+def test_two_distilled_digits_a_class_beat_two_real_ones() -> None:
+    data = datastill.load("digits")
+    distilled = datastill.distill(data, method="dm+cm", ipc=2, iterations=60, settings=["real_batch=64"])
+    protocol = Protocol(epochs=200)
+    result = datastill.evaluate(distilled, data=data, repeats=2, compare=["random"], protocol=protocol, split="validation")
+    assert result.score.mean > result.comparisons["random"].mean + 3
+    assert result.score.mean > 85
+
+
+@pytest.mark.real
+def test_one_distilled_photograph_a_class_beats_a_real_one(real_data: Path) -> None:
+    data = datastill.load(f"parquet:{real_data / 'cifar10'}@16")
+    distilled = datastill.distill(data, method="dm", ipc=1, iterations=60, settings=["real_batch=32"])
+    protocol = Protocol(epochs=60)
+    result = datastill.evaluate(distilled, data=data, repeats=2, compare=["random"], protocol=protocol, split="validation")
+    assert result.score.mean > result.comparisons["random"].mean + 2
+    assert result.score.mean > 18
