@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import datastill
 import pytest
+
+import datastill
 from datastill import Protocol
 
 

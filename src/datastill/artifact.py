@@ -98,7 +98,8 @@ class DistilledSet:
         Returns:
             The folder.
         """
-        from datastill.export import write_card, write_grid, write_parquet
+        from datastill.export import write_card, write_parquet
+        from datastill.grid import write_grid
 
         folder = Path(folder)
         header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin))}

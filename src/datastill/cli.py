@@ -33,7 +33,14 @@ A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR
 `datastill list datasets|networks|methods|terms` names them all.
 """
 
-app = App(name="datastill", help=HELP, help_format="plaintext", version_flags=["--version"], result_action="return_value")
+app = App(
+    name="datastill",
+    help=HELP,
+    help_format="plaintext",
+    version_flags=["--version"],
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
 
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datastill import provenance
 from datastill.artifact import DistilledSet, Origin
-from datastill.data import DataSet, load, parse
+from datastill.data import DataSet, load
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluate import Protocol, Scorer, operations
@@ -153,7 +153,8 @@ class Validation:
         images, labels = flat(self.stepper.images())
         if self.scorer is None:
             self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
-        score = self.scorer.score(images, labels, [(self.seed, iteration, "validation")])
+        with progress(f"validating iteration {iteration}", self.scorer.steps(len(images)), unit="step") as bar:
+            score = self.scorer.score(images, labels, [(self.seed, iteration, "validation")], bar)
         log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
         if self.run:
             self.run.snapshot(iteration, images)
@@ -197,7 +198,7 @@ def flat(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:
-    return method(name, data=parse(data.name)[0], classes=data.classes, ipc=ipc, preset=preset, settings=settings)
+    return method(name, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=settings)
 
 
 def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:

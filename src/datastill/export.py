@@ -1,11 +1,10 @@
-"""Distilled sets for other programs: parquet, image folder, the tensor file of the DC code, a picture, a dataset card."""
+"""Distilled sets for other programs: parquet, image folder, the tensor file of the DC code, a dataset card."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ from datastill.artifact import DistilledSet
 from datastill.errors import UserError, unknown
 from datastill.files import write_atomic
 
-GRID_COLUMNS = 10
-"""Images of a class that the picture shows at most."""
 LONGEST_NAME = 50
 """Characters of a class's name that its folder keeps: file systems take 255 bytes."""
 
@@ -54,13 +51,13 @@ def write_folder(distilled: DistilledSet, target: Path) -> None:
         UserError: If a class has no image: ImageFolder refuses an empty folder, and without it would number the others anew.
     """
     class_names = distilled.origin.class_names
-    if empty := [name for name, rows in zip(class_names, _rows(distilled), strict=True) if not rows]:
+    if empty := [name for name, rows in zip(class_names, rows_by_class(distilled), strict=True) if not rows]:
         raise UserError(
             f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with --format dc or parquet"
         )
-    for name, rows in zip(folder_names(class_names), _rows(distilled), strict=True):
+    for name, rows in zip(folder_names(class_names), rows_by_class(distilled), strict=True):
         for number, row in enumerate(rows):
-            write_atomic(target / name / f"{number:04d}.png", _png(_array(distilled, row)))
+            write_atomic(target / name / f"{number:04d}.png", _png(pixel_array(distilled, row)))
 
 
 def folder_names(class_names: tuple[str, ...]) -> list[str]:
@@ -90,7 +87,7 @@ def write_parquet(distilled: DistilledSet, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    images = [{"bytes": _png(_array(distilled, row)), "path": f"{row:05d}.png"} for row in range(len(distilled))]
+    images = [{"bytes": _png(pixel_array(distilled, row)), "path": f"{row:05d}.png"} for row in range(len(distilled))]
     names = list(distilled.origin.class_names)
     if len(set(names)) < len(names):  # a ClassLabel's names are distinct
         names = [f"{label}_{name}" for label, name in enumerate(names)]
@@ -107,38 +104,6 @@ def write_parquet(distilled: DistilledSet, target: Path) -> None:
 
 def _write_hub(distilled: DistilledSet, target: Path) -> None:
     distilled.save(target)  # a distilled folder has the hub's layout, and the card speaks of all of its files
-
-
-def write_grid(distilled: DistilledSet, target: Path, *, columns: int = GRID_COLUMNS) -> None:
-    """Write a picture with one row per class, its name at the left, up to so many images of it."""
-    from matplotlib.figure import Figure
-
-    rows = [row[:columns] for row in _rows(distilled)]
-    across = max(len(row) for row in rows)
-    height, width = distilled.images.shape[2:]
-    gap = max(1, height // 16)
-    canvas = np.full((len(rows) * (height + gap) - gap, across * (width + gap) - gap, 3), 255, dtype=np.uint8)
-    for line, row in enumerate(rows):
-        for column, index in enumerate(row):
-            pixels = _array(distilled, index)
-            tile = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-            top, left = line * (height + gap), column * (width + gap)
-            canvas[top : top + height, left : left + width] = tile
-    inches = min(0.6, 600 / len(rows))  # a picture has fewer than 65,536 pixels a side
-    figure = Figure(figsize=(inches * across * width / height + 1.6, inches * len(rows)), dpi=100)
-    axes = figure.add_axes((1.5 / figure.get_figwidth(), 0.005, 1 - 1.55 / figure.get_figwidth(), 0.99))
-    axes.imshow(canvas, interpolation="nearest", aspect="equal")
-    axes.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))])
-    axes.set_yticklabels([name[:20] for name in distilled.origin.class_names], fontsize=9, parse_math=False)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks shows as boxes
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_atomic(target, buffer.getvalue())
 
 
 def write_card(distilled: DistilledSet, target: Path) -> None:
@@ -187,12 +152,12 @@ def _numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.4f}" for value in values) + ")"
 
 
-def _rows(distilled: DistilledSet) -> list[list[int]]:
+def rows_by_class(distilled: DistilledSet) -> list[list[int]]:
     """The positions of every class's images."""
     return [(distilled.labels == label).nonzero().flatten().tolist() for label in range(len(distilled.origin.class_names))]
 
 
-def _array(distilled: DistilledSet, row: int) -> NDArray[np.uint8]:
+def pixel_array(distilled: DistilledSet, row: int) -> NDArray[np.uint8]:
     pixels = distilled.pixels[row].numpy()
     return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
 

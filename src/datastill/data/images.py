@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,6 +132,11 @@ class DataSet:
     def classes(self) -> int:
         """Number of classes, those without an image included."""
         return len(self.class_names)
+
+    @property
+    def source(self) -> str:
+        """The name without path and size, which published hyper-parameters are looked up by."""
+        return re.split("[:@]", self.name, maxsplit=1)[0]
 
     @property
     def channels(self) -> int:

@@ -7,8 +7,9 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from datastill import provenance
@@ -57,6 +58,7 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
             _run(experiment, row, data, runs / name / row.method, folder / row.method, last=row == experiment.rows[-1])
             write(experiment, folder)
     write(experiment, folder)
+    write_index(EXPERIMENTS, results)
     return folder
 
 
@@ -109,6 +111,15 @@ def write(experiment: Experiment, folder: Path) -> None:
     write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None)
 
 
+def write_index(experiments: Mapping[str, Experiment], results: Path) -> None:
+    """Write ``README.md`` in the folder of all results: a link for every experiment that has been run."""
+    lines = ["# Results", "", "Written by `datastill experiment NAME`; each page has protocol, seeds, n, commit and logs.", ""]
+    lines += [
+        f"- [{experiment.title}]({name}/README.md)" for name, experiment in experiments.items() if (results / name / "README.md").exists()
+    ]
+    write_atomic(results / "README.md", "\n".join(lines) + "\n")
+
+
 def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
     evaluation = json.loads((folder / "evaluation.json").read_text())
     config = Run(folder).config() or {}
@@ -133,7 +144,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
         "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
-        "seconds_per_iteration": round(sum(entry["seconds"] for entry in steps) / len(steps), 3),
+        "seconds_per_iteration": round(median(entry["seconds"] for entry in steps), 3),
         "precision": config["engine"]["precision"],
         "commit": config["made_by"]["commit"],
         "log": f"{row.method}/metrics.jsonl",

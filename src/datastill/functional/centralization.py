@@ -23,12 +23,11 @@ def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Ten
     return (synthetic - synthetic.mean(1, keepdim=True)).square().sum(2)
 
 
-def hinge_centralization(
-    synthetic: Float[Tensor, "class image feature"], *, alpha: float, beta: float
-) -> Float[Tensor, ""]:
+def hinge_centralization(synthetic: Float[Tensor, "class image feature"], *, alpha: float, beta: float) -> Float[Tensor, ""]:
     """The paper's class centralization: ``sum_c sum_j max(0, exp(alpha d_j^2) - beta)``.
 
-    Below ``beta = 1`` the hinge is always open, as ``exp(alpha d^2) >= 1``; above, images nearer than ``sqrt(log(beta) / alpha)`` are left alone.
+    Below ``beta = 1`` the hinge is always open, as ``exp(alpha d^2) >= 1``; above, images nearer than ``sqrt(log(beta) / alpha)`` are
+    left alone.
 
     Args:
         synthetic: Embeddings, at least two images a class.

@@ -6,9 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def mean_matching(
-    real: Float[Tensor, "class real feature"], synthetic: Float[Tensor, "class synthetic feature"]
-) -> Float[Tensor, ""]:
+def mean_matching(real: Float[Tensor, "class real feature"], synthetic: Float[Tensor, "class synthetic feature"]) -> Float[Tensor, ""]:
     """Sum over classes of the squared distance between the class means.
 
     ``sum_c |mean_i f(x_i^c) - mean_j f(s_j^c)|^2``

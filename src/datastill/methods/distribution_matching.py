@@ -151,7 +151,9 @@ class MatchingStepper(Stepper):
         total = sum(term.weight * values[term.name] for term in self.method.terms)
         if not math.isfinite(total):
             figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
-            raise UserError(f"the loss is not finite at iteration {iteration + 1} ({figures}): lower the term's weight, or --lr")
+            raise UserError(
+                f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
+            )
         return {"loss": total, **values}
 
     def images(self) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from datastill.artifact import DistilledSet
 from datastill.errors import UserError
-from datastill.export import write_grid
+from datastill.grid import write_grid
 from datastill.report import printable
 from datastill.run import Run
 

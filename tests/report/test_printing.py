@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from datastill.errors import UserError
+from datastill.evaluate import Evaluation, Protocol, Score
+from datastill.experiments import EXPERIMENTS
+from datastill.report import printable
+from datastill.report.evaluation import MOST_CLASSES, print_evaluation
+from datastill.report.listing import rows
+from datastill.report.summary import show
+from tiny_sets import distilled_set
+
+
+def evaluation(class_names: tuple[str, ...], accuracies: tuple[float, ...] = (50.0, 60.0, 70.0)) -> Evaluation:
+    classes = len(class_names)
+    confusion = 3 * torch.eye(classes, dtype=torch.int64)
+    confusion[0, 1] = 1
+    score = Score(accuracies, confusion)
+    return Evaluation(score, {"random": Score((10.0, 20.0, 30.0), confusion)}, Protocol(epochs=3), "test", 0, "tiny", class_names)
+
+
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, result: Evaluation) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_evaluation(result)
+    return capsys.readouterr().out
+
+
+def test_scores_comparisons_and_confusion_are_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(capsys, monkeypatch, evaluation(("cat", "dog")))
+    lines = {line.strip("│ ").split("│")[0].strip(): line for line in text.splitlines()}
+    assert "tiny, test split: 3 x convnet, 3 epochs" in text
+    assert "60.00" in lines["the distilled set"]
+    assert "8.16" in lines["the distilled set"]
+    assert "35.16 to 84.84" in lines["the distilled set"]  # 60 +- 4.30265 * 10 / sqrt(3)
+    assert "20.00" in lines["a random real subset of the same size"]
+    rows = [line.split() for line in text.splitlines() if line.split()[:1] in (["cat"], ["dog"])]
+    assert rows[-2:] == [["cat", "75", "25"], ["dog", ".", "100"]]
+
+
+def test_one_network_has_no_interval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(capsys, monkeypatch, evaluation(("cat", "dog"), (50.0,)))
+    assert "nan" not in text
+    assert "50.00" in text
+
+
+def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten = printed(capsys, monkeypatch, evaluation(tuple(f"class {number}" for number in range(10))))
+    assert max(len(line) for line in ten.splitlines()) <= 80
+    assert sum(line.split()[:1] == ["class"] for line in ten.splitlines()) >= 10
+    many = printed(capsys, monkeypatch, evaluation(tuple(str(number) for number in range(MOST_CLASSES + 1))))
+    assert "confusion matrix: --json" in many
+
+
+def test_names_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(capsys, monkeypatch, evaluation(("[red]", "[/]", "\x1b[2J")))
+    assert "[red]" in text
+    assert "[/]" in text
+    assert "\x1b" not in text
+    assert printable("a\x1b\n\u202e猫") == "a???猫"
+
+
+def test_a_summary_counts_classes_and_what_eight_bits_lose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = distilled_set(("cat", "dog", "\x1b[2Jship"), ipc=2, channels=1, size=(2, 2))
+    origin = replace(whole.origin, mean=(0.5,), std=(1.0,))
+    images = torch.zeros(5, 1, 2, 2)
+    images.view(-1)[:5] = torch.tensor([-0.51, 0.51, 1.0, -2.0, 0.5])  # black is at -0.5 and white at 0.5: 4 of 20 lie outside
+    replace(whole, images=images, labels=whole.labels[:5], origin=origin).save(tmp_path / "set")
+    show(tmp_path / "set", None, 10)
+    text = capsys.readouterr().out
+    assert "5 of 2x2 pixels, 1 channel(s), 3 classes, 1 to 2 per class" in text
+    assert "-2.00 to 1.00, normalised; 20% of them lie outside what 8 bits hold" in text
+    assert "cat (2), dog (2), ?[2Jship (1)" in text
+    assert "\x1b" not in text
+
+
+def test_a_summary_of_many_classes_leaves_their_names_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    distilled_set(tuple(f"name{number}" for number in range(21)), ipc=1, size=(2, 2)).save(tmp_path)
+    show(tmp_path, tmp_path / "out.png", 10)
+    text = capsys.readouterr().out
+    assert "21 classes, 1 per class" in text
+    assert "name3" not in text
+    assert f"picture     {tmp_path / 'out.png'}" in text
+
+
+def test_listings_are_known_by_name() -> None:
+    assert [name for name, _ in rows("experiments")] == list(EXPERIMENTS)
+    with pytest.raises(UserError, match=r"unknown list 'network'\. Did you mean 'networks'"):
+        rows("network")

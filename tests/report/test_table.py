@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datastill.report.curve import write_curves
+from datastill.report.table import write_table
+
+
+def line(method: str, accuracy: float, paper: float | None, interval: float | None) -> dict[str, Any]:
+    return {
+        "method": method, "data": "digits", "ipc": 2, "network": "convnet", "accuracy": accuracy, "std": 0.456, "interval95": interval,
+        "n": 5, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0", "encoder": "", "epochs": 1000,
+        "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "precision": "fp32", "commit": "abc+",
+        "log": f"{method}/metrics.jsonl",
+    }  # fmt: skip
+
+
+def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Path) -> None:
+    rows = [line("dm", 48.0, 48.5, 0.567), line("dm+cm", 52.345, 51.6, 0.5), line("dm+own", 40.0, None, None)]
+    write_table("Some title", rows, tmp_path / "README.md", picture="curve.png")
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("# Some title\n")
+    assert "| `dm` | 48.00 +- 0.46 | +- 0.57 | 5 | 48.5 | -0.50 | 0.5 |" in text
+    assert "| 51.6 | +0.7" in text
+    assert "| `dm+own` | 40.00 +- 0.46 |  | 5 |  |  | 0.5 |" in text
+    assert "[dm+cm/metrics.jsonl](dm+cm/metrics.jsonl)" in text
+    assert "for 1000 epochs" in text
+    assert "![accuracy over iterations](curve.png)" in text
+    write_table("Some title", rows, tmp_path / "README.md", picture=None)
+    assert "![" not in (tmp_path / "README.md").read_text()
+
+
+def test_every_line_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
+    write_table("T", [line("dm", 48.0, None, None)], tmp_path / "README.md", picture=None)
+    tables = [line.count("|") for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")]
+    assert tables == [8, 8, 8, 10, 10, 10]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_curve_has_a_colour_per_method(tmp_path: Path, count: int) -> None:
+    points = [
+        {"method": f"dm+{number}", "iteration": iteration, "validation_accuracy": 10.0 * number + iteration}
+        for number in range(count)
+        for iteration in (0, 5, 10)
+    ]
+    write_curves(points, tmp_path / "curve.png", "T")
+    with Image.open(tmp_path / "curve.png") as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    colours = [(31, 119, 180), (255, 127, 14), (44, 160, 44)]  # matplotlib's first three
+    drawn = [bool((np.abs(pixels - np.array(colour)).sum(2) < 6).any()) for colour in colours]
+    assert drawn == [number < count for number in range(3)]

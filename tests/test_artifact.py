@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from datastill import DistilledSet, distill
+from datastill.errors import UserError
+from datastill.methods import method
+from datastill.provenance import package_version
+from tiny_sets import data_set, distilled_set, same_bits
+
+HEADER: dict[str, Any] = {
+    "data": "cifar10",
+    "fingerprint": "0123456789abcdef",
+    "class_names": ["cat", "dog", "ship"],
+    "mean": [0.4914, 0.4822, 0.4465],
+    "std": [0.2023, 0.1994, 0.2010],
+    "flip": True,
+    "method": "dm+iid",
+    "seed": 7,
+    "iterations": 11,
+    "factor": 2,
+    "version": "1.2.3",
+}
+
+
+def write(
+    path: Path,
+    *,
+    images: Tensor | None = None,
+    labels: Tensor | None = None,
+    header: object = HEADER,
+    format: str = "datastill-1",
+) -> Path:
+    """Write a file as someone else might, without this package's checksum."""
+    content = distilled_set()
+    tensors = {"images": content.images if images is None else images, "labels": content.labels if labels is None else labels}
+    save_file(tensors, path, {"format": format, "origin": header if isinstance(header, str) else json.dumps(header)})
+    return path
+
+
+def test_a_set_comes_back_bit_for_bit_from_run_folder_set_folder_and_file(tmp_path: Path) -> None:
+    before = distilled_set(("a cat", "ünï/⛵", "."), ipc=3)
+    before.images.view(-1)[:5] = torch.tensor([-0.0, 1e-42, 3.4e38, -1e-30, 123456.789])
+    folder = before.save(tmp_path / "run" / "distilled")
+    for path in (tmp_path / "run", folder, folder / "images.safetensors", str(folder)):
+        after = DistilledSet.load(path)
+        assert same_bits(after.images, before.images)
+        assert torch.equal(after.labels, before.labels)
+        assert after.labels.dtype == torch.int64
+        assert after.origin == before.origin
+
+
+def test_the_folder_describes_itself(tmp_path: Path) -> None:
+    folder = distilled_set().save(tmp_path / "distilled")
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"README.md", "grid.png", "images.safetensors", "data/train-00000-of-00001.parquet"}
+    with safe_open(folder / "images.safetensors", framework="pt") as file:
+        metadata = file.metadata()
+        assert file.get_tensor("images").dtype == torch.float32
+        assert file.get_tensor("labels").tolist() == [0, 0, 1, 1, 2, 2]
+    assert metadata["format"] == "datastill-1"
+    assert json.loads(metadata["origin"]) == HEADER
+    card = (folder / "README.md").read_text()
+    for fact in ("cifar10", "dm+iid", "| 7 |", "| 11 |", "| 2 |", "1.2.3", "0123456789abcdef", "(0.4914, 0.4822, 0.4465)"):
+        assert fact in card
+
+
+def test_saving_again_replaces_the_set_before(tmp_path: Path) -> None:
+    distilled_set(seed=1).save(tmp_path)
+    second = distilled_set(seed=2)
+    second.save(tmp_path)
+    assert same_bits(DistilledSet.load(tmp_path).images, second.images)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_run_leaves_its_facts_in_the_header(tmp_path: Path) -> None:
+    data = data_set()
+    made = distill(data, method=method("dm", settings=["real_batch=2"]), ipc=2, iterations=1, seed=5, out=tmp_path)
+    origin = DistilledSet.load(tmp_path).origin
+    assert origin == made.origin
+    assert (origin.data, origin.fingerprint, origin.class_names) == ("tiny", data.fingerprint, ("cat", "dog", "ship"))
+    assert (origin.method, origin.seed, origin.iterations, origin.factor) == ("dm", 5, 1, 1)
+    assert (origin.mean, origin.std, origin.flip, origin.version) == (data.mean, data.std, True, package_version())
+
+
+def test_pixels_and_rendering_by_hand() -> None:
+    origin = replace(distilled_set().origin, mean=(0.5,), std=(0.25,), class_names=("one",))
+    values = torch.tensor([-3.0, -2.0, 0.0, 0.4, 2.0, 2.5])
+    rendered = DistilledSet(values.view(1, 1, 2, 3), torch.zeros(1, dtype=torch.int64), origin)
+    # 0.5 + 0.25 v = -0.25, 0, 0.5, 0.6, 1, 1.125; times 255, clipped: 0, 0, 127.5 (to the even 128), 153, 255, 255
+    assert rendered.pixels.flatten().tolist() == [0, 0, 128, 153, 255, 255]
+    expected = [(level / 255 - 0.5) / 0.25 for level in (0, 0, 128, 153, 255, 255)]
+    torch.testing.assert_close(rendered.rendered().images.flatten(), torch.tensor(expected))
+    assert torch.equal(rendered.rendered().pixels, rendered.pixels)
+
+
+def test_images_per_class_is_a_mean_where_classes_differ() -> None:
+    whole = distilled_set(ipc=4)
+    assert (len(whole), whole.ipc) == (12, 4)
+    part = replace(whole, images=whole.images[:9], labels=whole.labels[:9])
+    assert part.ipc == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": torch.zeros(6, 3, 8, 6, dtype=torch.float64)}, "float64"),
+        ({"images": torch.zeros(6, 3, 8, 6, dtype=torch.uint8)}, "uint8"),
+        ({"images": torch.zeros(6, 3, 48)}, r"\(6, 3, 48\)"),
+        ({"images": torch.zeros(6, 1, 8, 6)}, r"\(6, 1, 8, 6\)"),
+        ({"images": torch.zeros(0, 3, 8, 6), "labels": torch.zeros(0, dtype=torch.int64)}, r"\(0, 3, 8, 6\)"),
+        ({"images": torch.zeros(6, 3, 0, 6)}, r"\(6, 3, 0, 6\)"),
+        ({"images": torch.full((6, 3, 8, 6), float("nan"))}, "864 pixel values are NaN or infinite"),
+        ({"images": torch.full((6, 3, 8, 6), -float("inf"))}, "864 pixel values are NaN or infinite"),
+        ({"labels": torch.zeros(6, dtype=torch.int32)}, "int32"),
+        ({"labels": torch.zeros(5, dtype=torch.int64)}, r"\(5,\)"),
+        ({"labels": torch.zeros(6, 1, dtype=torch.int64)}, r"\(6, 1\)"),
+        ({"labels": torch.tensor([0, 0, 1, 1, 2, 3])}, "0 to 2, got 0 to 3"),
+        ({"labels": torch.tensor([0, 0, 1, 1, 2, -1])}, "0 to 2, got -1 to 2"),
+        ({"format": "datastill-9"}, "no distilled set of this program"),
+        ({"header": HEADER | {"std": [0.2, 0.0, 0.2]}}, "above 0"),
+        ({"header": HEADER | {"std": [0.2, 0.2]}}, "3 numbers above 0"),
+        ({"header": HEADER | {"class_names": []}}, "at least one class"),
+        ({"header": HEADER | {"mean": [0.5, 0.5], "std": [1, 1]}, "images": torch.zeros(6, 2, 8, 6)}, "1 or 3 channels"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / "images.safetensors", **changes)
+    with pytest.raises(UserError, match=message) as caught:
+        DistilledSet.load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "no JSON",
+        "[" * 100_000,
+        "[]",
+        "null",
+        {},
+        {key: value for key, value in HEADER.items() if key != "seed"},
+        HEADER | {"class_names": "cat"},
+        HEADER | {"class_names": ["cat", "dog", 3]},
+        HEADER | {"class_names": [["cat"], ["dog"], ["ship"]]},
+        HEADER | {"class_names": {"cat": 0, "dog": 1, "ship": 2}},
+        HEADER | {"mean": ["0.5", "0.5", "0.5"]},
+        HEADER | {"mean": [None, None, None]},
+        HEADER | {"mean": [float("nan")] * 3},
+        HEADER | {"std": [float("inf")] * 3},
+        HEADER | {"std": [10**400] * 3},
+        HEADER | {"mean": 0.5},
+        HEADER | {"flip": "yes"},
+        HEADER | {"seed": {"$ref": "x"}},
+        HEADER | {"iterations": True},
+        HEADER | {"data": ["cifar10"]},
+        HEADER | {"factor": 1.5},
+        HEADER | {"version": None},
+    ],
+    ids=lambda header: str(header)[-60:],
+)
+def test_a_header_of_other_types_is_refused(tmp_path: Path, header: object) -> None:
+    path = write(tmp_path / "images.safetensors", header=header)
+    with pytest.raises(UserError, match=r"the header of .* is damaged"):
+        DistilledSet.load(path)
+
+
+def test_a_header_with_more_in_it_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "images.safetensors", header=HEADER | {"a later version's": "field"})
+    assert DistilledSet.load(path).origin == distilled_set().origin
+
+
+def test_a_file_without_header_or_tensors_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images.safetensors"
+    content = distilled_set()
+    save_file({"images": content.images, "labels": content.labels}, path)
+    with pytest.raises(UserError, match="no distilled set of this program"):
+        DistilledSet.load(path)
+    save_file({"images": content.images}, path, {"format": "datastill-1", "origin": json.dumps(HEADER)})
+    with pytest.raises(UserError, match="no distilled set of this program"):
+        DistilledSet.load(path)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return (distilled_set().save(tmp_path_factory.mktemp("saved")) / "images.safetensors").read_bytes()
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    return {
+        "truncated": content[:-7],
+        "half": content[: len(content) // 2],
+        "empty": b"",
+        "garbage": bytes(np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)),
+        "text": b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\n",
+        "pickle": pickle.dumps({"images": [1, 2, 3]}),
+        "one bit": content[:-100] + bytes([content[-100] ^ 1]) + content[-99:],
+        "another header": content.replace(b"cifar10", b"cifar11"),
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["truncated", "half", "empty", "garbage", "text", "pickle", "one bit", "another header"])
+def test_a_damaged_file_is_refused(tmp_path: Path, saved: bytes, how: str) -> None:
+    content = damaged(saved, how)
+    assert content != saved
+    (tmp_path / "images.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=r"truncated or no safetensors file|does not match its checksum"):
+        DistilledSet.load(tmp_path)
+
+
+def test_a_missing_set_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no distilled set at .*nowhere; expected a run's folder"):
+        DistilledSet.load(tmp_path / "nowhere")
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    with pytest.raises(UserError, match="not finished: continue it with --resume"):
+        DistilledSet.load(tmp_path)
+
+
+def test_a_set_that_cannot_be_right_is_not_made() -> None:
+    good = distilled_set()
+    with pytest.raises(UserError, match="NaN"):
+        replace(good, images=good.images * float("nan"))
+
+
+# The tensor file of the published code.
+
+
+def save_dc(path: Path, images: Any, labels: Any, **others: Any) -> Path:
+    torch.save({"data": [[images, labels]], **others}, path)
+    return path
+
+
+def test_tensors_come_back_bit_for_bit_from_a_tensor_file(tmp_path: Path) -> None:
+    content, data = distilled_set(), data_set()
+    after = DistilledSet.load_dc(save_dc(tmp_path / "set.pt", content.images, content.labels), data)
+    assert same_bits(after.images, content.images)
+    assert torch.equal(after.labels, content.labels)
+    assert (after.origin.data, after.origin.class_names, after.origin.mean) == ("tiny", data.class_names, data.mean)
+
+
+def test_leaves_with_gradients_and_parameters_are_read_as_plain_tensors(tmp_path: Path) -> None:
+    content = distilled_set()
+    for images in (content.images.clone().requires_grad_(), nn.Parameter(content.images.clone())):
+        after = DistilledSet.load_dc(save_dc(tmp_path / "set.pt", images, content.labels), data_set())
+        assert same_bits(after.images, content.images)
+        assert type(after.images) is Tensor
+        assert not after.images.requires_grad
+
+
+def test_the_file_that_the_published_code_saves_is_read_and_its_last_set_taken(tmp_path: Path) -> None:
+    first, last = distilled_set(seed=1), distilled_set(seed=2)
+    shuffled = torch.tensor([4, 1, 0, 5, 2, 3])
+    saved: list[list[Tensor]] = []
+    for images, labels in ((first.images, first.labels), (last.images[shuffled], last.labels[shuffled])):
+        image_syn = images.clone().requires_grad_()
+        saved.append([copy.deepcopy(image_syn.detach().cpu()), copy.deepcopy(labels.detach().cpu())])
+    accuracies = {"ConvNet": [np.float64(0.26), np.mean([0.25, 0.27])], "AlexNet": [0.5, np.float32(0.5), np.int64(1)]}
+    torch.save({"data": saved, "accs_all_exps": accuracies}, tmp_path / "res_DM_CIFAR10_ConvNet_2ipc.pt")
+    after = DistilledSet.load_dc(tmp_path / "res_DM_CIFAR10_ConvNet_2ipc.pt", data_set())
+    assert after.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    # class 0 stands at 1 and 2 of the shuffled file, as images 1 and 0; class 1 as 2 and 3; class 2 as 4 and 5
+    assert same_bits(after.images, last.images[[1, 0, 2, 3, 4, 5]])
+
+
+def test_half_precision_and_small_labels_are_widened(tmp_path: Path) -> None:
+    content = distilled_set()
+    path = save_dc(tmp_path / "set.pt", content.images.half(), content.labels.to(torch.int32))
+    after = DistilledSet.load_dc(path, data_set())
+    assert torch.equal(after.images, content.images.half().float())
+    assert after.labels.dtype == torch.int64
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return open, (str(self.target), "w")
+
+
+def write_pickle(thing: object, path: Path) -> None:
+    path.write_bytes(pickle.dumps(thing))
+
+
+PLACES: dict[str, Callable[[DistilledSet, Payload], object]] = {
+    "as images": lambda content, payload: {"data": [[payload, content.labels]]},
+    "as labels": lambda content, payload: {"data": [[content.images, payload]]},
+    "beside the set": lambda content, payload: {"data": [[content.images, content.labels]], "accs_all_exps": {"ConvNet": [payload]}},
+    "in an earlier set": lambda content, payload: {"data": [[payload, payload], [content.images, content.labels]]},
+    "as a key": lambda content, payload: {"data": [[content.images, content.labels]], payload: 0},
+    "as the file": lambda content, payload: payload,
+}
+WRITERS: dict[str, Callable[[object, Path], None]] = {
+    "zip": lambda thing, path: torch.save(thing, path),
+    "legacy": lambda thing, path: torch.save(thing, path, _use_new_zipfile_serialization=False),
+    "plain pickle": write_pickle,
+}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_pickled_object_is_refused_and_never_executed(tmp_path: Path, place: str, writer: str) -> None:
+    trace, path = tmp_path / "executed", tmp_path / "set.pt"
+    WRITERS[writer](PLACES[place](distilled_set(), Payload(trace)), path)
+    with pytest.raises(UserError, match=r"set\.pt is refused: expected a tensor file"):
+        DistilledSet.load_dc(path, data_set())
+    assert not trace.exists()
+    if writer == "zip":  # the payload is a live one
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.load(path, weights_only=False)
+        assert trace.exists()
+
+
+def test_numpy_objects_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    content = distilled_set()
+    for thing in (np.zeros(3), np.array([object()]), np.random.default_rng(0)):
+        path = save_dc(tmp_path / "set.pt", content.images, content.labels, more=thing)
+        with pytest.raises(UserError, match="is refused"):
+            DistilledSet.load_dc(path, data_set())
+
+
+GOOD = distilled_set()
+IMAGES, LABELS = GOOD.images, GOOD.labels
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"images": IMAGES, "labels": LABELS}, "is refused"),
+        ({"data": []}, "is refused"),
+        ({"data": [[IMAGES]]}, "is refused"),
+        ({"data": [[IMAGES.tolist(), LABELS.tolist()]]}, "is refused"),
+        ([IMAGES, LABELS], "is refused"),
+        (IMAGES, "is refused"),
+        ({"data": [[IMAGES.to_sparse(), LABELS]]}, "is refused"),
+        ({"data": [[torch.zeros(1).expand(10**6, 3, 800, 600), torch.zeros(1, dtype=torch.int64).expand(10**6)]]}, "is refused"),
+        ({"data": [[IMAGES.to("meta"), LABELS]]}, "is refused"),
+        ({"data": [[IMAGES[:, :1], LABELS]]}, r"\(6, 1, 8, 6\)"),
+        ({"data": [[IMAGES, LABELS + 1]]}, "got 1 to 3"),
+        ({"data": [[IMAGES, LABELS[:5]]]}, r"\(5,\)"),
+        ({"data": [[IMAGES * float("nan"), LABELS]]}, "864 pixel values are NaN"),
+    ],
+    ids=range(13),
+)
+def test_tensor_files_of_another_content_are_refused(tmp_path: Path, content: object, message: str) -> None:
+    path = tmp_path / "set.pt"
+    torch.save(content, path)
+    with pytest.raises(UserError, match=message) as caught:
+        DistilledSet.load_dc(path, data_set())
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_a_truncated_and_a_nameless_tensor_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "set.pt"
+    with pytest.raises(UserError, match=r"no such file: .*set\.pt"):
+        DistilledSet.load_dc(path, data_set())
+    save_dc(path, IMAGES, LABELS)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UserError, match="is refused"):
+        DistilledSet.load_dc(path, data_set())
+    with pytest.raises(UserError, match=r"does not say what it was distilled from: .*--data"):
+        DistilledSet.load(path)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from datastill import DistilledSet, export, load
+from datastill.errors import UserError
+from datastill.export import folder_names
+from datastill.grid import write_grid
+from tiny_sets import distilled_set, same_bits
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "sorted": ("cat", "dog", "ship"),
+    "not sorted": ("ship", "cat", "dog"),
+    "slashes": ("a/b", "a", "c\\d"),
+    "spaces": (" leading", "in side", "trailing "),
+    "the same twice": ("cat", "cat", "dog"),
+    "the same once made safe": ("a/b", "a_b", "a?b"),
+    "dots": (".", "..", "..."),
+    "upwards": ("../../up", "/etc/passwd", "a/../../../up"),
+    "hidden": (".git", ".ssh", "x"),
+    "only case differs": ("CAT", "Cat", "cat"),
+    "other scripts": ("Käse", "猫", "🐈"),
+    "empty": ("", " ", "\t"),
+    "control characters": ("a\nb", "a\0b", "\x1b[2J"),
+    "long": ("x" * 300, "猫" * 300, "y"),
+    "twelve numbers": tuple(str(number) for number in range(12)),
+    "devices": ("C:", "~", "-rf"),
+}
+
+
+def read_back(folder: Path) -> tuple[list[int], list[torch.Tensor]]:
+    images = ImageFolder(str(folder))
+    pixels = [torch.from_numpy(np.array(image)).permute(2, 0, 1) for image, _ in images]
+    return [label for _, label in images.samples], pixels
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_image_folder_reads_labels_and_pixels_in_the_order_of_the_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    content = distilled_set(names, ipc=2)
+    target = tmp_path / "deep" / "inside" / "folder"
+    outside = set(tmp_path.parent.iterdir())
+    assert export(content, target, "folder") == target
+    labels, pixels = read_back(target)
+    assert labels == content.labels.tolist()
+    assert all(torch.equal(image, expected) for image, expected in zip(pixels, content.pixels, strict=True))
+    assert set(tmp_path.parent.iterdir()) == outside
+    assert list(tmp_path.iterdir()) == [tmp_path / "deep"]
+    assert list(target.parent.iterdir()) == [target]
+    assert all(path.parent.parent == target for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_folder_names_sort_like_the_classes_on_every_file_system(names: tuple[str, ...]) -> None:
+    folders = folder_names(names)
+    assert folders == sorted(folders)
+    assert len({name.casefold() for name in folders}) == len(names)
+    assert all(len(name.encode()) <= 255 and not set(name) & set("/\\\0\n\x1b") and name.strip(" .") for name in folders)
+
+
+def test_folder_names_are_the_class_names_where_those_will_do() -> None:
+    assert folder_names(("cat", "dog", "ship (small)")) == ["cat", "dog", "ship (small)"]
+    assert folder_names(("ship", "a/b")) == ["0_ship", "1_a_b"]
+
+
+def test_gray_images_and_classes_of_different_sizes(tmp_path: Path) -> None:
+    whole = distilled_set(channels=1, ipc=3)
+    rows = torch.tensor([8, 0, 3, 4, 5, 1])  # one of class 2 first, then two of class 0 and three of class 1
+    part = replace(whole, images=whole.images[rows], labels=whole.labels[rows])
+    export(part, tmp_path / "folder", "folder")
+    labels, pixels = read_back(tmp_path / "folder")
+    assert labels == [0, 0, 1, 1, 1, 2]
+    for image, row in zip(pixels, [0, 1, 3, 4, 5, 8], strict=True):
+        assert torch.equal(image, whole.pixels[row].expand(3, -1, -1))
+
+
+def test_a_class_without_images_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    whole = distilled_set()
+    part = replace(whole, images=whole.images[:4], labels=whole.labels[:4])
+    with pytest.raises(UserError, match="no image of the class 'ship'"):
+        export(part, tmp_path / "folder", "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_the_tensor_file_is_what_the_published_evaluators_read(tmp_path: Path) -> None:
+    content = distilled_set()
+    path = export(content, tmp_path / "set.pt", "dc")
+    loaded = torch.load(path, weights_only=True)
+    images, labels = loaded["data"][-1]
+    assert same_bits(images, content.images)
+    assert torch.equal(labels, content.labels)
+    assert labels.dtype == torch.int64
+    assert images.is_leaf
+    assert set(loaded) == {"data"}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The `datasets` package, offline, with caches of its own."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("datasets")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("names", [NAMES["not sorted"], NAMES["the same twice"], NAMES["upwards"]], ids=["not sorted", "twice", "upwards"])
+def test_load_dataset_reads_images_labels_and_class_names(tmp_path: Path, hub: Any, names: tuple[str, ...]) -> None:
+    content = distilled_set(names, ipc=2)
+    saved = content.save(tmp_path / "distilled")
+    exported = export(content, tmp_path / "exported", "parquet")
+    for number, folder in enumerate((saved, exported)):
+        read = hub.load_dataset(str(folder), cache_dir=str(tmp_path / f"cache{number}"))
+        assert list(read) == ["train"]
+        train = read["train"]
+        assert train["label"][:] == content.labels.tolist()
+        expected = list(names) if len(set(names)) == len(names) else [f"{label}_{name}" for label, name in enumerate(names)]
+        assert train.features["label"].names == expected
+        for row, pixels in zip(train, content.pixels, strict=True):
+            assert np.array_equal(np.asarray(row["image"]), pixels.permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_our_own_parquet_source_reads_equal_pixels(tmp_path: Path, channels: int) -> None:
+    content = distilled_set(("ship", "cat", "a/b"), ipc=4, channels=channels)
+    for folder in (content.save(tmp_path / "distilled"), export(content, tmp_path / "exported", "parquet")):
+        data = load(f"parquet:{folder}", validation=0)
+        assert data.class_names == ("ship", "cat", "a/b")
+        assert torch.equal(data.train.pixels, content.pixels)
+        assert sorted([*data.train.rows.tolist(), *data.test.rows.tolist()]) == list(range(12))
+
+
+def test_an_export_for_the_hub_is_a_set_again(tmp_path: Path) -> None:
+    content = distilled_set()
+    export(content, tmp_path / "hub", "parquet")
+    assert same_bits(DistilledSet.load(tmp_path / "hub").images, content.images)
+    assert (tmp_path / "hub" / "grid.png").exists()
+
+
+@pytest.mark.parametrize("format", ["folder", "dc", "parquet"])
+def test_what_exists_is_not_overwritten(tmp_path: Path, format: str) -> None:
+    (tmp_path / "file").write_text("precious")
+    for target in (tmp_path, tmp_path / "file"):
+        with pytest.raises(UserError, match="exists already; choose another place"):
+            export(distilled_set(), target, format)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("format", ["folder", "dc", "parquet"])
+def test_a_target_that_cannot_be_made_is_named(tmp_path: Path, format: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*file/below"):
+        export(distilled_set(), tmp_path / "file" / "below", format)
+
+
+def test_an_unknown_format_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown format 'parket'\. Did you mean 'parquet'"):
+        export(distilled_set(), tmp_path / "x", "parket")
+    assert not os.listdir(tmp_path)  # noqa: PTH208
+
+
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
+
+
+def coloured(names: tuple[str, ...], ipc: int) -> DistilledSet:
+    """Every class in one colour."""
+    blank = distilled_set(names, ipc=ipc, size=(8, 8))
+    origin = replace(blank.origin, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    shades = torch.tensor(COLOURS[: len(names)], dtype=torch.float32)[blank.labels] / 255
+    return DistilledSet(shades[:, :, None, None].expand(-1, -1, 8, 8).contiguous(), blank.labels, origin)
+
+
+def runs(mask: list[bool]) -> int:
+    """How many stretches of true values there are."""
+    return sum(now and not before for before, now in zip([False, *mask], mask, strict=False))
+
+
+@pytest.mark.parametrize(("ipc", "columns", "across"), [(3, 10, 3), (7, 4, 4)])
+def test_the_picture_has_a_row_per_class(tmp_path: Path, ipc: int, columns: int, across: int) -> None:
+    write_grid(coloured(("red", "green", "blue", "yellow", "cyan"), ipc), tmp_path / "grid.png", columns=columns)
+    with Image.open(tmp_path / "grid.png") as image:
+        picture = np.asarray(image.convert("RGB")).astype(int)
+    below = 0
+    for colour in COLOURS:
+        mask = np.abs(picture - np.array(colour)).sum(2) < 30
+        rows = np.flatnonzero(mask.any(1))
+        assert rows.min() >= below
+        below = rows.max()
+        assert runs(mask[int(np.median(rows))].tolist()) == across
+        assert runs(mask.any(1).tolist()) == 1
+
+
+def test_few_images_of_some_classes_stand_in_columns(tmp_path: Path) -> None:
+    write_grid(coloured(("red", "green", "blue", "yellow", "cyan"), 2), tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as image:
+        picture = np.asarray(image.convert("RGB")).astype(int)
+    right = 0
+    for colour in COLOURS:
+        mask = np.abs(picture - np.array(colour)).sum(2) < 30
+        columns = np.flatnonzero(mask.any(0))
+        assert columns.min() >= right
+        right = columns.max()
+        assert runs(mask[:, int(np.median(columns))].tolist()) == 2
+        assert runs(mask.any(0).tolist()) == 1
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [3, 4, 8], [7]])
+def test_a_class_without_images_leaves_the_others_in_the_picture(tmp_path: Path, rows: list[int]) -> None:
+    whole = coloured(("red", "green", "blue", "yellow", "cyan"), 2)
+    write_grid(replace(whole, images=whole.images[rows], labels=whole.labels[rows]), tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as image:
+        picture = np.asarray(image.convert("RGB")).astype(int)
+    shown = [label for label, colour in enumerate(COLOURS) if (np.abs(picture - np.array(colour)).sum(2) < 30).any()]
+    assert shown == sorted(set(whole.labels[rows].tolist()))
+
+
+def test_the_picture_takes_any_class_name_and_leaves_matplotlib_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpl, "use", lambda *arguments, **options: pytest.fail("the user's backend was changed"))
+    write_grid(coloured(("$\\frac$", "猫 🐈", "a_b^c$", "", "\x1b[2J"), 1), tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.format == "PNG"
