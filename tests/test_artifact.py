@@ -34,6 +34,7 @@ HEADER: dict[str, Any] = {
     "iterations": 11,
     "factor": 2,
     "version": "1.2.3",
+    "held_out": 0.1,
 }
 
 

@@ -38,6 +38,7 @@ class Origin:
         iterations: Steps taken.
         factor: Partitions per side of an image that stand for images of their own; 1 for none.
         version: Of the package that made it.
+        held_out: Share of every class that was held out of what it was distilled from, as validation split.
     """
 
     data: str
@@ -51,6 +52,7 @@ class Origin:
     iterations: int
     factor: int = 1
     version: str = ""
+    held_out: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,8 +90,9 @@ def distill(
     changes = [*(set_ or [])]
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
     changes += [f"{field}={value}" for field, value in named.items() if value is not None]
-    composed = compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)
+    compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is told before the data is read
     data = load(dataset, validation=validation)
+    composed = compose(method, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=changes)
     run(
         data,
         method=composed,

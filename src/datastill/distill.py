@@ -96,6 +96,7 @@ def distill(
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=seed, iterations=iterations, version=provenance.package_version(),
+        held_out=data.held_out,
     )  # fmt: skip
     distilled = DistilledSet(*flat(stepper.images()), origin)
     if run:

@@ -312,7 +312,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
             distilled = DistilledSet.load_dc(path, data)
         else:
             distilled = DistilledSet.load(path)
-    data = data or load(distilled.origin.data)
+    data = data or load(distilled.origin.data, validation=distilled.origin.held_out)
     shape = (data.channels, *data.size)
     if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
         raise UserError(

@@ -158,6 +158,7 @@ def rows_by_class(distilled: DistilledSet) -> list[list[int]]:
 
 
 def pixel_array(distilled: DistilledSet, row: int) -> NDArray[np.uint8]:
+    """One image as uint8 ``height width`` (1 channel) or ``height width channel``."""
     pixels = distilled.pixels[row].numpy()
     return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
 

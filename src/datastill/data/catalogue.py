@@ -132,7 +132,7 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
     train, held_out = whole.split(validation, "validation split")
     mean, std = source.statistics or channel_statistics(train)
     mark = fingerprint(train, raw.class_names)
-    return DataSet(name, train, held_out, test, raw.class_names, mean, std, source.flip, mark)
+    return DataSet(name, train, held_out, test, raw.class_names, mean, std, source.flip, mark, validation)
 
 
 def parse(name: str) -> tuple[str, Path | None, Size | None]:

@@ -116,6 +116,7 @@ class DataSet:
         std: Per channel.
         flip: Whether a mirrored image keeps its class; not so for digits.
         fingerprint: Hash of the training split and its hold-out; the same images give the same one.
+        held_out: The share of every class that was asked for as validation split.
     """
 
     name: str
@@ -127,6 +128,7 @@ class DataSet:
     std: tuple[float, ...]
     flip: bool
     fingerprint: str
+    held_out: float = 0.0
 
     @property
     def classes(self) -> int:
