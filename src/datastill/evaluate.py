@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,11 +14,13 @@ from datastill import random
 from datastill.artifact import TENSOR_FILES, DistilledSet
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError, unknown
-from datastill.networks import NETWORKS, Network, build
+from datastill.networks import Network, build
 from datastill.operations import forward_operations
 from datastill.progress import Progress, progress
+from datastill.protocol import Protocol
+from datastill.score import Evaluation, Score
 
 log = logging.getLogger(__name__)
 
@@ -29,132 +29,6 @@ COMPARISONS: dict[str, str] = {
     "random": "a random real subset of the same size",
 }
 """What a set may be compared with."""
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a network is trained on a set.
-
-    The default is the protocol of the condensation papers ("DC protocol"): at half time the learning rate falls to a tenth and the
-    momentum starts afresh. The last iteration is what counts.
-
-    Attributes:
-        network: A name of `datastill.networks.NETWORKS`.
-        epochs: Passes over the set; None is 1,000 with augmentation and 300 without.
-        augment: Whether DSA is applied, parameters for every image.
-        learning_rate: Of SGD.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-        batch: Images a step.
-
-    Reference:
-        Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
-    """
-
-    network: str = "convnet"
-    epochs: int | None = None
-    augment: bool = True
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    batch: int = 256
-
-    def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            raise unknown("network", self.network, NETWORKS)
-        if self.epochs is not None and self.epochs < 1:
-            raise UserError(f"evaluation needs at least 1 epoch, got {self.epochs}")
-
-    @property
-    def passes(self) -> int:
-        """The number of epochs."""
-        return self.epochs or (1000 if self.augment else 300)
-
-
-@dataclass(frozen=True)
-class Score:
-    """What networks trained on a set reach.
-
-    Attributes:
-        accuracies: Top-1 in percent of every network.
-        confusion: ``true predicted``, images summed over the networks.
-    """
-
-    accuracies: tuple[float, ...]
-    confusion: Tensor = field(repr=False)
-
-    @property
-    def mean(self) -> float:
-        """Mean top-1 in percent."""
-        return sum(self.accuracies) / len(self.accuracies)
-
-    @property
-    def std(self) -> float:
-        """Standard deviation over the networks as the papers give it (divided by n), in points."""
-        return math.sqrt(sum((value - self.mean) ** 2 for value in self.accuracies) / len(self.accuracies))
-
-    @property
-    def interval(self) -> float:
-        """Half width of the 95% confidence interval of the mean (Student's t), in points; NaN for one network."""
-        from scipy.stats import t
-
-        count = len(self.accuracies)
-        if count < 2:
-            return math.nan
-        return float(t.ppf(0.975, count - 1)) * self.std * math.sqrt(count / (count - 1)) / math.sqrt(count)
-
-    @property
-    def per_class(self) -> tuple[float, ...]:
-        """Accuracy of every class in percent; NaN for a class without images."""
-        hits = self.confusion.diag().double()
-        return tuple((100 * hits / self.confusion.sum(1)).tolist())
-
-    def describe(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "accuracy": self.mean,
-            "std": self.std,
-            "interval95": None if math.isnan(self.interval) else self.interval,
-            "n": len(self.accuracies),
-            "accuracies": list(self.accuracies),
-            "per_class": [None if math.isnan(value) else value for value in self.per_class],
-            "confusion": self.confusion.tolist(),
-        }
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The score of a distilled set, and of what it is compared with.
-
-    Attributes:
-        score: Of the float images.
-        comparisons: Scores by the names of `COMPARISONS`.
-        protocol: How the networks were trained.
-        split: What they were tested on.
-        seed: Network i has weights and augmentation from (seed, i).
-        data: The data set's name.
-        class_names: One per class.
-    """
-
-    score: Score
-    comparisons: dict[str, Score]
-    protocol: Protocol
-    split: str
-    seed: int
-    data: str
-    class_names: tuple[str, ...]
-
-    def describe(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "data": self.data,
-            "split": self.split,
-            "seed": self.seed,
-            "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
-            "class_names": list(self.class_names),
-            **self.score.describe(),
-            "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
-        }
 
 
 def evaluate(
@@ -273,7 +147,7 @@ class Scorer:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
 
 
-def confusion_matrix(network: Network, runner: Any, examined: ClassImages, data: DataSet) -> Tensor:
+def confusion_matrix(network: Network, runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:
     """Count ``true predicted`` of a network on a split, without augmentation."""
     matrix = torch.zeros(data.classes, data.classes, dtype=torch.int64)
     device = next(network.parameters()).device
@@ -329,3 +203,17 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
     if (origin.mean, origin.std) != (data.mean, data.std):
         data = replace(data, mean=origin.mean, std=origin.std)
     return distilled, data
+
+
+__all__ = [
+    "COMPARISONS",
+    "Evaluation",
+    "Protocol",
+    "Score",
+    "Scorer",
+    "confusion_matrix",
+    "evaluate",
+    "operations",
+    "random_subset",
+    "resolve",
+]

@@ -1,0 +1,48 @@
+"""How networks are trained on a set to measure what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datastill.errors import UserError, unknown
+from datastill.networks import NETWORKS
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a network is trained on a set.
+
+    The default is the protocol of the condensation papers ("DC protocol"): at half time the learning rate falls to a tenth and the
+    momentum starts afresh. The last iteration is what counts.
+
+    Attributes:
+        network: A name of `datastill.networks.NETWORKS`.
+        epochs: Passes over the set; None is 1,000 with augmentation and 300 without.
+        augment: Whether DSA is applied, parameters for every image.
+        learning_rate: Of SGD.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        batch: Images a step.
+
+    Reference:
+        Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
+    """
+
+    network: str = "convnet"
+    epochs: int | None = None
+    augment: bool = True
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    batch: int = 256
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise unknown("network", self.network, NETWORKS)
+        if self.epochs is not None and self.epochs < 1:
+            raise UserError(f"evaluation needs at least 1 epoch, got {self.epochs}")
+
+    @property
+    def passes(self) -> int:
+        """The number of epochs."""
+        return self.epochs or (1000 if self.augment else 300)

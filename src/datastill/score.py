@@ -1,0 +1,97 @@
+"""What an evaluation finds: accuracies, their spread, per class and confused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from datastill.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Score:
+    """What networks trained on a set reach.
+
+    Attributes:
+        accuracies: Top-1 in percent of every network.
+        confusion: ``true predicted``, images summed over the networks.
+    """
+
+    accuracies: tuple[float, ...]
+    confusion: Tensor = field(repr=False)
+
+    @property
+    def mean(self) -> float:
+        """Mean top-1 in percent."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over the networks as the papers give it (divided by n), in points."""
+        return math.sqrt(sum((value - self.mean) ** 2 for value in self.accuracies) / len(self.accuracies))
+
+    @property
+    def interval(self) -> float:
+        """Half width of the 95% confidence interval of the mean (Student's t), in points; NaN for one network."""
+        from scipy.stats import t
+
+        count = len(self.accuracies)
+        if count < 2:
+            return math.nan
+        return float(t.ppf(0.975, count - 1)) * self.std * math.sqrt(count / (count - 1)) / math.sqrt(count)
+
+    @property
+    def per_class(self) -> tuple[float, ...]:
+        """Accuracy of every class in percent; NaN for a class without images."""
+        hits = self.confusion.diag().double()
+        return tuple((100 * hits / self.confusion.sum(1)).tolist())
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "accuracy": self.mean,
+            "std": self.std,
+            "interval95": None if math.isnan(self.interval) else self.interval,
+            "n": len(self.accuracies),
+            "accuracies": list(self.accuracies),
+            "per_class": [None if math.isnan(value) else value for value in self.per_class],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of a distilled set, and of what it is compared with.
+
+    Attributes:
+        score: Of the float images.
+        comparisons: Scores by the names of `datastill.evaluate.COMPARISONS`.
+        protocol: How the networks were trained.
+        split: What they were tested on.
+        seed: Network i has weights and augmentation from (seed, i).
+        data: The data set's name.
+        class_names: One per class.
+    """
+
+    score: Score
+    comparisons: dict[str, Score]
+    protocol: Protocol
+    split: str
+    seed: int
+    data: str
+    class_names: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "data": self.data,
+            "split": self.split,
+            "seed": self.seed,
+            "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
+            "class_names": list(self.class_names),
+            **self.score.describe(),
+            "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
+        }
