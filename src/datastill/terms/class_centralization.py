@@ -22,7 +22,9 @@ class ClassCentralization(Term):
     Args:
         weight: lambda_CC; .05 at IPC up to 10 and .003 at 50 in the paper.
         form: "hinge" is the paper's Eq. 3, "squared" the plain sum of squared distances of the published code.
-        alpha: The scaling factor of the hinge, above 0. The paper gives no value.
+        alpha: The scaling factor of the hinge, above 0. The paper gives no value; .3 makes the hinge pull about as strongly as the squared
+            form where squared distances are around 3, as those of ten real CIFAR-10 images a class are in a ResNet18 of 80% accuracy. At
+            .02, which the published code mentions, it pulls fifty times less there.
         beta: The threshold of the hinge; the paper's sweep is best below .7.
 
     Reference:
@@ -38,7 +40,7 @@ class ClassCentralization(Term):
 
     weight: float = 0.05
     form: str = "hinge"
-    alpha: float = 0.02
+    alpha: float = 0.3
     beta: float = 0.5
 
     def __post_init__(self) -> None:
