@@ -307,7 +307,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(
 
     with monkeypatch.context() as patch:
         interrupt(patch, 4, lambda: patch.setattr(DataSet, "normalise", broken))
-        with pytest.raises(UserError, match=r"the loss is not finite at iteration 5 \(mm nan, cm nan\): lower a term's weight \(for cc also its alpha\), or --lr"):
+        with pytest.raises(
+            UserError,
+            match=r"the loss is not finite at iteration 5 \(mm nan, cm nan\): lower a term's weight \(for cc also its alpha\), or --lr",
+        ):
             run(tiny, tmp_path / "run", seed=3)
     assert checkpoints(tmp_path / "run")[-1].name == "00000004.safetensors"
     run(tiny, tmp_path / "run", seed=3, resume=True)

@@ -266,3 +266,14 @@ def test_configurations_are_compared_as_yaml_reads_them() -> None:
     nested = {"a": (1, (2, 3)), "b": {"c": ("x",), 4: None}}
     assert plain(nested) == yaml.safe_load(yaml.safe_dump(plain(nested))) == {"a": [1, [2, 3]], "b": {"c": ["x"], "4": None}}
     assert flat({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    mine, other = Run(tmp_path / "mine"), Run(tmp_path / "other")
+    mine.begin({"ipc": 2, "iterations": 9}, resume=False)
+    other.begin({"ipc": 1, "iterations": 9}, resume=False)
+    other.checkpoint(5, {"pixels": torch.zeros(1)})
+    (tmp_path / "mine" / "checkpoint").mkdir()
+    (tmp_path / "other" / "checkpoint" / "00000005.safetensors").rename(tmp_path / "mine" / "checkpoint" / "00000005.safetensors")
+    with pytest.raises(UserError, match=r"is a checkpoint of another configuration than .*mine's"):
+        Run(tmp_path / "mine").begin({"ipc": 2, "iterations": 9}, resume=True)

@@ -142,7 +142,7 @@ def evaluate(
     names = [name for name in compare.split(",") if name and name != "none"]
     protocol = Protocol(network=network, epochs=epochs, augment=augment)
     distilled, found = resolve(path, data)
-    work = operations(found, protocol, len(distilled)) * repeats * (1 + len(names))
+    work = operations(found, protocol, len(distilled))
     engine = _engine(device, precision, compile, work)
     result = score(distilled, repeats=repeats, seed=seed, split=split, data=found, compare=names, protocol=protocol, engine=engine)
     if json_:
@@ -173,7 +173,8 @@ def pretrain(
 ) -> None:
     """Train a pool of networks on DATASET, for terms that read a pretrained encoder, into the cache.
 
-    `distill` finds them there; what it misses it trains itself. Killed at any moment, the same command goes on.
+    `distill` finds them there, those of another recipe with --set pretrained.recipe=paper or --set pretrained.recipe.epochs=E, more than
+    one with --teachers N; what it misses it trains itself. Killed at any moment, the same command goes on.
     """
     import dataclasses
 

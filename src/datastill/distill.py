@@ -144,7 +144,7 @@ class Validation:
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
         images = data.classes * stepper.images().shape[1]
-        self.engine = engine.suited(operations(data, protocol, images) * max(1, len(self.due)))
+        self.engine = engine.suited(operations(data, protocol, images))
         self.scorer: Scorer | None = None
 
     def __call__(self, iteration: int) -> None:

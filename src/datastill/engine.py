@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -61,11 +62,16 @@ class Engine:
         place, asked = _device(device), (precision, compile)
         if precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{precision}'; expected auto, fp32 or bf16")
+        if compile and not _compiler_present(place):
+            raise UserError("--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU; install one, or leave --compile out")
         if compile is None:
             compile = operations > WORTH_COMPILING
             if compile and not _compiler_present(place):
-                log.warning("no C++ compiler (g++ or clang++) found: running uncompiled, several times slower; install one to be faster")
+                log.warning("no compiler (g++, clang++; Triton on a GPU) found: running uncompiled, several times slower")
                 compile = False
+        if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cudnn.deterministic = True
         if precision == "auto":
             precision = "bf16" if compile and _bf16_supported(place) else "fp32"
         return cls(place, PRECISIONS[precision], compile, asked=asked)
@@ -240,17 +246,21 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"the device '{name}' is not to be had here ({str(error).splitlines()[0]}); try --device cpu") from error
     return device
 
 
 def _compiler_present(device: torch.device) -> bool:
-    return device.type != "cpu" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+    if device.type == "cuda":
+        return find_spec("triton") is not None
+    return device.type == "cpu" and any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
 def _bf16_supported(device: torch.device) -> bool:
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.artifact import TENSOR_FILES, DistilledSet
+from datastill.artifact import TENSOR_FILES, DistilledSet, Origin
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
 from datastill.engine import Engine, Runner, Trainer
@@ -54,7 +54,7 @@ def evaluate(
         data: What to test on; by default what the set was distilled from.
         compare: Which of `COMPARISONS` to train on as well, in the same way.
         protocol: How to train; by default the DC protocol.
-        engine: How to run; by default what suits the job.
+        engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no figure.
 
     Returns:
         Mean, deviation, interval, per-class accuracy and confusion matrix, of the set and of each comparison.
@@ -75,14 +75,16 @@ def evaluate(
         sets["rendering"] = (distilled.rendered().images, distilled.labels)
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
-    engine = engine or Engine.choose(operations=operations(data, protocol, len(distilled)) * repeats * len(sets))
+    engine = engine or Engine.choose(operations=operations(data, protocol, len(distilled)))
     scorer = Scorer(data, examined, protocol, engine)
     steps = scorer.steps(len(distilled)) * repeats * len(sets)
     scores = {}
     with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
         for name, (images, labels) in sets.items():
             scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar)
-    return Evaluation(scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names)
+    return Evaluation(
+        scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe()
+    )
 
 
 class Scorer:
@@ -173,10 +175,20 @@ def operations(data: DataSet, protocol: Protocol, images: int) -> float:
     return 3 * forward_operations(network) * images * protocol.passes
 
 
+def _origin_data(origin: Origin) -> DataSet:
+    try:
+        return load(origin.data, validation=origin.held_out)
+    except UserError as error:
+        raise UserError(f"{error} (what the set was distilled from; if it is elsewhere now, name it with --data)") from error
+
+
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
     """Load a set and the data it is tested on, normalised as the set is, and check that they fit."""
     given = isinstance(data, DataSet)
-    if isinstance(data, str):
+    if isinstance(data, str) and (isinstance(distilled, DistilledSet) or Path(distilled).suffix not in TENSOR_FILES):
+        distilled = distilled if isinstance(distilled, DistilledSet) else DistilledSet.load(distilled)
+        data = load(data, validation=distilled.origin.held_out)
+    elif isinstance(data, str):
         data = load(data)
     if not isinstance(distilled, DistilledSet):
         path = Path(distilled)
@@ -186,7 +198,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
             distilled = DistilledSet.load_dc(path, data)
         else:
             distilled = DistilledSet.load(path)
-    data = data or load(distilled.origin.data, validation=distilled.origin.held_out)
+    data = data or _origin_data(distilled.origin)
     shape = (data.channels, *data.size)
     if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
         raise UserError(

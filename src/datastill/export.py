@@ -110,6 +110,7 @@ def write_card(distilled: DistilledSet, target: Path) -> None:
     """Write a dataset card that says what the set is, how it was made and how to use it."""
     origin = distilled.origin
     height, width = distilled.images.shape[2:]
+    name = public_name(origin.data)
     card = f"""---
 configs:
 - config_name: default
@@ -121,13 +122,13 @@ task_categories:
 tags:
 - dataset-distillation
 ---
-# {origin.data} distilled by {origin.method}
+# {name} distilled by {origin.method}
 
 {len(distilled)} synthetic images of {len(origin.class_names)} classes, {width}x{height} pixels, {distilled.images.shape[1]} channel(s).
 
 | | |
 |---|---|
-| distilled from | {origin.data} (fingerprint {origin.fingerprint}) |
+| distilled from | {name} (fingerprint {origin.fingerprint}) |
 | method | {origin.method} |
 | iterations | {origin.iterations} |
 | seed | {origin.seed} |
@@ -150,6 +151,17 @@ distilled = DistilledSet.load("{target.parent.name}")  # distilled.images, disti
 
 def _numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.4f}" for value in values) + ")"
+
+
+def public_name(data: str) -> str:
+    """The name of a data set without the folders of its path, which are nobody else's business.
+
+    Example:
+        >>> public_name("folder:/home/me/photos@64"), public_name("cifar10")
+        ('folder:photos@64', 'cifar10')
+    """
+    source, colon, path = data.partition(":")
+    return source + colon + Path(path).name
 
 
 def rows_by_class(distilled: DistilledSet) -> list[list[int]]:

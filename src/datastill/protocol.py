@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from datastill.errors import UserError, unknown
@@ -39,6 +40,10 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise unknown("network", self.network, NETWORKS)
+        if self.batch < 1 or not 0 < self.learning_rate < math.inf:
+            raise UserError(
+                f"evaluation needs a batch of at least 1 and a learning rate above 0, got {self.batch} and {self.learning_rate}"
+            )
         if self.epochs is not None and self.epochs < 1:
             raise UserError(f"evaluation needs at least 1 epoch, got {self.epochs}")
 

@@ -26,6 +26,7 @@ def commit() -> str:
     """The commit of the checkout that the package runs from, with ``+`` if it has changes; "" for an installed package."""
     here = Path(__file__).resolve().parent
     try:
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)  # fails where the package is merely installed inside a checkout
         revision = _git(here, "rev-parse", "HEAD")
         return revision[:12] + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no", "--", str(here)) else "")
     except (OSError, subprocess.SubprocessError):

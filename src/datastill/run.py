@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""
-EXTENDABLE = ("iterations", "validate_at", "made_by", "encoders")
+EXTENDABLE = ("iterations", "validate_at.iterations", "made_by", "encoders")
 """What may differ between a run and its continuation: no step depends on it."""
 
 
@@ -33,6 +34,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._identity = ""
         self._metrics: TextIO | None = None
 
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
@@ -56,6 +58,7 @@ class Run:
         if existing is not None:
             self._require_same(existing, config)
             config = {**config, "encoders": existing.get("encoders", {})}
+        self._identity = _identity(config)
         iteration, state = self._newest()
         if iteration > config.get("iterations", iteration):
             raise UserError(
@@ -73,7 +76,7 @@ class Run:
             content = yaml.safe_load(path.read_text())
         except FileNotFoundError:
             return None
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
         if not isinstance(content, dict):
             raise UserError(f"{path} is damaged: expected a run's configuration")
@@ -107,14 +110,14 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Every whole line of ``metrics.jsonl``; a line cut off by a kill is left out."""
         path = self.folder / "metrics.jsonl"
-        return [entry for line in path.read_text().splitlines() if (entry := _parsed(line))] if path.exists() else []
+        return [entry for line in path.read_text(errors="replace").splitlines() if (entry := _parsed(line))] if path.exists() else []
 
     def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
         """Write a checkpoint atomically, after the metrics it stands on, and drop the oldest."""
         self.flush()
         folder = self.folder / "checkpoint"
         newest = folder / f"{iteration:08d}.safetensors"
-        save_tensors(newest, state, {"iteration": str(iteration)})
+        save_tensors(newest, state, {"iteration": str(iteration), "configuration": self._identity})
         # One of a later iteration is damaged, or the run would have gone on from it; counted in, it would crowd out the whole ones.
         older = [path for path in sorted(folder.glob("*.safetensors")) if path.name <= newest.name]
         for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
@@ -147,9 +150,13 @@ class Run:
         for path in sorted((self.folder / "checkpoint").glob("*.safetensors"), reverse=True):
             try:
                 state, metadata = load_tensors(path)
-                return int(metadata["iteration"]), state
+                iteration = int(metadata["iteration"])
             except (UserError, KeyError, ValueError) as error:
                 log.warning("%s; the checkpoint before it is used", error)
+                continue
+            if metadata.get("configuration", self._identity) != self._identity:
+                raise UserError(f"{path} is a checkpoint of another configuration than {self.folder}'s: remove it, or choose another --out")
+            return iteration, state
         return 0, {}
 
     def _remove_partial(self) -> None:
@@ -163,7 +170,7 @@ class Run:
         changed = [
             f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
             for key in sorted({*before, *now})
-            if before.get(key) != now.get(key) and key.split(".")[0] not in EXTENDABLE
+            if before.get(key) != now.get(key) and not _extendable(key)
         ]
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -211,4 +218,13 @@ def _parsed(line: str) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and "iteration" in entry else None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("iteration"), int) else None
+
+
+def _identity(config: Mapping[str, Any]) -> str:
+    fixed = {key: value for key, value in flat(plain(config)).items() if not _extendable(key)}
+    return hashlib.blake2b(json.dumps(fixed, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+
+
+def _extendable(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in EXTENDABLE)

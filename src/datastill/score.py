@@ -74,6 +74,8 @@ class Evaluation:
         seed: Network i has weights and augmentation from (seed, i).
         data: The data set's name.
         class_names: One per class.
+        fingerprint: Of the training split that the set was distilled from.
+        engine: What the networks were trained on, and in which precision.
     """
 
     score: Score
@@ -83,11 +85,15 @@ class Evaluation:
     seed: int
     data: str
     class_names: tuple[str, ...]
+    fingerprint: str = ""
+    engine: dict[str, str | bool | int] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "data": self.data,
+            "fingerprint": self.fingerprint,
+            "engine": self.engine,
             "split": self.split,
             "seed": self.seed,
             "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},

@@ -317,7 +317,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: DataSet) -> None:
     stepper = opened(small("dm"), tiny)
     with torch.no_grad():
         stepper.pixels[0] = float("nan")
-    with pytest.raises(UserError, match=r"the loss is not finite at iteration 8 \(mm nan\): lower a term's weight \(for cc also its alpha\), or --lr"):
+    with pytest.raises(
+        UserError, match=r"the loss is not finite at iteration 8 \(mm nan\): lower a term's weight \(for cc also its alpha\), or --lr"
+    ):
         stepper.step(7)
 
 

@@ -116,7 +116,7 @@ def test_switches(text: str, expected: bool) -> None:
         ("dm+cc", {"settings": ["cc.form=cubed"]}, "unknown form 'cubed'"),
         ("dm+cc", {"settings": ["cc.alpha=0"]}, "alpha of class centralization must be above 0"),
         ("dm+cc", {"settings": ["pretrained.count=0"]}, "a pool needs at least one network"),
-        ("dm+cc", {"settings": ["pretrained.recipe=fast"]}, "unknown setting of pretrained 'recipe'"),
+        ("dm+cc", {"settings": ["pretrained.recipe.epoch=3"]}, "unknown setting of pretrained.recipe 'epoch'"),
     ],
 )
 def test_what_is_unknown_or_senseless_is_refused(name: str, options: dict[str, object], said: str) -> None:

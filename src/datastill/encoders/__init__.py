@@ -6,6 +6,6 @@ from datastill.encoders.encoder import Encoder, Session
 from datastill.encoders.fresh import FreshNetwork
 from datastill.encoders.pretrained import PretrainedPool
 from datastill.encoders.pretraining import PretrainedNetwork, pretrain
-from datastill.encoders.recipe import RECIPES, TrainingRecipe
+from datastill.encoders.recipe import RECIPES, TrainingRecipe, recipe
 
-__all__ = ["RECIPES", "Encoder", "FreshNetwork", "PretrainedNetwork", "PretrainedPool", "Session", "TrainingRecipe", "pretrain"]
+__all__ = ["RECIPES", "Encoder", "FreshNetwork", "PretrainedNetwork", "PretrainedPool", "Session", "TrainingRecipe", "pretrain", "recipe"]

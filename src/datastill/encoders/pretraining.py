@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
@@ -44,8 +45,9 @@ class PretrainedNetwork:
 
 
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe) -> Path:
-    """Where the pool of one data set, network and recipe is kept."""
-    return cache_folder() / "networks" / data.fingerprint / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+    """Where the pool of one data set, network and recipe is kept; the same images normalised or mirrored otherwise have another."""
+    seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
+    return cache_folder() / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
 def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine) -> list[PretrainedNetwork]:

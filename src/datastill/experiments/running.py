@@ -64,7 +64,7 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
 
 def _run(experiment: Experiment, row: Row, data: DataSet, run: Path, target: Path, *, last: bool) -> None:
     log.warning("experiment: %s", row.method)
-    if (run / "distilled" / "images.safetensors").exists():
+    if (run / "distilled" / "README.md").exists():  # the last file of a set that is written
         distilled = DistilledSet.load(run)
     else:
         distilled = distill(

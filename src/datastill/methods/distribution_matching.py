@@ -22,6 +22,9 @@ from datastill.operations import forward_operations
 from datastill.terms import Term
 
 INITIALISATIONS = ("real", "noise")
+RESERVED = ("loss", "iteration", "seconds", "validation_accuracy")
+CHUNK_BYTES = 2**28
+"""Bytes of real images, as floats, that are in memory at a time."""
 CHUNK = 256
 """Synthetic images that are in memory with their gradients at a time; more classes go in several chunks."""
 
@@ -53,7 +56,7 @@ class DistributionMatching(Method):
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
-        if self.real_batch < 1 or self.learning_rate <= 0 or not 0 <= self.momentum < 1:
+        if self.real_batch < 1 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
             raise UserError(
                 f"{self.name} needs a real batch of at least 1, a learning rate above 0 and a momentum in [0, 1), "
                 f"got {self.real_batch}, {self.learning_rate} and {self.momentum}"
@@ -61,9 +64,13 @@ class DistributionMatching(Method):
         for term in self.terms:
             if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
                 raise UserError(
-                    f"the term '{term.name}' reads {', '.join(term.reads)} of the encoder '{term.encoder}'; "
+                    f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
                     f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)}"
                 )
+            if not math.isfinite(term.weight):
+                raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
+            if term.name in RESERVED:
+                raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
@@ -81,6 +88,12 @@ class DistributionMatching(Method):
                     f"use --ipc {term.least_images} or more, or leave out +{term.name}"
                 )
         smallest = min(data.train.counts)
+        for term in self.terms:
+            if term.compares and min(self.real_batch, smallest) < term.least_images:
+                raise UserError(
+                    f"the term '{term.name}' needs at least {term.least_images} real images per class and step, but the real batch is "
+                    f"{self.real_batch} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
+                )
         if self.initialisation == "real" and smallest < ipc:
             name = data.class_names[data.train.counts.index(smallest)]
             raise UserError(
@@ -133,7 +146,8 @@ class MatchingStepper(Stepper):
         self.real_batch = min(method.real_batch, max(data.train.counts))
         self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
-        self.chunks = torch.split(torch.arange(data.classes), max(1, CHUNK // ipc))
+        bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
+        self.chunks = torch.split(torch.arange(data.classes), max(1, min(CHUNK // ipc, CHUNK_BYTES // bytes_of_class)))
 
     def step(self, iteration: int) -> dict[str, float]:
         """Draw, encode, add the terms, step."""
@@ -187,7 +201,7 @@ class MatchingStepper(Stepper):
                 real = self._real(iteration, classes, draw) if real is None else real
                 of_real = self.encoders[name].real(real)
             of_synthetic = self.encoders[name].synthetic(synthetic)
-            values += [(term, term(of_real, of_synthetic)) for term in terms]
+            values += [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
         return values
 
     def _real(self, iteration: int, classes: Sequence[int], draw: Any) -> Tensor:
@@ -211,6 +225,14 @@ def _initial(initialisation: str, data: DataSet, ipc: int, seed: int) -> Tensor:
         return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
     rows = [data.train.draw(label, ipc, generator) for label, generator in enumerate(generators)]
     return torch.unflatten(data.normalise(data.train.gather(torch.cat(rows))), 0, (data.classes, ipc))
+
+
+def _scalar(term: Term, value: Tensor) -> Tensor:
+    if value.ndim:
+        raise UserError(
+            f"the term '{term.name}' must return a scalar, but returned a tensor of shape {tuple(value.shape)}; sum it over classes"
+        )
+    return value
 
 
 def _qualified(thing: object) -> str:

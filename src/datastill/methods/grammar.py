@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from datastill.encoders import PretrainedPool, recipe
 from datastill.errors import UserError, unknown
 from datastill.methods.distribution_matching import DistributionMatching
 from datastill.methods.dm import dm
@@ -27,7 +28,8 @@ def method(
         classes: Number of classes.
         ipc: Synthetic images per class.
         preset: "paper" or "code", see `datastill.setting.PRESETS`.
-        settings: Changes to the published values, each ``TERM.FIELD=VALUE`` or ``FIELD=VALUE``: ``cc.form=squared``, ``real_batch=64``.
+        settings: Changes to the published values, each ``FIELD=VALUE``, ``TERM.FIELD=VALUE`` or ``ENCODER.FIELD=VALUE``: ``real_batch=64``,
+            ``cc.form=squared``, ``pretrained.recipe=paper``, ``pretrained.recipe.epochs=4``.
 
     Raises:
         UserError: If a name, a field or a value is unknown.
@@ -64,9 +66,16 @@ def _changed(composed: DistributionMatching, change: str) -> DistributionMatchin
     if not owner:
         changed: DistributionMatching = _replaced(composed, field, value, composed.name)
         return changed
-    if owner in composed.encoders:
-        encoders = {**composed.encoders, owner: _replaced(composed.encoders[owner], field, value, owner)}
-        return dataclasses.replace(composed, encoders=encoders)
+    name, _, inner = owner.partition(".")
+    if name in composed.encoders:
+        encoder = composed.encoders[name]
+        if inner == "recipe" and isinstance(encoder, PretrainedPool):
+            encoder = dataclasses.replace(encoder, recipe=_replaced(encoder.recipe, field, value, owner))
+        elif field == "recipe" and isinstance(encoder, PretrainedPool):
+            encoder = dataclasses.replace(encoder, recipe=recipe(value))
+        else:
+            encoder = _replaced(encoder, field, value, owner)
+        return dataclasses.replace(composed, encoders={**composed.encoders, name: encoder})
     names = [term.name for term in composed.terms]
     if owner not in names:
         raise unknown("term", owner, [*names, *composed.encoders], hint=f"It came in the setting '{change}'.")

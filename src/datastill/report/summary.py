@@ -63,11 +63,12 @@ def _run(path: Path) -> list[tuple[str, str]]:
     if config is None:
         return []
     lines = []
-    terms = config.get("method", {}).get("terms", {})
-    if terms:
+    method = config.get("method")
+    terms = method.get("terms") if isinstance(method, dict) else None
+    if isinstance(terms, dict):
         lines.append(("terms", "; ".join(f"{name} {_values(term)}" for name, term in terms.items())))
     metrics = run.metrics()
-    steps = [entry for entry in metrics if "loss" in entry]
+    steps = [entry for entry in metrics if {"loss", "seconds"} <= set(entry)]
     if steps:
         seconds = sum(entry["seconds"] for entry in steps) / len(steps)
         lines.append(("loss", f"{steps[0]['loss']:.4g} at first, {steps[-1]['loss']:.4g} at last; {seconds:.3g} s an iteration"))
