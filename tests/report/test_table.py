@@ -15,8 +15,8 @@ def line(method: str, accuracy: float, paper: float | None, interval: float | No
     return {
         "method": method, "data": "digits", "ipc": 2, "network": "convnet", "accuracy": accuracy, "std": 0.456, "interval95": interval,
         "n": 5, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0", "encoder": "", "epochs": 1000,
-        "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "precision": "fp32", "commit": "abc+",
-        "log": f"{method}/metrics.jsonl",
+        "train": 45000, "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "precision": "fp32",
+        "commit": "abc+", "log": f"{method}/metrics.jsonl",
     }  # fmt: skip
 
 
@@ -25,11 +25,12 @@ def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Pa
     write_table("Some title", rows, tmp_path / "README.md", picture="curve.png")
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("# Some title\n")
-    assert "| `dm` | 48.00 +- 0.46 | +- 0.57 | 5 | 48.5 | -0.50 | 0.5 |" in text
+    assert "| `dm` | 48.00 +- 0.46 | +- 0.57 | 5 | 48.5 | -0.50 |" in text
     assert "| 51.6 | +0.7" in text
-    assert "| `dm+own` | 40.00 +- 0.46 |  | 5 |  |  | 0.5 |" in text
+    assert "| `dm+own` | 40.00 +- 0.46 |  | 5 |  |  |" in text
     assert "[dm+cm/metrics.jsonl](dm+cm/metrics.jsonl)" in text
     assert "for 1000 epochs" in text
+    assert "on 45000 training images" in text
     assert "![accuracy over iterations](curve.png)" in text
     write_table("Some title", rows, tmp_path / "README.md", picture=None)
     assert "![" not in (tmp_path / "README.md").read_text()
@@ -38,7 +39,7 @@ def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Pa
 def test_every_line_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
     write_table("T", [line("dm", 48.0, None, None)], tmp_path / "README.md", picture=None)
     tables = [line.count("|") for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")]
-    assert tables == [8, 8, 8, 10, 10, 10]
+    assert tables == [7, 7, 7, 10, 10, 10]
 
 
 @pytest.mark.parametrize("count", [1, 3])

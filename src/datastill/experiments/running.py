@@ -137,6 +137,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "paper": row.paper,
         "split": evaluation["split"],
         "iterations": config["iterations"],
+        "train": config["data"]["train"],
         "real_batch": method["real_batch"],
         "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
         "encoder": _encoder(method["encoders"]),

@@ -21,22 +21,23 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
     lines = [
         f"# {title}",
         "",
-        "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference | s/iteration |",
-        "|---|---|---|---|---|---|---|",
+        "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         interval = "" if row["interval95"] is None else f"+- {row['interval95']:.2f}"
         difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
         lines.append(
             f"| `{row['method']}` | {row['accuracy']:.2f} +- {row['std']:.2f} | {interval} | {row['n']} "
-            f"| {'' if row['paper'] is None else row['paper']} | {difference} | {row['seconds_per_iteration']} |"
+            f"| {'' if row['paper'] is None else row['paper']} | {difference} |"
         )
     first = rows[0]
     lines += [
         "",
         f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: {first['n']} networks ({first['network']}) trained "
         f"from scratch for {first['epochs']} epochs under the DC protocol on the set after the last iteration. "
-        f"The standard deviation is over those networks; the runs are one for each line.",
+        f"The standard deviation is over those networks; the runs are one for each line, on {first['train']} training images; the others "
+        f"are held out as validation split.",
         "",
         "| method | iterations | real images a class and step | terms | encoder | seeds (run; evaluation) | precision | commit | log |",
         "|---|---|---|---|---|---|---|---|---|",
