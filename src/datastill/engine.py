@@ -67,7 +67,7 @@ class Engine:
         if compile is None:
             compile = operations > WORTH_COMPILING
             if compile and not _compiler_present(place):
-                log.warning("no compiler (g++, clang++; Triton on a GPU) found: running uncompiled, several times slower")
+                log.warning("no compiler (g++, clang++; Triton on a GPU) found: uncompiled it is several times slower; install one")
                 compile = False
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
