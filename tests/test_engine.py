@@ -3,15 +3,18 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datastill import engine as engine_module
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
+from datastill.operations import widest_map
 
 BIG = 1e18
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
@@ -170,7 +173,9 @@ def test_an_unknown_precision_is_refused(precision: str) -> None:
 
 def test_what_is_asked_for_is_chosen() -> None:
     engine = Engine.choose(device="cpu", precision="bf16", compile=False, operations=BIG)
-    assert engine.describe() == {"device": "cpu", "precision": "bf16", "compiled": False, "micro_batch": 64}
+    assert engine.describe() == {
+        "device": "cpu", "precision": "bf16", "compiled": False, "micro_batch": None, "in_flight": engine.in_flight,
+    }  # fmt: skip
     assert Engine.choose(device="cpu", precision="fp32", compile=True, operations=1).compiled
 
 
@@ -193,17 +198,44 @@ def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(
         engine = Engine.choose(device="cpu", operations=BIG)
     assert (engine.compiled, engine.precision) == (False, torch.float32)
     assert len(caplog.records) == 1
-    assert "no compiler (g++, clang++" in caplog.text
+    assert "no C++ compiler (g++, clang++) is found" in caplog.text
     assert "install one" in caplog.text
     caplog.clear()
     Engine.choose(device="cpu", operations=1)  # a small job would not have been compiled anyway
     assert not caplog.records
 
 
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("Python.h: No such file\nand much more")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    monkeypatch.setattr(engine_module, "_trial", engine_module._trial.__wrapped__)
+    with caplog.at_level(logging.WARNING):
+        assert not Engine.choose(device="cpu", operations=BIG).compiled
+    assert [record.getMessage() for record in caplog.records] == [
+        "the C++ compiler does not work (Python.h: No such file): uncompiled it is several times slower"
+    ]
+    with pytest.raises(UserError, match="but the C\\+\\+ compiler does not work"):
+        Engine.choose(device="cpu", compile=True)
+
+
+def test_wider_maps_go_through_in_smaller_micro_batches() -> None:
+    engine = Engine(precision=torch.bfloat16, in_flight=2**20)
+    small, large = (build("convnet", channels=3, classes=5, size=(side, side)) for side in (32, 64))
+    assert widest_map(small) == 128 * 32 * 32
+    assert engine.images_at_a_time(small) == 8  # not fewer: 2**20 bytes would hold four
+    roomy = replace(engine, in_flight=2**24)
+    assert (roomy.images_at_a_time(small), roomy.images_at_a_time(large)) == (64, 16)
+    assert replace(roomy, precision=torch.float32).images_at_a_time(small) == 32
+    assert replace(roomy, micro_batch=5).images_at_a_time(small) == 5
+
+
 def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
     small = Engine.choose(device="cpu", precision="fp32", operations=1)
-    assert small.suited(BIG) == Engine(compiled=True, asked=("fp32", None))
+    assert small.suited(BIG) == replace(small, compiled=True)
     assert not Engine.choose(device="cpu", compile=False, operations=1).suited(BIG).compiled
     by_hand = Engine(precision=torch.bfloat16, micro_batch=16)
     assert by_hand.suited(BIG) == by_hand

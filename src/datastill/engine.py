@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datastill.data import cache_folder
 from datastill.errors import UserError
+from datastill.files import reason
 from datastill.networks import Features, Network, concatenate
+from datastill.operations import widest_map
 
 log = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-MICRO_BATCH = 64
-"""Images that go through a network at a time: their activations stay in the processor's cache."""
 WORTH_COMPILING = 3e13
-"""Operations of a job above which compiling (20 to 60 s on two cores) pays for itself."""
+"""Operations of a job above which compiling (20 to 60 s on two cores, a few seconds when it was compiled before) pays for itself."""
+LEAST_IN_FLIGHT, UNKNOWN_CACHE = 4 * 2**20, 16 * 2**20
+"""Bytes of a network's widest map that are in flight at least, and the processor's cache where its size cannot be read."""
+IN_FLIGHT_ON_GPU = 2**30
+FEWEST = 8
+"""A micro-batch is not made smaller than this, however large the images."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,9 @@ class Engine:
         device: Where images and networks live.
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
-        micro_batch: The most images that go through a network at a time.
+        micro_batch: The most images that go through a network at a time; None for as many as `in_flight` allows.
+        in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of its last cache, so that what one
+            layer writes the next one still finds there; on a GPU 1 GiB.
         asked: The precision and the compilation that were asked for, which `suited` chooses by again; None for an engine made by hand,
             which stays as it is.
     """
@@ -41,7 +52,8 @@ class Engine:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     compiled: bool = False
-    micro_batch: int = MICRO_BATCH
+    micro_batch: int | None = None
+    in_flight: int = LEAST_IN_FLIGHT
     asked: tuple[str, bool | None] | None = None
 
     @classmethod
@@ -62,26 +74,28 @@ class Engine:
         place, asked = _device(device), (precision, compile)
         if precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{precision}'; expected auto, fp32 or bf16")
-        if compile and not _compiler_present(place):
-            raise UserError("--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU; install one, or leave --compile out")
+        if compile and (why := _no_compiler(place)):
+            raise UserError(
+                f"--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; mend it, or leave --compile out"
+            )
         if compile is None:
             compile = operations > WORTH_COMPILING
-            if compile and not _compiler_present(place):
-                log.warning("no compiler (g++, clang++; Triton on a GPU) found: uncompiled it is several times slower; install one")
+            if compile and (why := _no_compiler(place)):
+                log.warning("%s: uncompiled it is several times slower", why)
                 compile = False
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
         if precision == "auto":
             precision = "bf16" if compile and _bf16_supported(place) else "fp32"
-        return cls(place, PRECISIONS[precision], compile, asked=asked)
+        return cls(place, PRECISIONS[precision], compile, in_flight=_in_flight(place), asked=asked)
 
     def suited(self, operations: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
         if self.asked is None:
             return self
         chosen = Engine.choose(device=str(self.device), precision=self.asked[0], compile=self.asked[1], operations=operations)
-        return replace(chosen, micro_batch=self.micro_batch)
+        return replace(chosen, micro_batch=self.micro_batch, in_flight=self.in_flight)
 
     def as_recorded(self, recorded: Mapping[str, Any]) -> Engine:
         """Choose what was left open as a run did when it was begun (see `describe`): its job may grow, what its bits depend on may not."""
@@ -90,15 +104,32 @@ class Engine:
         precision, compile = self.asked
         if precision == "auto":
             precision = recorded.get("precision", precision)
-        if compile is None and (not recorded.get("compiled") or _compiler_present(self.device)):
+        if compile is None and (not recorded.get("compiled") or not _no_compiler(self.device)):
             compile = recorded.get("compiled")
         chosen = Engine.choose(device=str(self.device), precision=precision, compile=compile)
-        return replace(chosen, micro_batch=self.micro_batch, asked=self.asked)
+        return replace(
+            chosen,
+            micro_batch=recorded.get("micro_batch", self.micro_batch),
+            in_flight=recorded.get("in_flight", self.in_flight),
+            asked=self.asked,
+        )
 
-    def describe(self) -> dict[str, str | bool | int]:
+    def describe(self) -> dict[str, str | bool | int | None]:
         """What a run's configuration records, what its bits depend on."""
         precision = next(name for name, value in PRECISIONS.items() if value == self.precision)
-        return {"device": str(self.device), "precision": precision, "compiled": self.compiled, "micro_batch": self.micro_batch}
+        return {
+            "device": str(self.device),
+            "precision": precision,
+            "compiled": self.compiled,
+            "micro_batch": self.micro_batch,
+            "in_flight": self.in_flight,
+        }
+
+    def images_at_a_time(self, network: Network) -> int:
+        """The most images of one micro-batch of a network (see `in_flight`)."""
+        if self.micro_batch is not None:
+            return self.micro_batch
+        return max(FEWEST, self.in_flight // (widest_map(network) * self.precision.itemsize))
 
     def place(self, network: Network) -> Network:
         """Move a network to the device, in the layout that convolutions are fastest in."""
@@ -113,6 +144,7 @@ class Engine:
         if not self.compiled:
             return function
         torch._dynamo.config.recompile_limit = 64
+        _keep_compiled()
         compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
         return compiled
 
@@ -126,13 +158,13 @@ class Runner:
 
     def __init__(self, engine: Engine, network: Network, fields: Sequence[str]) -> None:
         self.engine, self.network, self.fields = engine, network, tuple(fields)
-        self.size = 0
+        self.limit, self.size = engine.images_at_a_time(network), 0
         self._compute = engine.compile(self._tensors)
 
     def __call__(self, images: Tensor) -> Features:
         """Compute the features of normalised ``image channel height width``, in 32 bits."""
         count = len(images)
-        self.size = self.size or even_micro_batch(count, self.engine.micro_batch)
+        self.size = self.size or even_micro_batch(count, self.limit)
         parts = [self._features(self._compute(part)) for part in pieces(images, self.size)]
         features = concatenate(parts)
         return features if count % self.size == 0 else features.apply(lambda value: value[:count])
@@ -202,7 +234,8 @@ class Trainer:
         self.optimizer = torch.optim.SGD(
             network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
         )
-        self.size = 0
+        # Twice as many as without gradients of weights: those are added up in memory after every micro-batch.
+        self.limit, self.size = 2 * engine.images_at_a_time(network) if engine.micro_batch is None else engine.micro_batch, 0
         self._loss = engine.compile(self._tensors)
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
@@ -216,7 +249,7 @@ class Trainer:
             The mean cross-entropy and how many images were classified correctly, both before the step.
         """
         count = len(images)
-        self.size = self.size or even_micro_batch(count, self.engine.micro_batch)
+        self.size = self.size or even_micro_batch(count, self.limit)
         self.optimizer.zero_grad(set_to_none=True)
         weights = torch.full((count,), 1 / count, device=images.device)
         loss, correct = 0.0, 0
@@ -252,10 +285,48 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _compiler_present(device: torch.device) -> bool:
+def _no_compiler(device: torch.device) -> str:
+    """Why nothing can be compiled here; "" if it can."""
     if device.type == "cuda":
-        return find_spec("triton") is not None
-    return device.type == "cpu" and any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+        return "" if find_spec("triton") is not None else "Triton is not installed"
+    if device.type != "cpu":
+        return f"nothing is compiled for {device.type}"
+    if not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+        return "no C++ compiler (g++, clang++) is found, install one"
+    return _trial()
+
+
+@cache
+def _trial() -> str:
+    """Compile something small, as a compiler may be there and its headers not; why it failed, or ""."""
+    _keep_compiled()
+    try:
+        torch.compile(lambda value: value + 1, dynamic=False)(torch.zeros(16))
+    except Exception as error:  # whatever a broken compiler makes of it
+        return f"the C++ compiler does not work ({reason(error)[:120]})"
+    return ""
+
+
+def _keep_compiled() -> None:
+    """Have what is compiled kept with the other caches, for the next process."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+
+
+@cache
+def _in_flight(device: torch.device) -> int:
+    if device.type != "cpu":
+        return IN_FLIGHT_ON_GPU
+    return max(LEAST_IN_FLIGHT, _last_cache() // 4)
+
+
+def _last_cache() -> int:
+    """Bytes of the processor's largest cache."""
+    sizes = []
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text().strip()
+        if text.endswith("K") and text[:-1].isdigit():
+            sizes.append(1024 * int(text[:-1]))
+    return max(sizes, default=UNKNOWN_CACHE)
 
 
 def _bf16_supported(device: torch.device) -> bool:

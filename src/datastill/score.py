@@ -86,7 +86,7 @@ class Evaluation:
     data: str
     class_names: tuple[str, ...]
     fingerprint: str = ""
-    engine: dict[str, str | bool | int] = field(default_factory=dict)
+    engine: dict[str, str | bool | int | None] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""

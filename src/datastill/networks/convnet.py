@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datastill.networks.features import Features
-from datastill.networks.layers import Classifier, Convolution, InstanceNorm
+from datastill.networks.layers import Classifier, Convolution, InstanceNorm, average_pool
 from datastill.networks.network import Network, Size
 
 
@@ -45,6 +45,6 @@ class ConvNet(Network):
         blocks = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             blocks.append(F.relu(norm(convolution(map))))
-            map = F.avg_pool2d(blocks[-1], 2)
+            map = average_pool(blocks[-1])
         embedding = map.flatten(1)
         return Features(blocks=tuple(blocks), map=map, embedding=embedding, logits=self.classifier(embedding))

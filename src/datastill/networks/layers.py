@@ -36,9 +36,27 @@ class InstanceNorm(nn.Module):
             return normalised.to(input.dtype)
         # Written out, the compiler fuses it with the activation after it and keeps the layout; the library's operator does neither.
         wide = input.float()
-        centred = wide - wide.mean((2, 3), keepdim=True)
-        scale = torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + self.epsilon) * self.weight[:, None, None]
-        return (centred * scale + self.bias[:, None, None]).to(input.dtype)
+        mean = wide.mean((2, 3), keepdim=True)
+        if input.dtype == torch.float32:
+            variance = (wide - mean).square().mean((2, 3), keepdim=True)
+        else:  # one pass over the map instead of two; what cancels is far below the rounding of a 16-bit map
+            variance = (wide.square().mean((2, 3), keepdim=True) - mean.square()).clamp(min=0)
+        scale = torch.rsqrt(variance + self.epsilon) * self.weight[:, None, None]
+        return (wide * scale + (self.bias[:, None, None] - mean * scale)).to(input.dtype)
+
+
+def average_pool(map: Tensor) -> Tensor:
+    """Average over 2x2 cells; an odd last row or column is left out, as `torch.nn.functional.avg_pool2d` does.
+
+    Args:
+        map: ``image channel height width``.
+    """
+    height, width = map.shape[2] // 2, map.shape[3] // 2
+    if not torch.compiler.is_compiling():
+        return F.avg_pool2d(map, 2)
+    # As a mean over cells the compiler computes it where the map is made, which is then never written to memory.
+    cells = map[:, :, : 2 * height, : 2 * width].float().reshape(*map.shape[:2], height, 2, width, 2)
+    return cells.mean((3, 5)).to(map.dtype)
 
 
 class Classifier(nn.Linear):
