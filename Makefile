@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test check bench install clean
 
 demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
 	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 200 --seed 0 --out runs/demo --resume
@@ -13,9 +13,12 @@ test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
 
 check: $(VENV)/installed-dev ## lint, format, types
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
+
+bench: $(VENV)/installed ## speed and memory against a plain reference loop, in one run
+	$(BIN)/python -m benchmarks.bench
 
 install: $(VENV)/installed
 

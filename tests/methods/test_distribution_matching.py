@@ -79,6 +79,17 @@ def test_the_momentum_is_that_of_sgd(tiny: DataSet) -> None:
         torch.testing.assert_close(stepper.images(), expected)
 
 
+def test_averaging_gives_the_moving_average_and_leaves_the_steps_alone(tiny: DataSet) -> None:
+    averaged, last = opened(small("dm", averaging=0.6), tiny), opened(small("dm"), tiny)
+    expected = last.images()
+    torch.testing.assert_close(averaged.images(), expected)
+    for iteration, share in enumerate((1 / 2, 2 / 5, 2 / 5)):  # evenly at first, then a share of 1 - 0.6
+        assert averaged.step(iteration) == last.step(iteration)
+        expected = (1 - share) * expected + share * last.images()
+        torch.testing.assert_close(averaged.images(), expected)
+    assert not torch.allclose(averaged.images(), last.images(), atol=1e-4)
+
+
 def test_the_loss_is_the_weighted_sum_of_the_terms(tiny: DataSet) -> None:
     composed = small("dm+iid")
     figures = opened(composed, tiny).step(0)

@@ -43,6 +43,8 @@ class DistributionMatching(Method):
         real_batch: Real images per class and step.
         initialisation: "real" starts from real images, "noise" from normal noise.
         augment: Whether DSA is applied, one draw a class for real and synthetic images.
+        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps go on
+            from the pixels themselves. 0 gives the last pixels, as the papers do.
     """
 
     terms: tuple[Term, ...] = ()
@@ -52,6 +54,7 @@ class DistributionMatching(Method):
     real_batch: int = 256
     initialisation: str = "real"
     augment: bool = True
+    averaging: float = 0.0
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
@@ -61,6 +64,8 @@ class DistributionMatching(Method):
                 f"{self.name} needs a real batch of at least 1, a learning rate above 0 and a momentum in [0, 1), "
                 f"got {self.real_batch}, {self.learning_rate} and {self.momentum}"
             )
+        if not 0 <= self.averaging < 1:
+            raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         for term in self.terms:
             if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
                 raise UserError(
@@ -131,6 +136,7 @@ class DistributionMatching(Method):
             "real_batch": self.real_batch,
             "initialisation": self.initialisation,
             "augment": self.augment,
+            "averaging": self.averaging,
         }
 
 
@@ -145,6 +151,7 @@ class MatchingStepper(Stepper):
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
         self.real_batch = min(method.real_batch, max(data.train.counts))
         self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
+        self.average = self.pixels.detach().clone()
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
         bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
         self.chunks = torch.split(torch.arange(data.classes), max(1, min(CHUNK // ipc, CHUNK_BYTES // bytes_of_class)))
@@ -162,6 +169,8 @@ class MatchingStepper(Stepper):
                 values[term.name] += float(value.detach())
             torch.autograd.backward(loss)
         self.optimizer.step()
+        # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
+        self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
         total = sum(term.weight * values[term.name] for term in self.method.terms)
         if not math.isfinite(total):
             figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
@@ -171,22 +180,27 @@ class MatchingStepper(Stepper):
         return {"loss": total, **values}
 
     def images(self) -> Tensor:
-        """The pixels (see `Stepper.images`)."""
-        return self.pixels.detach().cpu().clone()
+        """The pixels, or their average over iterations (see `Stepper.images`)."""
+        return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
 
     def state(self) -> dict[str, Tensor]:
-        """The pixels and their momentum (see `Stepper.state`)."""
+        """The pixels, their momentum and their average (see `Stepper.state`)."""
         momentum = self.optimizer.state[self.pixels].get("momentum_buffer")
-        return {"pixels": self.pixels.detach(), **({} if momentum is None else {"momentum": momentum})}
+        return {
+            "pixels": self.pixels.detach(),
+            **({} if momentum is None else {"momentum": momentum}),
+            **({"average": self.average} if self.method.averaging else {}),
+        }
 
     def encoders_used(self) -> dict[str, str]:
         """Checksums of the pretrained pools (see `Stepper.encoders_used`)."""
         return {f"{name} {key}": value for name, encoder in self.encoders.items() for key, value in encoder.checksums().items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take over pixels and momentum (see `Stepper.restore`)."""
+        """Take over pixels, momentum and average (see `Stepper.restore`)."""
         with torch.no_grad():
             self.pixels.copy_(state["pixels"])
+            self.average.copy_(state.get("average", state["pixels"]))
         if "momentum" in state:
             self.optimizer.state[self.pixels]["momentum_buffer"] = state["momentum"].to(self.pixels)
 

@@ -1,0 +1,1 @@
+"""Speed and memory against a plain reference loop, all in one run: ``make bench``."""

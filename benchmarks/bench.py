@@ -1,0 +1,81 @@
+"""``make bench``: every measurement in one run, each in a process of its own, written to ``results/benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page import write_page
+from datastill import provenance
+from datastill.files import write_atomic
+from datastill.progress import progress
+
+STEPS: list[dict[str, Any]] = [
+    {"kind": "step", "method": name, "ipc": ipc, "reference": True}
+    for name, counts in (("dm", (1, 10, 50)), ("dm+iid", (10, 50)))
+    for ipc in counts
+]
+TRAINING: list[dict[str, Any]] = [
+    {"kind": "train", "network": "convnet", "images": 100, "augmentation": "dsa", "rounds": 9},
+    {"kind": "train", "network": "resnet18", "images": 128, "augmentation": "shift"},
+]
+PARTS: list[dict[str, Any]] = [{"kind": "parts", "method": "dm+iid", "ipc": 10}]
+SCALING: list[dict[str, Any]] = [
+    *({"kind": "step", "method": "dm+iid", "ipc": ipc} for ipc in (2, 10, 20, 50)),
+    *({"kind": "step", "method": "dm+iid", "ipc": 10, "classes": classes} for classes in (20, 50, 100)),
+    *({"kind": "step", "method": "dm+iid", "ipc": 10, "side": side} for side in (16, 64)),
+]
+
+
+def measured(case: dict[str, Any]) -> dict[str, Any]:
+    """Run one case in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.measure", json.dumps(case)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    if result.returncode:
+        sys.exit(f"bench: {case} failed:\n{result.stderr}")
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return {**case, **found}
+
+
+def described(result: dict[str, Any]) -> str:
+    """One line about a result."""
+    what = result.get("method") or f"training {result['network']}"
+    where = " ".join(f"{key} {result[key]}" for key in ("ipc", "classes", "side", "images") if key in result)
+    line = f"{what} {where}: {result['seconds']:.3f} s"
+    if "ratio" in result:
+        line += f", reference {result['reference']:.2f} s, ratio {result['ratio']:.2f}"
+    if "gflops" in result:
+        line += f", {result['gflops']:.0f} GFLOP/s, {100 * result['gflops'] / result['peak']:.0f}% of the bf16 matrix peak"
+    return line + (f", {result['memory']:.0f} MiB" if "memory" in result else "")
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="where the figures and the page are written")
+    parser.add_argument("--only", choices=("steps", "training", "parts", "scaling"), help="one group, printed and not written")
+    arguments = parser.parse_args()
+    groups = {"steps": STEPS, "training": TRAINING, "parts": PARTS, "scaling": SCALING}
+    chosen = {name: cases for name, cases in groups.items() if arguments.only in (None, name)}
+    results: dict[str, list[dict[str, Any]]] = {}
+    with progress("bench", sum(len(cases) for cases in chosen.values()), unit="case") as bar:
+        for name, cases in chosen.items():
+            results[name] = []
+            for case in cases:
+                results[name].append(measured(case))
+                print(described(results[name][-1]), flush=True)
+                bar.advance()
+    if arguments.only:
+        return
+    made_by = {"commit": provenance.commit(), "machine": provenance.machine()}
+    write_atomic(arguments.out / "measurements.json", json.dumps({"made_by": made_by, **results}, indent=1) + "\n")
+    write_page(arguments.out)
+    print(f"written to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

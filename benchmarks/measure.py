@@ -1,0 +1,220 @@
+"""One measurement in a process of its own: ``python -m benchmarks.measure '{"kind": "step", ...}'`` prints one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.reference import ReferenceMatching, ReferenceTraining
+from datastill import random
+from datastill.augment import DSA
+from datastill.data import ClassImages, DataSet
+from datastill.encoders import Encoder, Session
+from datastill.encoders.recipe import flip_and_shift
+from datastill.engine import Engine, Trainer
+from datastill.methods import method
+from datastill.methods.distribution_matching import DistributionMatching, MatchingStepper
+from datastill.networks import build
+from datastill.operations import forward_operations
+
+PER_CLASS = 512
+"""Images of a class in the made-up sets: time and memory do not depend on what the pictures show."""
+
+
+@dataclass(frozen=True)
+class DrawnOnce(Encoder):
+    """A network with weights drawn once, in place of a pretrained one: it costs the same and needs no training."""
+
+    network: str = "resnet18"
+
+    def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
+        """Build the network (see `Encoder.open`)."""
+        return DrawnOnceSession(self.network, data, engine, fields)
+
+
+class DrawnOnceSession(Session):
+    """A `DrawnOnce` during a run."""
+
+    def begin(self, iteration: int) -> None:
+        """Keep the weights (see `Session.begin`)."""
+
+
+def noise(classes: int, side: int) -> DataSet:
+    """A set of random colour pictures."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (classes * PER_CLASS, 3, side, side), generator=generator, dtype=torch.uint8)
+    split = ClassImages(pixels, torch.arange(len(pixels)), (PER_CLASS,) * classes)
+    names = tuple(str(label) for label in range(classes))
+    return DataSet("noise", split, split, split, names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="noise")
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def peak() -> dict[str, float]:
+    """GFLOP/s of square matrix products, in bfloat16 and in 32 bits: the best of several."""
+    found = {}
+    for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        one, other = (torch.randn(2048, 2048).to(kind) for _ in range(2))
+        product = partial(torch.matmul, one, other)
+        product()
+        found[name] = 2 * 2048**3 / min(seconds(product) for _ in range(8)) / 1e9
+    return found
+
+
+def memory() -> float:
+    """The most memory this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def paired(ours: Callable[[], object], reference: Callable[[], object] | None, rounds: int) -> dict[str, Any]:
+    """Time two functions in turn, after a warm-up of each; memory is ours alone."""
+    first = seconds(ours)
+    ours()
+    before = memory()
+    if reference:
+        reference()
+    mine, theirs = [], []
+    for _ in range(rounds):
+        mine += [seconds(ours) for _ in range(2)]
+        if reference:
+            theirs.append(seconds(reference))
+    result: dict[str, Any] = {"first": first, "seconds": median(mine), "fastest": min(mine), "slowest": max(mine), "memory": before}
+    if theirs:
+        result |= {"reference": median(theirs), "ratio": median(theirs) / median(mine)}
+    return result
+
+
+def composed(name: str, real_batch: int, classes: int, ipc: int) -> DistributionMatching:
+    """A method with the published hyper-parameters, in the published code's form."""
+    found = method(name, data="cifar10", classes=classes, ipc=ipc, preset="code", settings=[f"real_batch={real_batch}"])
+    return replace(found, encoders={**found.encoders, "pretrained": DrawnOnce()})
+
+
+def opened(case: dict[str, Any]) -> tuple[DistributionMatching, DataSet, MatchingStepper]:
+    """The method, the data and the stepper of a case."""
+    classes, ipc = case.get("classes", 10), case["ipc"]
+    data = noise(classes, case.get("side", 32))
+    matching = composed(case["method"], case.get("real_batch", 256), classes, ipc)
+    stepper = matching.open(data, Engine.choose(), ipc, 0)
+    if not isinstance(stepper, MatchingStepper):
+        raise TypeError("expected distribution matching")
+    return matching, data, stepper
+
+
+def step(case: dict[str, Any]) -> dict[str, Any]:
+    """A step of distribution matching, against the reference where the case asks for it."""
+    matching, data, stepper = opened(case)
+    reference = None
+    count = {"ours": 0, "reference": 0}
+
+    def next_of(name: str, function: Callable[[int], object]) -> Callable[[], None]:
+        def call() -> None:
+            function(count[name])
+            count[name] += 1
+
+        return call
+
+    if case.get("reference"):
+        session = stepper.encoders.get("pretrained")
+        teacher = session.network.float() if session else None
+        loop = ReferenceMatching(data, stepper.images(), real_batch=matching.real_batch, teacher=teacher)
+        reference = next_of("reference", loop.step)
+        if session:
+            session.network.freeze(stepper.engine.precision)
+    highest = peak()
+    result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3))
+    highest = {name: max(value, peak()[name]) for name, value in highest.items()}
+    work = matching.operations(data, case["ipc"])
+    return {**result, "gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak32": highest["fp32"]}
+
+
+def parts(case: dict[str, Any]) -> dict[str, Any]:
+    """Where the time of a step goes: seconds and operations of its parts."""
+    matching, _, stepper = opened(case)
+    spent: dict[str, float] = defaultdict(float)
+    inside: list[float] = []
+
+    def timed(owner: Any, attribute: str, label: str) -> None:
+        function = getattr(owner, attribute)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            inside.append(0.0)
+            began = time.perf_counter()
+            result = function(*arguments, **options)
+            took = time.perf_counter() - began
+            spent[label] += took - inside.pop()  # without the parts inside it
+            if inside:
+                inside[-1] += took
+            return result
+
+        setattr(owner, attribute, call)
+
+    timed(stepper, "_real", "drawing, gathering, normalising")
+    timed(stepper, "augmentation", "augmentation") if False else timed(DSA, "__call__", "augmentation")
+    for name, session in stepper.encoders.items():
+        timed(session, "begin", "new weights")
+        timed(session, "real", f"real images through the {session.network.name}")
+        timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
+    for term in matching.terms:
+        timed(type(term), "__call__", f"the term {term.name}")
+    timed(torch.autograd, "backward", "backward")
+    timed(stepper.optimizer, "step", "step of the pixels")
+    stepper.step(0)
+    stepper.step(1)
+    spent.clear()
+    rounds = case.get("rounds", 5)
+    total = seconds(lambda: [stepper.step(2 + number) for number in range(rounds)]) / rounds
+    found = {label: value / rounds for label, value in spent.items()}
+    return {"seconds": total, "parts": {**found, "the rest": total - sum(found.values())}, "peak": peak()["bf16"]}
+
+
+def train(case: dict[str, Any]) -> dict[str, Any]:
+    """A training step with its augmentation: an epoch of evaluation, or a batch of pretraining."""
+    name, images, side = case["network"], case["images"], case.get("side", 32)
+    data = noise(10, side)
+    network = build(name, channels=3, classes=10, size=(side, side))
+    work = 3 * forward_operations(network) * images
+    engine = Engine.choose()
+    plainly = ReferenceTraining(network)
+    trainer = Trainer(engine, engine.place(network), learning_rate=0.01)
+    rows = torch.randperm(len(data.train))[:images]
+    batch, labels = data.normalise(data.train.gather(rows)), data.train.labels[rows]
+    number = iter(range(10**6))
+
+    def augmented() -> Tensor:
+        generator = random.generator(next(number))
+        return DSA().batch(batch, generator) if case["augmentation"] == "dsa" else flip_and_shift(batch, flip=True, generator=generator)
+
+    def ours() -> None:
+        trainer.step(augmented(), labels)
+
+    def reference() -> None:
+        plainly.step(augmented(), labels)
+
+    highest = peak()
+    result = paired(ours, reference, case.get("rounds", 5))
+    highest = {key: max(value, peak()[key]) for key, value in highest.items()}
+    return {**result, "gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak32": highest["fp32"]}
+
+
+KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"step": step, "parts": parts, "train": train}
+
+if __name__ == "__main__":
+    case = json.loads(sys.argv[1])
+    print(json.dumps(KINDS[case["kind"]](case)))

@@ -1,0 +1,113 @@
+"""The page and the picture of the benchmarks, from ``measurements.json`` and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from datastill.files import write_atomic
+
+PURPOSES = {"dsa": "evaluation", "shift": "pretraining"}
+
+
+def write_page(folder: Path) -> None:
+    """Write ``README.md`` and ``bench.png`` beside ``measurements.json``."""
+    content = json.loads((folder / "measurements.json").read_text())
+    machine = content["made_by"]["machine"]
+    parts = content["parts"][0]
+    lines = [
+        "# Speed",
+        "",
+        f"Written by `make bench` at commit {content['made_by']['commit']}, in one run on {machine['processor']}, "
+        f"{machine['cores']} cores, torch {machine['torch']}. Images of CIFAR-10's shape (32x32, 10 classes unless said otherwise), "
+        "256 real images a class and step; seconds are medians, and the reference ran in turn with ours in the same process. "
+        "The reference is the published algorithm: eager, 32 bits, class after class (`benchmarks/reference.py`).",
+        "",
+        "| step | ours, s | reference, s | ratio | GFLOP | GFLOP/s | bf16 matrix peak | share | peak memory, MiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_row(f"`{row['method']}`, IPC {row['ipc']}", row) for row in content["steps"]),
+        *(
+            _row(
+                f"training {row['network']}, {row['images']} images ({'evaluation' if row['augmentation'] == 'dsa' else 'pretraining'})",
+                row,
+            )
+            for row in content["training"]
+        ),
+        "",
+        "A single image has no spread and no covariance: `dm+iid` begins at IPC 2. Peak memory is the whole process's, PyTorch included.",
+        "",
+        f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
+        "",
+        "| part | s | share |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {value:.4f} | {100 * value / parts['seconds']:.1f}% |"
+            for name, value in sorted(parts["parts"].items(), key=lambda entry: -entry[1])
+        ),
+        f"| whole step | {parts['seconds']:.4f} | |",
+        "",
+        "## Cost against IPC, classes and image size",
+        "",
+        "| `dm+iid` | s a step | GFLOP | GFLOP/s | peak memory, MiB | first step, s |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| IPC {row['ipc']}, {row.get('classes', 10)} classes, {row.get('side', 32)}x{row.get('side', 32)} | {row['seconds']:.3f} "
+            f"| {row['gflop']:.0f} | {row['gflops']:.0f} | {row['memory']:.0f} | {row['first']:.1f} |"
+            for row in content["scaling"]
+        ),
+        "",
+        "The first step includes compiling, or finding what an earlier process compiled.",
+        "",
+        "![the share of the matrix peak, the parts of a step, cost against size](bench.png)",
+    ]
+    write_atomic(folder / "README.md", "\n".join(lines) + "\n")
+    _draw(content, folder / "bench.png")
+
+
+def _row(name: str, row: dict[str, Any]) -> str:
+    return (
+        f"| {name} | {row['seconds']:.3f} | {row['reference']:.3f} | {row['ratio']:.2f} | {row['gflop']:.0f} | {row['gflops']:.0f} "
+        f"| {row['peak']:.0f} | {100 * row['gflops'] / row['peak']:.0f}% | {row['memory']:.0f} |"
+    )
+
+
+def _draw(content: dict[str, Any], target: Path) -> None:
+    import io
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    steps, parts, scaling = figure.subplots(1, 3)
+    rows = content["steps"] + content["training"]
+    names = [f"{row['method']}, IPC {row['ipc']}" if "method" in row else f"training {row['network']}" for row in rows]
+    steps.barh(names[::-1], [row["ratio"] for row in rows][::-1])
+    steps.axvline(1, color="black", linewidth=0.8)
+    steps.set_xlabel("times as fast as the published loop")
+    shares = sorted(content["parts"][0]["parts"].items(), key=lambda entry: entry[1])[-6:]
+    parts.barh([name for name, _ in shares], [1000 * value for _, value in shares])
+    parts.tick_params(axis="y", labelsize=7)
+    parts.set_xlabel(f"ms of a {content['parts'][0]['method']} step")
+    for label, key, default in (("IPC", "ipc", None), ("classes", "classes", 10), ("side", "side", 32)):
+        mine = [
+            (row.get(key, default) / {"ipc": 10, "classes": 10, "side": 32}[key], row["seconds"])
+            for row in content["scaling"]
+            if _only_varies(row, key)
+        ]
+        mine.sort()
+        scaling.plot([place for place, _ in mine], [value for _, value in mine], marker="o", label=label)
+    scaling.set_xscale("log", base=2)
+    scaling.set_yscale("log")
+    scaling.set_xlabel("IPC / 10, classes / 10, side / 32")
+    scaling.set_ylabel("s a dm+iid step")
+    scaling.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    write_atomic(target, buffer.getvalue())
+
+
+def _only_varies(row: dict[str, Any], key: str) -> bool:
+    usual = {"ipc": 10, "classes": 10, "side": 32}
+    return all(row.get(name, value) == value for name, value in usual.items() if name != key)

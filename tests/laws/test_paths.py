@@ -1,0 +1,105 @@
+"""The laws of the engine: however it runs, the same is computed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from benchmarks.reference import ReferenceMatching
+from torch import Tensor
+
+import datastill
+from datastill.data import ClassImages, DataSet
+from datastill.encoders import PretrainedPool, TrainingRecipe
+from datastill.engine import Engine
+from datastill.methods import distribution_matching, method
+from datastill.methods.distribution_matching import DistributionMatching, MatchingStepper
+
+COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]
+
+
+def noise(classes: int = 3, side: int = 16) -> DataSet:
+    pixels = torch.randint(0, 256, (classes * 20, 3, side, side), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = ClassImages(pixels, torch.arange(len(pixels)), (20,) * classes)
+    names = tuple(str(label) for label in range(classes))
+    return DataSet("noise", split, split, split, names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint=f"noise{classes}")
+
+
+def photographs(real_data: Path) -> DataSet:
+    """Forty photographs of each of three classes of the real set, at half the side."""
+    data = datastill.load(f"parquet:{real_data / 'cifar10'}@16")
+    few = torch.cat([torch.arange(40) + offset for offset in data.train.offsets[:3]])
+    train = ClassImages(data.train.pixels, data.train.rows[few], (40,) * 3)
+    return replace(data, train=train, validation=train, class_names=data.class_names[:3], fingerprint="photographs")
+
+
+def iid() -> DistributionMatching:
+    composed = method("dm+iid", settings=SETTINGS)
+    recipe = TrainingRecipe(epochs=1, batch=32)
+    return replace(composed, encoders={**composed.encoders, "pretrained": PretrainedPool("resnet18", recipe=recipe)})
+
+
+def stepped(composed: DistributionMatching, data: DataSet, engine: Engine, ipc: int = 4) -> tuple[float, Tensor]:
+    """Loss and pixel gradient of the first step."""
+    stepper = composed.open(data, engine, ipc, 0)
+    assert isinstance(stepper, MatchingStepper)
+    loss = stepper.step(0)["loss"]
+    assert stepper.pixels.grad is not None
+    return loss, stepper.pixels.grad.clone()
+
+
+def distance(one: Tensor, other: Tensor) -> float:
+    return float((one - other).norm() / other.norm())
+
+
+def check_fast_against_exact(data: DataSet) -> None:
+    exact_loss, exact = stepped(iid(), data, Engine())
+    half_loss, half = stepped(iid(), data, Engine(precision=torch.bfloat16))
+    fast_loss, fast = stepped(iid(), data, Engine(precision=torch.bfloat16, compiled=True))
+    assert fast_loss == pytest.approx(exact_loss, rel=0.01)
+    assert half_loss == pytest.approx(exact_loss, rel=0.01)
+    assert 1e-4 < distance(fast, exact) < 1.5 * distance(half, exact)  # computed in bf16, and no worse than bf16 is uncompiled
+    assert float(torch.cosine_similarity(fast.flatten(), exact.flatten(), 0)) > 0.98
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+def test_the_fast_path_agrees_with_the_exact_one_on_noise() -> None:
+    check_fast_against_exact(noise())
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # as above
+def test_the_fast_path_agrees_with_the_exact_one_on_photographs(real_data: Path) -> None:
+    check_fast_against_exact(photographs(real_data))
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 8])
+def test_class_chunks_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = noise(classes=5)
+    loss, gradient = stepped(iid(), data, Engine())
+    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
+    chunked_loss, chunked = stepped(iid(), data, Engine())
+    assert chunked_loss == pytest.approx(loss, rel=1e-5)
+    assert distance(chunked, gradient) < 1e-5
+
+
+@pytest.mark.parametrize("constraints", [False, True])
+def test_the_exact_path_is_the_published_loop_written_plainly(constraints: bool) -> None:
+    data = noise()
+    composed = iid() if constraints else method("dm", settings=["real_batch=16"])
+    stepper = composed.open(data, Engine(), 4, 0)
+    assert isinstance(stepper, MatchingStepper)
+    teacher = None
+    if constraints:
+        stepper.encoders["pretrained"].begin(0)  # puts the pretrained weights in place
+        teacher = stepper.encoders["pretrained"].network
+    reference = ReferenceMatching(data, stepper.images(), real_batch=16, teacher=teacher, centralization=1.0)
+    for iteration in range(2):
+        assert reference.step(iteration) == pytest.approx(stepper.step(iteration)["loss"], rel=1e-4)
+        torch.testing.assert_close(stepper.images(), reference.pixels.detach(), rtol=1e-3, atol=1e-4)
