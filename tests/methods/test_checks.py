@@ -53,6 +53,20 @@ def test_a_learning_rate_that_cannot_work_is_refused(value: str) -> None:
         method("dm", settings=[f"learning_rate={value}"])
 
 
+def test_a_method_that_would_do_nothing_at_some_iterations_is_refused() -> None:
+    assert method("dm+cc", settings=["pretrained.every=4"]).encoders["pretrained"].every == 4
+    with pytest.raises(UserError, match="dm needs a term at every iteration"):
+        method("dm", settings=["matching.every=2"])
+    with pytest.raises(UserError, match="every iteration \\(1\\) or every so many, got 0"):
+        method("dm+cc", settings=["pretrained.every=0"])
+
+
+@pytest.mark.parametrize("value", ["1", "-0.1", "nan"])
+def test_an_average_over_everything_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match="averaging in"):
+        method("dm", settings=[f"averaging={value}"])
+
+
 def test_a_weight_that_is_no_number_is_refused() -> None:
     with pytest.raises(UserError, match="weight of the term 'cm' must be a finite number, got nan"):
         method("dm+cm", settings=["cm.weight=nan"])

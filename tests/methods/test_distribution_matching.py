@@ -141,6 +141,36 @@ def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, monkeypatch
         torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-4, atol=1e-5 * float(gradient(whole).abs().max()))
 
 
+def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> None:
+    composed = small("dm+cc")
+    thrifty = replace(composed, encoders={**composed.encoders, "pretrained": replace(POOL, every=3)})
+    found = {}
+    for name, each in (("dm", small("dm")), ("dm+cc", composed), ("thrifty", thrifty)):
+        for iteration in (0, 4):
+            stepper = opened(each, tiny)
+            figures = stepper.step(iteration)
+            found[name, iteration] = gradient(stepper), figures
+    pull = found["dm+cc", 0][0] - found["dm", 0][0]
+    torch.testing.assert_close(found["thrifty", 0][0] - found["dm", 0][0], 3 * pull, rtol=1e-2, atol=1e-3 * float(pull.abs().max()))
+    assert torch.equal(found["thrifty", 4][0], found["dm", 4][0])
+    assert set(found["thrifty", 0][1]) == {"loss", "mm", "cc"}
+    assert set(found["thrifty", 4][1]) == {"loss", "mm"}
+    assert found["thrifty", 0][1]["loss"] == pytest.approx(found["dm", 0][1]["mm"] + 3 * 0.05 * found["thrifty", 0][1]["cc"], rel=1e-6)
+    data = tiny
+    assert small("dm").operations(data, 2) < thrifty.operations(data, 2) < composed.operations(data, 2)
+
+
+def test_what_was_gathered_ahead_changes_nothing(tiny: DataSet) -> None:
+    ahead, plain_ = opened(small("dm+cm"), tiny), opened(small("dm+cm"), tiny)
+    for iteration in range(3):
+        ahead._look_ahead(iteration)  # as a GPU's steps do
+        assert ahead.step(iteration) == plain_.step(iteration)
+        assert not ahead.ahead
+    ahead._look_ahead(7)  # of another iteration: left alone
+    assert ahead.step(3) == plain_.step(3)
+    assert torch.equal(ahead.images(), plain_.images())
+
+
 class Gathered:
     """Remembers the positions of the real images that are asked for."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.errors import UserError
 from datastill.networks import Features, Network, build
 
 
@@ -20,9 +21,15 @@ class Encoder(ABC):
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
+        every: Its terms count at every so many iterations only, with so many times their weight: the same pull at a share of the cost.
     """
 
     network: str = "convnet"
+    every: int = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise UserError(f"an encoder is read at every iteration (1) or every so many, got {self.every}")
 
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:

@@ -38,6 +38,7 @@ class PretrainedPool(Encoder):
     recipe: TrainingRecipe = field(default_factory=lambda: RECIPES["fast"])
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.count < 1:
             raise UserError(f"a pool needs at least one network, got {self.count}")
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import DSA, Draw, families
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
 from datastill.engine import Engine
@@ -76,6 +76,8 @@ class DistributionMatching(Method):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
             if term.name in RESERVED:
                 raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
+        if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
+            raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
@@ -117,7 +119,7 @@ class DistributionMatching(Method):
             images = data.classes * (2 * ipc * bool(terms) + self.real_batch * any(term.compares for term in terms))
             if images:
                 network = build(encoder.network, channels=data.channels, classes=data.classes, size=data.size)
-                total += images * forward_operations(network)
+                total += images * forward_operations(network) / encoder.every
         return total
 
     def describe(self) -> dict[str, Any]:
@@ -151,6 +153,7 @@ class MatchingStepper(Stepper):
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
         self.real_batch = min(method.real_batch, max(data.train.counts))
         self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
+        self.ahead: dict[tuple[int, int], Tensor] = {}
         self.average = self.pixels.detach().clone()
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
         bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
@@ -159,19 +162,24 @@ class MatchingStepper(Stepper):
     def step(self, iteration: int) -> dict[str, float]:
         """Draw, encode, add the terms, step."""
         self.optimizer.zero_grad(set_to_none=True)
-        for encoder in self.encoders.values():
-            encoder.begin(iteration)
-        values = dict.fromkeys((term.name for term in self.method.terms), 0.0)
+        due = {name: terms for name, terms in self.terms.items() if iteration % self.method.encoders[name].every == 0}
+        weights = {term.name: term.weight * self.method.encoders[name].every for name, terms in due.items() for term in terms}
+        for name in due:
+            self.encoders[name].begin(iteration)
+        sums = {name: torch.zeros((), device=self.engine.device) for name in weights}
         for chunk in self.chunks:
             loss = torch.zeros((), device=self.engine.device)
-            for term, value in self._terms(iteration, chunk.tolist()):
-                loss = loss + term.weight * value
-                values[term.name] += float(value.detach())
+            for term, value in self._terms(iteration, chunk.tolist(), due):
+                loss = loss + weights[term.name] * value
+                sums[term.name] += value.detach()
             torch.autograd.backward(loss)
         self.optimizer.step()
         # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
         self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
-        total = sum(term.weight * values[term.name] for term in self.method.terms)
+        if self.engine.device.type != "cpu" and any(term.compares for term in self.method.terms):
+            self._look_ahead(iteration + 1)  # while the device still computes: reading the figures waits for it
+        values = {name: float(value) for name, value in sums.items()}
+        total = sum(weights[name] * value for name, value in values.items())
         if not math.isfinite(total):
             figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
             raise UserError(
@@ -204,12 +212,12 @@ class MatchingStepper(Stepper):
         if "momentum" in state:
             self.optimizer.state[self.pixels]["momentum_buffer"] = state["momentum"].to(self.pixels)
 
-    def _terms(self, iteration: int, classes: Sequence[int]) -> list[tuple[Term, Tensor]]:
+    def _terms(self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]]) -> list[tuple[Term, Tensor]]:
         draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation") for label in classes])
         synthetic = self.augmentation(self.pixels[classes[0] : classes[-1] + 1], draw)
         real: Tensor | None = None
         values = []
-        for name, terms in self.terms.items():
+        for name, terms in due.items():
             of_real = _NOTHING
             if any(term.compares for term in terms):
                 real = self._real(iteration, classes, draw) if real is None else real
@@ -218,12 +226,20 @@ class MatchingStepper(Stepper):
             values += [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
         return values
 
-    def _real(self, iteration: int, classes: Sequence[int], draw: Any) -> Tensor:
-        rows = [
-            self.data.train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes
-        ]
-        images = self.data.normalise(self.data.train.gather(torch.cat(rows))).to(self.engine.device)
-        return self.augmentation(torch.unflatten(images, 0, (len(classes), -1)), draw)
+    def _real(self, iteration: int, classes: Sequence[int], draw: Draw) -> Tensor:
+        pixels = self.ahead.pop((iteration, classes[0]), None)
+        pixels = self._gathered(iteration, classes) if pixels is None else pixels
+        return self.augmentation(torch.unflatten(self.data.normalise(pixels), 0, (len(classes), -1)), draw)
+
+    def _gathered(self, iteration: int, classes: Sequence[int]) -> Tensor:
+        """The real images of a step, uint8, on the device: one gather, and a quarter of the bytes that floats would take to get there."""
+        train = self.data.train
+        rows = [train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes]
+        return train.gather(torch.cat(rows)).to(self.engine.device)
+
+    def _look_ahead(self, iteration: int) -> None:
+        classes = self.chunks[0].tolist()
+        self.ahead = {(iteration, classes[0]): self._gathered(iteration, classes)}
 
 
 _NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
