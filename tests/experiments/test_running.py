@@ -47,7 +47,7 @@ class Bench:
             return evaluate(distilled, **options, protocol=Protocol(epochs=1))
 
         def counted(*arguments: Any, **options: Any) -> DistilledSet:
-            self.distilled.append(options["method"])
+            self.distilled.append(options["method"].name)
             return distill(*arguments, **options)
 
         monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
@@ -73,8 +73,10 @@ def test_a_table_a_curve_a_page_and_every_log_are_written(bench: Bench) -> None:
     assert (bench.distilled, bench.evaluated) == (["dm", "dm+cm"], ["dm", "dm+cm"])
     first, second = bench.table()
     assert list(first) == [
-        "method", "data", "ipc", "network", "accuracy", "std", "interval95", "n", "paper", "split", "iterations", "train", "real_batch",
-        "terms", "encoder", "epochs", "augment", "run_seed", "evaluation_seeds", "seconds_per_iteration", "precision", "commit", "log",
+        "method", "preset", "data", "ipc", "network", "accuracy", "std", "interval95", "n", "paper", "split", "iterations", "train",
+        "real_batch",
+        "terms", "encoder", "epochs", "augment", "run_seed", "evaluation_seeds", "seconds_per_iteration",
+        "minutes", "teacher_minutes", "precision", "commit", "log",
     ]  # fmt: skip
     assert (first["method"], first["data"], first["ipc"], first["iterations"], first["n"]) == ("dm", "digits", "2", "5", "2")
     assert (first["paper"], second["paper"], first["split"], first["real_batch"]) == ("48.5", "", "test", "16")

@@ -15,7 +15,8 @@ def line(method: str, accuracy: float, paper: float | None, interval: float | No
     return {
         "method": method, "data": "digits", "ipc": 2, "network": "convnet", "accuracy": accuracy, "std": 0.456, "interval95": interval,
         "n": 5, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0", "encoder": "", "epochs": 1000,
-        "train": 45000, "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "precision": "fp32",
+        "train": 45000, "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "minutes": 0.5,
+        "teacher_minutes": None, "preset": "paper", "precision": "fp32",
         "commit": "abc+", "log": f"{method}/metrics.jsonl",
     }  # fmt: skip
 
@@ -39,13 +40,13 @@ def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Pa
 def test_every_line_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
     write_table("T", [line("dm", 48.0, None, None)], tmp_path / "README.md", picture=None)
     tables = [line.count("|") for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")]
-    assert tables == [7, 7, 7, 10, 10, 10]
+    assert tables == [7, 7, 7, 12, 12, 12]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_curve_has_a_colour_per_method(tmp_path: Path, count: int) -> None:
     points = [
-        {"method": f"dm+{number}", "iteration": iteration, "validation_accuracy": 10.0 * number + iteration}
+        {"method": f"dm+{number}", "iteration": iteration, "minutes": 2.0 * iteration, "validation_accuracy": 10.0 * number + iteration}
         for number in range(count)
         for iteration in (0, 5, 10)
     ]

@@ -42,6 +42,10 @@ class Encoder(ABC):
             fields: The fields of `Features` that the terms read.
         """
 
+    def pretraining_seconds(self, data: DataSet) -> float:
+        """How long the training of its networks took, as their files say; 0 without any."""
+        return 0.0
+
 
 class Session(ABC):
     """An encoder during a run: one frozen network in place, given new weights every step.

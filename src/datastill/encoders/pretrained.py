@@ -11,7 +11,7 @@ import torch
 from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
-from datastill.encoders.pretraining import PretrainedNetwork, pretrain
+from datastill.encoders.pretraining import PretrainedNetwork, found, pretrain
 from datastill.encoders.recipe import RECIPES, TrainingRecipe
 from datastill.engine import Engine
 from datastill.errors import UserError
@@ -46,6 +46,10 @@ class PretrainedPool(Encoder):
         """Train what is missing and load the pool (see `Encoder.open`)."""
         pool = pretrain(data, self.network, self.count, self.recipe, engine)
         return PoolSession(self.network, data, engine, fields, seed, pool)
+
+    def pretraining_seconds(self, data: DataSet) -> float:
+        """Seconds of the networks of the pool that are in the cache (see `Encoder.pretraining_seconds`)."""
+        return sum(member.seconds for member in found(data, self.network, self.count, self.recipe))
 
 
 class PoolSession(Session):

@@ -78,7 +78,13 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
         model = engine.place(model)
         for index in missing:
             _train(data, model, recipe, engine, folder, index)
-    return [_entry(folder / f"{index}.safetensors") for index in range(count)]
+    return found(data, network, count, recipe)
+
+
+def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe) -> list[PretrainedNetwork]:
+    """What is there of a pool, in order (see `pretrain`)."""
+    paths = [pool_folder(data, network, recipe) / f"{index}.safetensors" for index in range(count)]
+    return [_entry(path) for path in paths if path.exists()]
 
 
 def operations(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:

@@ -20,6 +20,7 @@ from datastill.errors import unknown
 from datastill.evaluate import Protocol, evaluate
 from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
 from datastill.files import write_atomic
+from datastill.methods import method
 from datastill.report.curve import write_curves
 from datastill.report.table import write_table
 from datastill.run import Run
@@ -36,7 +37,7 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
         name: One of `EXPERIMENTS`.
         results: Where the table, the curve and each row's log are written, in a folder of the experiment's name.
         runs: Where the runs are kept, and continued from.
-        only: Methods to run; by default all.
+        only: Rows to run, by name; by default all.
 
     Returns:
         The folder of the results.
@@ -47,15 +48,15 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     experiment = EXPERIMENTS[name]
-    methods = [row.method for row in experiment.rows]
-    for method in only:
-        if method not in methods:
-            raise unknown("row", method, methods)
+    names = [row.name for row in experiment.rows]
+    for name_ in only:
+        if name_ not in names:
+            raise unknown("row", name_, names)
     data = load(experiment.data)
     folder = results / name
     for row in experiment.rows:
-        if (not only or row.method in only) and not (folder / row.method / "evaluation.json").exists():
-            _run(experiment, row, data, runs / name / row.method, folder / row.method, last=row == experiment.rows[-1])
+        if (not only or row.name in only) and not (folder / row.name / "evaluation.json").exists():
+            _run(experiment, row, data, runs / name / row.name, folder / row.name, last=row == experiment.rows[-1])
             write(experiment, folder)
     write(experiment, folder)
     write_index(EXPERIMENTS, results)
@@ -63,21 +64,21 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
 
 
 def _run(experiment: Experiment, row: Row, data: DataSet, run: Path, target: Path, *, last: bool) -> None:
-    log.warning("experiment: %s", row.method)
+    log.warning("experiment: %s", row.name)
+    preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
+    composed = method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
     if (run / "distilled" / "README.md").exists():  # the last file of a set that is written
         distilled = DistilledSet.load(run)
     else:
         distilled = distill(
             data,
-            method=row.method,
+            method=composed,
             ipc=experiment.ipc,
-            iterations=experiment.iterations,
+            iterations=row.iterations or experiment.iterations,
             seed=experiment.seed,
             out=run,
             resume=(run / "config.yaml").exists(),
-            preset=experiment.preset,
-            settings=(*experiment.settings, *row.settings),
-            validate_at=experiment.validate_at,
+            validate_at=row.validate_at or experiment.validate_at,
             validation_protocol=Protocol(epochs=experiment.validation_epochs),
         )
     compare = experiment.compare if last else ()
@@ -86,7 +87,8 @@ def _run(experiment: Experiment, row: Row, data: DataSet, run: Path, target: Pat
     for file in KEPT:
         shutil.copyfile(run / file, target / file)
     shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
-    content = {**evaluation.describe(), "made_by": {"commit": provenance.commit(), "machine": provenance.machine()}}
+    made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": preset}
+    content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
     write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
 
 
@@ -94,14 +96,9 @@ def write(experiment: Experiment, folder: Path) -> None:
     """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
     table, curve = [], []
     for row in experiment.rows:
-        if (folder / row.method / "evaluation.json").exists():
-            table.append(_line(experiment, row, folder / row.method))
-            metrics = Run(folder / row.method).metrics()
-            curve += [
-                {"method": row.method, "iteration": entry["iteration"], "validation_accuracy": round(entry["validation_accuracy"], 3)}
-                for entry in metrics
-                if "validation_accuracy" in entry
-            ]
+        if (folder / row.name / "evaluation.json").exists():
+            table.append(_line(experiment, row, folder / row.name))
+            curve += _points(row.name, Run(folder / row.name).metrics())
     if not table:
         return
     write_atomic(folder / "table.csv", _csv(table))
@@ -109,6 +106,19 @@ def write(experiment: Experiment, folder: Path) -> None:
         write_atomic(folder / "curve.csv", _csv(curve))
         write_curves(curve, folder / "curve.png", experiment.title)
     write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None)
+
+
+def _points(name: str, metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Validation accuracies of a run, each with the minutes of distilling before it, validations left out."""
+    points, seconds = [], 0.0
+    for entry in metrics:
+        seconds += entry.get("seconds", 0.0)
+        if "validation_accuracy" in entry:
+            accuracy = round(entry["validation_accuracy"], 3)
+            points.append(
+                {"method": name, "iteration": entry["iteration"], "minutes": round(seconds / 60, 3), "validation_accuracy": accuracy}
+            )
+    return points
 
 
 def write_index(experiments: Mapping[str, Experiment], results: Path) -> None:
@@ -126,7 +136,8 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
     steps = [entry for entry in Run(folder).metrics() if "loss" in entry]
     method = config["method"]
     return {
-        "method": row.method,
+        "method": row.name,
+        "preset": row.preset or experiment.preset,
         "data": experiment.data,
         "ipc": experiment.ipc,
         "network": evaluation["protocol"]["network"],
@@ -146,10 +157,16 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "run_seed": config["seed"],
         "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
         "seconds_per_iteration": round(median(entry["seconds"] for entry in steps), 3),
+        "minutes": round(sum(entry["seconds"] for entry in steps) / 60, 2),
+        "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
         "precision": config["engine"]["precision"],
         "commit": config["made_by"]["commit"],
-        "log": f"{row.method}/metrics.jsonl",
+        "log": f"{row.name}/metrics.jsonl",
     }
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 60, 2)
 
 
 def _term(name: str, term: dict[str, Any]) -> str:

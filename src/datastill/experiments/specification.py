@@ -13,11 +13,24 @@ class Row:
         method: In the grammar of `datastill.method`.
         paper: What the paper reports for it in percent, or None.
         settings: Changes to the published values.
+        label: What the line is called where a method alone does not tell it; also its folder.
+        preset: Which published values; "" for the experiment's.
+        iterations: Steps; 0 for the experiment's.
+        validate_at: Iterations of its curve; empty for the experiment's.
     """
 
     method: str
     paper: float | None = None
     settings: tuple[str, ...] = ()
+    label: str = ""
+    preset: str = ""
+    iterations: int = 0
+    validate_at: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What tells the line from the others of its table."""
+        return self.label or self.method
 
 
 @dataclass(frozen=True)

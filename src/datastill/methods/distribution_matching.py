@@ -122,6 +122,12 @@ class DistributionMatching(Method):
                 total += images * forward_operations(network) / encoder.every
         return total
 
+    def pretraining_seconds(self, data: DataSet) -> float:
+        """How long the training of the encoders that it reads took; 0 for what is not trained yet."""
+        return sum(
+            encoder.pretraining_seconds(data) for name, encoder in self.encoders.items() if any(t.encoder == name for t in self.terms)
+        )
+
     def describe(self) -> dict[str, Any]:
         """Terms and encoders by class and fields (see `Method.describe`)."""
         return {

@@ -39,11 +39,13 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         f"The standard deviation is over those networks; the runs are one for each line, on {first['train']} training images; the others "
         f"are held out as validation split.",
         "",
-        "| method | iterations | real images a class and step | terms | encoder | seeds (run; evaluation) | precision | commit | log |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| method | preset | iterations | real images a class and step | terms | encoder | minutes of distilling; of the teacher "
+        "| seeds (run; evaluation) | precision | commit | log |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{row['method']}` | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['encoder']} | {row['run_seed']}; "
+        f"| `{row['method']}` | {row['preset']} | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['encoder']} "
+        f"| {_minutes(row['minutes'])}; {_minutes(row['teacher_minutes'])} | {row['run_seed']}; "
         f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
         for row in rows
     ]
@@ -51,3 +53,7 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         remark = "The curve is measured on the validation split, one network a point; it chose nothing."
         lines += ["", f"![accuracy over iterations]({picture})", "", remark]
     write_atomic(target, "\n".join(lines) + "\n")
+
+
+def _minutes(value: float | None) -> str:
+    return "not recorded" if value is None else f"{value:.1f}"
