@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -149,37 +150,39 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
     matching, _, stepper = opened(case)
     spent: dict[str, float] = defaultdict(float)
     inside: list[float] = []
-
-    def timed(owner: Any, attribute: str, label: str) -> None:
-        function = getattr(owner, attribute)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            inside.append(0.0)
-            began = time.perf_counter()
-            result = function(*arguments, **options)
-            took = time.perf_counter() - began
-            spent[label] += took - inside.pop()  # without the parts inside it
-            if inside:
-                inside[-1] += took
-            return result
-
-        setattr(owner, attribute, call)
-
-    timed(stepper, "_real", "drawing, gathering, normalising")
-    timed(stepper, "augmentation", "augmentation") if False else timed(DSA, "__call__", "augmentation")
-    for name, session in stepper.encoders.items():
-        timed(session, "begin", "new weights")
-        timed(session, "real", f"real images through the {session.network.name}")
-        timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
-    for term in matching.terms:
-        timed(type(term), "__call__", f"the term {term.name}")
-    timed(torch.autograd, "backward", "backward")
-    timed(stepper.optimizer, "step", "step of the pixels")
-    stepper.step(0)
-    stepper.step(1)
-    spent.clear()
     rounds = case.get("rounds", 5)
-    total = seconds(lambda: [stepper.step(2 + number) for number in range(rounds)]) / rounds
+    with ExitStack() as undo:
+
+        def timed(owner: Any, attribute: str, label: str) -> None:
+            function = getattr(owner, attribute)
+
+            def call(*arguments: Any, **options: Any) -> Any:
+                inside.append(0.0)
+                began = time.perf_counter()
+                result = function(*arguments, **options)
+                took = time.perf_counter() - began
+                spent[label] += took - inside.pop()  # without the parts inside it
+                if inside:
+                    inside[-1] += took
+                return result
+
+            setattr(owner, attribute, call)
+            undo.callback(setattr, owner, attribute, function)
+
+        timed(stepper, "_real", "drawing, gathering, normalising")
+        timed(DSA, "__call__", "augmentation")
+        for name, session in stepper.encoders.items():
+            timed(session, "begin", "new weights")
+            timed(session, "real", f"real images through the {session.network.name}")
+            timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
+        for term in matching.terms:
+            timed(type(term), "__call__", f"the term {term.name}")
+        timed(torch.autograd, "backward", "backward")
+        timed(stepper.optimizer, "step", "step of the pixels")
+        stepper.step(0)
+        stepper.step(1)
+        spent.clear()
+        total = seconds(lambda: [stepper.step(2 + number) for number in range(rounds)]) / rounds
     found = {label: value / rounds for label, value in spent.items()}
     return {"seconds": total, "parts": {**found, "the rest": total - sum(found.values())}, "peak": peak()["bf16"]}
 
