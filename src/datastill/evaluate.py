@@ -16,8 +16,9 @@ from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
 from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError, unknown
-from datastill.networks import Network, build
+from datastill.networks import build
 from datastill.operations import forward_operations
+from datastill.predict import predictions
 from datastill.progress import Progress, progress
 from datastill.protocol import Protocol
 from datastill.score import Evaluation, Score
@@ -128,7 +129,7 @@ class Scorer:
         accuracies = []
         for path in paths:
             self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
-            matrix = confusion_matrix(self.network, self.runner, self.examined, self.data)
+            matrix = confusion_matrix(self.runner, self.examined, self.data)
             accuracies.append(100 * int(matrix.diag().sum()) / len(self.examined))
             confusion += matrix
         return Score(tuple(accuracies), confusion)
@@ -149,16 +150,10 @@ class Scorer:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
 
 
-def confusion_matrix(network: Network, runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:
+def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:
     """Count ``true predicted`` of a network on a split, without augmentation."""
-    matrix = torch.zeros(data.classes, data.classes, dtype=torch.int64)
-    device = next(network.parameters()).device
-    with torch.no_grad():
-        for block in torch.split(torch.arange(len(examined)), 1024):
-            predicted = runner(data.normalise(examined.gather(block)).to(device)).logits.argmax(1).cpu()
-            pairs = examined.labels[block] * data.classes + predicted
-            matrix += torch.bincount(pairs, minlength=data.classes**2).view_as(matrix)
-    return matrix
+    pairs = examined.labels * data.classes + predictions(runner, examined, data)
+    return torch.bincount(pairs, minlength=data.classes**2).view(data.classes, data.classes)
 
 
 def random_subset(data: DataSet, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:

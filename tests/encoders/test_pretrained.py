@@ -11,7 +11,7 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.encoders import PretrainedPool, TrainingRecipe, pretrain
 from datastill.encoders.pretrained import PoolSession
-from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, load_weights, operations, pool_folder
+from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, operations, pool_folder
 from datastill.engine import Engine, Trainer
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors
@@ -126,7 +126,7 @@ def test_a_damaged_epoch_is_begun_again(tiny: DataSet, monkeypatch: pytest.Monke
 def test_the_network_has_learned_and_its_accuracy_is_that_of_the_held_out_images(tiny: DataSet) -> None:
     (member,) = pretrain(tiny, "convnet", 1, TrainingRecipe(epochs=10, learning_rate=0.01, augment=False), Engine())
     network = build("convnet", channels=3, classes=3, size=(8, 8))
-    load_weights(network, member.path)
+    network.take(load_tensors(member.path)[0])
     split = tiny.validation
     hits = 0
     for position in range(len(split)):

@@ -72,7 +72,5 @@ class PoolSession(Session):
         chosen = int(torch.randint(len(self.weights), (), generator=random.generator(self.seed, iteration, "pool")))
         if chosen == self.current:
             return
-        with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(self.weights[chosen][name])
+        self.network.take(self.weights[chosen])
         self.current = chosen

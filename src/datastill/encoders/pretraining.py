@@ -21,6 +21,7 @@ from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import Network, build
 from datastill.operations import forward_operations
+from datastill.predict import predictions
 from datastill.progress import clock, progress
 
 log = logging.getLogger(__name__)
@@ -104,23 +105,10 @@ def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) ->
     return round(recipe.half_size * recipe.epochs) if suitable else 0
 
 
-def load_weights(network: Network, path: Path) -> None:
-    """Load pretrained weights into a network in place, whatever precision it keeps them in."""
-    tensors, _ = load_tensors(path)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(tensors[name])
-
-
 def accuracy(network: Network, images: ClassImages, data: DataSet, engine: Engine) -> float:
     """Top-1 accuracy in percent on a split, without augmentation."""
-    run = engine.runner(network, ("logits",))
-    correct = 0
-    with torch.no_grad():
-        for block in torch.split(torch.arange(len(images)), 1024):
-            logits = run(data.normalise(images.gather(block)).to(engine.device)).logits
-            correct += int((logits.argmax(1).cpu() == images.labels[block]).sum())
-    return 100 * correct / len(images)
+    predicted = predictions(engine.runner(network, ("logits",)), images, data)
+    return 100 * int((predicted == images.labels).sum()) / len(images)
 
 
 def _entry(path: Path) -> PretrainedNetwork:
@@ -199,9 +187,9 @@ def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, fl
     except UserError as error:
         log.warning("%s; that network begins again", error)
         return 0, 0.0
+    network.take(tensors)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            parameter.copy_(tensors[name])
             if (momentum := tensors.get(f"momentum.{name}")) is not None:
                 # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
                 trainer.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)

@@ -29,7 +29,7 @@ class TrainingRecipe:
     """
 
     schedule: str = "one-cycle"
-    epochs: int = 8
+    epochs: int = 4
     learning_rate: float = 0.05
     batch: int = 128
     momentum: float = 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -72,6 +73,16 @@ class Network(nn.Module, ABC):
             elif isinstance(module, InstanceNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @torch.no_grad()
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy weights by name, in place and in the precision they are kept in here.
+
+        Args:
+            weights: One tensor for every parameter, as in `named_parameters`; others are passed over.
+        """
+        for name, parameter in self.named_parameters():
+            parameter.copy_(weights[name])
 
     def freeze(self, precision: torch.dtype) -> None:
         """Keep the convolutions' weights in the precision they compute in and take no gradients; norms and classifier stay in 32 bits."""
