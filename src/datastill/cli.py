@@ -59,7 +59,7 @@ def distill(
     iterations: Annotated[int, Parameter(help="steps in all")] = 2000,
     seed: Annotated[int, Parameter(help="the same seed gives the same bits")] = 0,
     resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
-    preset: Annotated[str, Parameter(help="published values to use: paper or code")] = "paper",
+    preset: Annotated[str, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest)")] = "paper",
     set_: Annotated[
         list[str] | None,
         Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),

@@ -5,6 +5,7 @@ import pytest
 from datastill.encoders import FreshNetwork, PretrainedPool
 from datastill.errors import UserError
 from datastill.methods import DistributionMatching, method
+from datastill.setting import PRESETS
 from datastill.terms import TERMS, ClassCentralization, CovarianceMatching, MeanMatching
 
 
@@ -41,9 +42,20 @@ def test_names_compose(name: str, terms: list[str]) -> None:
 
 def test_iid_is_both_constraints_at_every_setting() -> None:
     for ipc in (2, 10, 50):
-        for preset in ("paper", "code"):
+        for preset in PRESETS:
             iid, both = (method(name, ipc=ipc, preset=preset) for name in ("dm+iid", "dm+cc+cm"))
             assert iid.terms == both.terms
+
+
+def test_the_fast_preset_takes_bigger_steps_averages_them_and_does_less_in_each() -> None:
+    fast, paper = (method("dm+iid", preset=preset) for preset in ("fast", "paper"))
+    assert (fast.learning_rate, fast.real_batch, fast.averaging, fast.encoders["pretrained"].every) == (5.0, 64, 0.99, 3)
+    assert (paper.learning_rate, paper.real_batch, paper.averaging, paper.encoders["pretrained"].every) == (1.0, 256, 0.0, 1)
+    centralization = fast.terms[1]
+    assert isinstance(centralization, ClassCentralization)
+    assert centralization.weight == pytest.approx(0.3)
+    assert centralization.form == "squared"
+    assert [method("dm", ipc=ipc, preset="fast").learning_rate for ipc in (1, 2, 10, 50)] == [1.0, 1.0, 5.0, 10.0]
 
 
 def test_terms_come_with_their_published_values() -> None:

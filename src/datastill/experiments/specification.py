@@ -77,5 +77,15 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="code",
         validate_at=(0, 100, 300, 600, 1000),
     ),
+    "time-to-accuracy-cifar10": Experiment(
+        title="Time to accuracy: the presets paper and fast, CIFAR-10, IPC 10",
+        data="cifar10",
+        ipc=10,
+        iterations=1000,
+        rows=(
+            Row("dm+iid", 55.1, label="paper", preset="paper", validate_at=(300, 600, 1000)),
+            Row("dm+iid", 55.1, label="fast", preset="fast", iterations=900, validate_at=(50, 100, 200, 400, 900)),
+        ),
+    ),
 }
 """Every experiment by name."""

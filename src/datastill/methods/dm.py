@@ -14,18 +14,23 @@ def dm(setting: Setting) -> DistributionMatching:
     ``L_DM = sum_c |mean_i f_theta(A(x_i^c)) - mean_j f_theta(A(s_j^c))|^2``, theta random, A the siamese augmentation.
 
     Args:
-        setting: Looks up the learning rate: 10 for CIFAR-10 at IPC 100 and above, 1 elsewhere.
+        setting: Looks up the learning rate: 10 for CIFAR-10 at IPC 100 and above, 1 elsewhere. With the preset "fast" it is IPC / 2, from 1
+            to 10 (the gradient of an image falls as 1 / IPC), with a quarter of the real images, the pixels averaged, and pretrained
+            encoders read at every third iteration; chosen on the validation split of CIFAR-10 at IPC 10.
 
     Reference:
         Zhao, Bilen: Dataset Condensation with Distribution Matching, WACV 2023, arXiv:2110.04181, Eq. 6.
     """
+    fast = setting.preset == "fast"
+    published = 10.0 if setting.data == "cifar10" and setting.ipc >= 100 else 1.0
     return DistributionMatching(
         name="dm",
         terms=(MeanMatching(),),
-        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18")},
-        learning_rate=10.0 if setting.data == "cifar10" and setting.ipc >= 100 else 1.0,
+        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18", every=3 if fast else 1)},
+        learning_rate=min(max(1.0, setting.ipc / 2), 10.0) if fast else published,
         momentum=0.5,
-        real_batch=256,
+        real_batch=64 if fast else 256,
         initialisation="real",
         augment=True,
+        averaging=0.99 if fast else 0.0,
     )

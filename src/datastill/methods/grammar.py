@@ -27,7 +27,7 @@ def method(
         data: Catalogue name of the data set, which published hyper-parameters depend on.
         classes: Number of classes.
         ipc: Synthetic images per class.
-        preset: "paper" or "code", see `datastill.setting.PRESETS`.
+        preset: "paper", "code" or "fast", see `datastill.setting.PRESETS`.
         settings: Changes to the published values, each ``FIELD=VALUE``, ``TERM.FIELD=VALUE`` or ``ENCODER.FIELD=VALUE``: ``real_batch=64``,
             ``cc.form=squared``, ``pretrained.recipe=paper``, ``pretrained.recipe.epochs=4``.
 
