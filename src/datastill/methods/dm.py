@@ -15,8 +15,8 @@ def dm(setting: Setting) -> DistributionMatching:
 
     Args:
         setting: Looks up the learning rate: 10 for CIFAR-10 at IPC 100 and above, 1 elsewhere. With the preset "fast" it is IPC / 2, from 1
-            to 10 (the gradient of an image falls as 1 / IPC), with a quarter of the real images, the pixels averaged, and pretrained
-            encoders read at every third iteration; chosen on the validation split of CIFAR-10 at IPC 10.
+            to 10 (the gradient of an image falls as 1 / IPC), with a quarter of the real images and the pixels averaged; chosen on the
+            validation split of CIFAR-10 at IPC 10.
 
     Reference:
         Zhao, Bilen: Dataset Condensation with Distribution Matching, WACV 2023, arXiv:2110.04181, Eq. 6.
@@ -26,7 +26,7 @@ def dm(setting: Setting) -> DistributionMatching:
     return DistributionMatching(
         name="dm",
         terms=(MeanMatching(),),
-        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18", every=3 if fast else 1)},
+        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18")},
         learning_rate=min(max(1.0, setting.ipc / 2), 10.0) if fast else published,
         momentum=0.5,
         real_batch=64 if fast else 256,

@@ -57,6 +57,6 @@ class ClassCentralization(Term):
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:
-        """Weight by IPC as in the paper; the squared form with the presets "code" and "fast", the latter with six times the weight."""
+        """Weight by IPC as in the paper; the squared form with the presets "code" and "fast", the latter with twice the weight."""
         weight = 0.05 if setting.ipc <= 10 else 0.003
-        return cls(weight=6 * weight if setting.preset == "fast" else weight, form="hinge" if setting.preset == "paper" else "squared")
+        return cls(weight=2 * weight if setting.preset == "fast" else weight, form="hinge" if setting.preset == "paper" else "squared")
