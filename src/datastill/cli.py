@@ -183,13 +183,16 @@ def pretrain(
     from datastill.encoders import pretrain as train
     from datastill.encoders.pretraining import operations
     from datastill.networks import build
+    from datastill.progress import clock
 
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
     data = load(dataset, validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     engine = _engine(device, precision, compile, operations(data, model, chosen) * count)
     for member in train(data, network, count, chosen, engine):
-        print(f"{member.path}  {member.accuracy:.2f}% on the validation split")
+        for epoch, (seconds, accuracy) in enumerate(member.curve, 1):
+            print(f"epoch {epoch:>3}  {clock(seconds):>7}  {accuracy:.1f}% of its training batches")
+        print(f"{member.path}  {member.accuracy:.2f}% on the validation split after {clock(member.seconds)}")
 
 
 @app.command

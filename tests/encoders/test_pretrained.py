@@ -191,3 +191,26 @@ def test_only_a_resizable_network_sees_images_of_half_the_side(tiny: DataSet, ne
 def test_a_small_data_set_gets_small_batches(tiny: DataSet) -> None:
     assert batch_size(tiny, TrainingRecipe(batch=128)) == 16
     assert batch_size(tiny, TrainingRecipe(batch=8)) == 8
+
+
+def test_accuracy_against_time_is_kept_and_goes_on_after_a_kill(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+    steps = 0
+
+    def killed(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        nonlocal steps
+        steps += 1
+        if steps == 2 * (36 // 16) + 1:
+            raise KilledError
+        return step(trainer, images, labels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", killed)
+        with pytest.raises(KilledError):
+            pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    (member,) = pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    assert len(member.curve) == RECIPE.epochs
+    times = [seconds for seconds, _ in member.curve]
+    assert times == sorted(times)
+    assert member.seconds == times[-1] > 0
+    assert all(0 <= accuracy <= 100 for _, accuracy in member.curve)

@@ -38,11 +38,14 @@ class PretrainedNetwork:
         path: Its weights.
         accuracy: Top-1 on the validation split, in percent; of the training split where nothing is held out.
         seconds: How long its training took.
+        curve: After every epoch, the seconds of training so far and the top-1 in percent on the epoch's own augmented batches, before each
+            step.
     """
 
     path: Path
     accuracy: float
     seconds: float
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe) -> Path:
@@ -113,7 +116,8 @@ def accuracy(network: Network, images: ClassImages, data: DataSet, engine: Engin
 
 def _entry(path: Path) -> PretrainedNetwork:
     _, metadata = load_tensors(path)
-    return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]))
+    curve = tuple((seconds, accuracy) for seconds, accuracy in json.loads(metadata.get("curve", "[]")))
+    return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]), curve)
 
 
 def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine, folder: Path, index: int) -> None:
@@ -127,7 +131,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
         nesterov=recipe.momentum > 0,
     )
     partial = folder / f"{index}.partial.safetensors"
-    first, seconds = _restore(partial, network, trainer)
+    first, curve = _restore(partial, network, trainer)
     size = batch_size(data, recipe)
     batches = max(1, len(data.train) // size)
     halved = half_size_epochs(data, network, recipe)
@@ -145,16 +149,17 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
                 loss, hits = trainer.step(images.to(engine.device), labels.to(engine.device))
                 correct, seen = correct + hits, seen + len(labels)
                 bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
-            seconds += time.monotonic() - began
+            seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
+            curve.append((round(seconds, 3), round(100 * correct / seen, 2)))
             if epoch + 1 < recipe.epochs:
-                state = {"epoch": str(epoch + 1), "seconds": str(seconds)}
-                save_tensors(partial, _state(network, trainer), state)
+                save_tensors(partial, _state(network, trainer), {"curve": json.dumps(curve)})
     held_out = data.validation if len(data.validation) else data.train
     reached = accuracy(network, held_out, data, engine)
-    log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(seconds))
+    log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(curve[-1][0]))
     metadata = {
         "accuracy": str(reached),
-        "seconds": str(seconds),
+        "seconds": str(curve[-1][0]),
+        "curve": json.dumps(curve),
         "network": network.name,
         "data": data.name,
         "fingerprint": data.fingerprint,
@@ -179,18 +184,22 @@ def _state(network: Network, trainer: Trainer) -> dict[str, Tensor]:
     return {**dict(network.named_parameters()), **momentum}
 
 
-def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, float]:
+def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, list[tuple[float, float]]]:
     if not partial.exists():
-        return 0, 0.0
+        return 0, []
     try:
         tensors, metadata = load_tensors(partial)
     except UserError as error:
         log.warning("%s; that network begins again", error)
-        return 0, 0.0
+        return 0, []
+    if "curve" not in metadata:
+        log.warning("%s is of an earlier version; that network begins again", partial)
+        return 0, []
     network.take(tensors)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if (momentum := tensors.get(f"momentum.{name}")) is not None:
                 # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
                 trainer.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-    return int(metadata["epoch"]), float(metadata["seconds"])
+    curve = [(seconds, accuracy) for seconds, accuracy in json.loads(metadata["curve"])]
+    return len(curve), curve
