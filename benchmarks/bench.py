@@ -15,7 +15,7 @@ from datastill.files import write_atomic
 from datastill.progress import progress
 
 STEPS: list[dict[str, Any]] = [
-    {"kind": "step", "method": name, "ipc": ipc, "reference": True}
+    {"kind": "step", "method": name, "ipc": ipc, "reference": True, "rounds": 2}
     for name, counts in (("dm", (1, 10, 50)), ("dm+iid", (10, 50)))
     for ipc in counts
 ]
@@ -25,9 +25,8 @@ TRAINING: list[dict[str, Any]] = [
 ]
 PARTS: list[dict[str, Any]] = [{"kind": "parts", "method": "dm+iid", "ipc": 10}]
 SCALING: list[dict[str, Any]] = [
-    *({"kind": "step", "method": "dm+iid", "ipc": ipc} for ipc in (2, 10, 20, 50)),
-    *({"kind": "step", "method": "dm+iid", "ipc": 10, "classes": classes} for classes in (20, 50, 100)),
-    *({"kind": "step", "method": "dm+iid", "ipc": 10, "side": side} for side in (16, 64)),
+    {"kind": "step", "method": "dm+iid", "ipc": 10, "rounds": 2, **change}
+    for change in ({}, {"ipc": 2}, {"ipc": 50}, {"classes": 50}, {"classes": 100}, {"side": 16}, {"side": 64})
 ]
 
 

@@ -188,7 +188,7 @@ def pretrain(
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
     data = load(dataset, validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = _engine(device, precision, compile, operations(data, model, chosen) * count)
+    engine = _engine(device, precision, compile, operations(data, model, chosen))
     for member in train(data, network, count, chosen, engine):
         for epoch, (seconds, accuracy) in enumerate(member.curve, 1):
             print(f"epoch {epoch:>3}  {clock(seconds):>7}  {accuracy:.1f}% of its training batches")

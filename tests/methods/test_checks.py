@@ -53,11 +53,12 @@ def test_a_learning_rate_that_cannot_work_is_refused(value: str) -> None:
         method("dm", settings=[f"learning_rate={value}"])
 
 
-def test_a_method_that_would_do_nothing_at_some_iterations_is_refused() -> None:
+def test_a_method_that_would_do_nothing_at_some_iterations_is_refused(tiny: DataSet) -> None:
     assert method("dm+cc", settings=["pretrained.every=4"]).encoders["pretrained"].every == 4
     with pytest.raises(UserError, match="dm needs a term at every iteration"):
-        method("dm", settings=["matching.every=2"])
-    with pytest.raises(UserError, match="every iteration \\(1\\) or every so many, got 0"):
+        method("dm", settings=["matching.every=2"]).check(tiny, 2)
+    method("dm+cc", settings=["matching.every=2", "pretrained.every=1"]).check(tiny, 2)
+    with pytest.raises(UserError, match="every must be at least 1 .* got 0"):
         method("dm+cc", settings=["pretrained.every=0"])
 
 

@@ -29,7 +29,7 @@ class Encoder(ABC):
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise UserError(f"an encoder is read at every iteration (1) or every so many, got {self.every}")
+            raise UserError(f"an encoder's every must be at least 1 (1 reads it at every iteration), got {self.every}")
 
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:

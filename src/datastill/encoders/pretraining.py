@@ -73,8 +73,9 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-        work = operations(data, model, recipe) * len(missing)
-        engine = engine.suited(work)
+        one = operations(data, model, recipe)
+        work = one * len(missing)
+        engine = engine.suited(one)  # by one network, so that none depends on how many are trained with it
         log.warning(
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), folder,
@@ -152,7 +153,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
             seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
             curve.append((round(seconds, 3), round(100 * correct / seen, 2)))
             if epoch + 1 < recipe.epochs:
-                save_tensors(partial, _state(network, trainer), {"curve": json.dumps(curve)})
+                save_tensors(partial, _state(network, trainer), {"curve": json.dumps(curve), "engine": json.dumps(engine.describe())})
     held_out = data.validation if len(data.validation) else data.train
     reached = accuracy(network, held_out, data, engine)
     log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(curve[-1][0]))
@@ -192,8 +193,8 @@ def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, li
     except UserError as error:
         log.warning("%s; that network begins again", error)
         return 0, []
-    if "curve" not in metadata:
-        log.warning("%s is of an earlier version; that network begins again", partial)
+    if "curve" not in metadata or metadata.get("engine") != json.dumps(trainer.engine.describe()):
+        log.warning("%s was begun in another way (precision, compilation); that network begins again", partial)
         return 0, []
     network.take(tensors)
     with torch.no_grad():

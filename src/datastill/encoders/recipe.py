@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -40,9 +41,14 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if self.schedule not in ("one-cycle", "constant"):
             raise UserError(f"unknown schedule '{self.schedule}'; expected one-cycle or constant")
-        if self.epochs < 1 or self.batch < 1 or self.learning_rate <= 0:
+        if self.epochs < 1 or self.batch < 1 or not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"pretraining needs epochs, batch and learning rate above 0, got {self.epochs}, {self.batch}, {self.learning_rate}"
+            )
+        if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf or not 0 <= self.half_size <= 1:
+            raise UserError(
+                f"pretraining needs a momentum in [0, 1), a weight decay of at least 0 and a half_size in [0, 1], "
+                f"got {self.momentum}, {self.weight_decay}, {self.half_size}"
             )
 
     def rate(self, step: int, steps: int) -> float:

@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 from datastill import provenance
-from datastill.artifact import DistilledSet
 from datastill.data import DataSet, load
 from datastill.distill import distill
 from datastill.errors import unknown
@@ -67,26 +66,23 @@ def _run(experiment: Experiment, row: Row, data: DataSet, run: Path, target: Pat
     log.warning("experiment: %s", row.name)
     preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
     composed = method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
-    if (run / "distilled" / "README.md").exists():  # the last file of a set that is written
-        distilled = DistilledSet.load(run)
-    else:
-        distilled = distill(
-            data,
-            method=composed,
-            ipc=experiment.ipc,
-            iterations=row.iterations or experiment.iterations,
-            seed=experiment.seed,
-            out=run,
-            resume=(run / "config.yaml").exists(),
-            validate_at=row.validate_at or experiment.validate_at,
-            validation_protocol=Protocol(epochs=experiment.validation_epochs),
-        )
-    compare = experiment.compare if last else ()
-    evaluation = evaluate(distilled, repeats=experiment.repeats, seed=experiment.seed, data=data, compare=compare)
+    distilled = distill(  # a finished run takes no step, but is refused if it was made otherwise
+        data,
+        method=composed,
+        ipc=experiment.ipc,
+        iterations=row.iterations or experiment.iterations,
+        seed=experiment.seed,
+        out=run,
+        resume=(run / "config.yaml").exists(),
+        validate_at=row.validate_at or experiment.validate_at,
+        validation_protocol=Protocol(epochs=experiment.validation_epochs),
+    )
     target.mkdir(parents=True, exist_ok=True)
     for file in KEPT:
         shutil.copyfile(run / file, target / file)
     shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
+    compare = experiment.compare if last else ()
+    evaluation = evaluate(distilled, repeats=experiment.repeats, seed=experiment.seed, data=data, compare=compare)
     made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": preset}
     content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
     write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
@@ -98,6 +94,7 @@ def write(experiment: Experiment, folder: Path) -> None:
     for row in experiment.rows:
         if (folder / row.name / "evaluation.json").exists():
             table.append(_line(experiment, row, folder / row.name))
+        if (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
             curve += _points(row.name, Run(folder / row.name).metrics())
     if not table:
         return
@@ -105,14 +102,14 @@ def write(experiment: Experiment, folder: Path) -> None:
     if curve:
         write_atomic(folder / "curve.csv", _csv(curve))
         write_curves(curve, folder / "curve.png", experiment.title)
-    write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None)
+    write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None, remark=experiment.remark)
 
 
 def _points(name: str, metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Validation accuracies of a run, each with the minutes of distilling before it, validations left out."""
     points, seconds = [], 0.0
     for entry in metrics:
-        seconds += entry.get("seconds", 0.0)
+        seconds += _steady(metrics) if entry["iteration"] == 1 and "seconds" in entry else entry.get("seconds", 0.0)
         if "validation_accuracy" in entry:
             accuracy = round(entry["validation_accuracy"], 3)
             points.append(
@@ -156,13 +153,18 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
         "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
-        "seconds_per_iteration": round(median(entry["seconds"] for entry in steps), 3),
-        "minutes": round(sum(entry["seconds"] for entry in steps) / 60, 2),
+        "seconds_per_iteration": round(_steady(steps), 3),
+        "minutes": round((_steady(steps) + sum(entry["seconds"] for entry in steps if entry["iteration"] > 1)) / 60, 2),
         "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
         "precision": config["engine"]["precision"],
         "commit": config["made_by"]["commit"],
         "log": f"{row.name}/metrics.jsonl",
     }
+
+
+def _steady(metrics: Sequence[dict[str, Any]]) -> float:
+    """Seconds of a step as they mostly are: what the first one counts for, which compiles besides, or finds what was compiled."""
+    return float(median(entry["seconds"] for entry in metrics if "seconds" in entry))
 
 
 def _minutes(seconds: float | None) -> float | None:

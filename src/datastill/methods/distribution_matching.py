@@ -76,8 +76,6 @@ class DistributionMatching(Method):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
             if term.name in RESERVED:
                 raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
-        if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
-            raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
@@ -94,6 +92,8 @@ class DistributionMatching(Method):
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: "
                     f"use --ipc {term.least_images} or more, or leave out +{term.name}"
                 )
+        if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
+            raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
         smallest = min(data.train.counts)
         for term in self.terms:
             if term.compares and min(self.real_batch, smallest) < term.least_images:
@@ -180,9 +180,10 @@ class MatchingStepper(Stepper):
                 sums[term.name] += value.detach()
             torch.autograd.backward(loss)
         self.optimizer.step()
-        # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
-        self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
-        if self.engine.device.type != "cpu" and any(term.compares for term in self.method.terms):
+        if self.method.averaging:
+            # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
+            self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
+        if self.engine.device.type != "cpu" and any(term.compares for terms in due.values() for term in terms):
             self._look_ahead(iteration + 1)  # while the device still computes: reading the figures waits for it
         values = {name: float(value) for name, value in sums.items()}
         total = sum(weights[name] * value for name, value in values.items())

@@ -9,7 +9,7 @@ from typing import Any
 from datastill.files import write_atomic
 
 
-def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, picture: str | None) -> None:
+def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, picture: str | None, remark: str = "") -> None:
     """Write a Markdown page with the accuracies, the paper's and everything the numbers stand on.
 
     Args:
@@ -17,6 +17,7 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         rows: Lines as in ``table.csv``.
         target: The page.
         picture: A file beside it to show, or None.
+        remark: What else a reader must know.
     """
     lines = [
         f"# {title}",
@@ -50,8 +51,9 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         for row in rows
     ]
     if picture:
-        remark = "The curve is measured on the validation split, one network a point; it chose nothing."
-        lines += ["", f"![accuracy over iterations]({picture})", "", remark]
+        lines += ["", f"![accuracy over iterations]({picture})", "", "The curve is measured on the validation split, one network a point."]
+    if remark:
+        lines += ["", remark]
     write_atomic(target, "\n".join(lines) + "\n")
 
 
