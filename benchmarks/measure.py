@@ -84,7 +84,7 @@ def memory() -> float:
 
 
 def paired(ours: Callable[[], object], reference: Callable[[], object] | None, rounds: int) -> dict[str, Any]:
-    """Time two functions in turn, after a warm-up of each; memory is ours alone."""
+    """Time two functions in turn, after a warm-up of each; memory is the process's before the reference runs."""
     first = seconds(ours)
     ours()
     before = memory()
@@ -99,6 +99,11 @@ def paired(ours: Callable[[], object], reference: Callable[[], object] | None, r
     if theirs:
         result |= {"reference": median(theirs), "ratio": median(theirs) / median(mine)}
     return result
+
+
+def rates(work: float, result: dict[str, Any], highest: dict[str, float]) -> dict[str, float]:
+    """Operations, their rate, and the highest rate of matrix products measured in the same process, in GFLOP and GFLOP/s."""
+    return {"gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak_fp32": highest["fp32"]}
 
 
 def composed(name: str, real_batch: int, classes: int, ipc: int) -> DistributionMatching:
@@ -142,11 +147,11 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
     result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3))
     highest = {name: max(value, peak()[name]) for name, value in highest.items()}
     work = matching.operations(data, case["ipc"])
-    return {**result, "gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak32": highest["fp32"]}
+    return {**result, **rates(work, result, highest), "engine": stepper.engine.describe()}
 
 
 def parts(case: dict[str, Any]) -> dict[str, Any]:
-    """Where the time of a step goes: seconds and operations of its parts."""
+    """Where the time of a step goes: seconds of its parts."""
     matching, _, stepper = opened(case)
     spent: dict[str, float] = defaultdict(float)
     inside: list[float] = []
@@ -213,7 +218,7 @@ def train(case: dict[str, Any]) -> dict[str, Any]:
     highest = peak()
     result = paired(ours, reference, case.get("rounds", 5))
     highest = {key: max(value, peak()[key]) for key, value in highest.items()}
-    return {**result, "gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak32": highest["fp32"]}
+    return {**result, **rates(work, result, highest), "engine": engine.describe()}
 
 
 KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"step": step, "parts": parts, "train": train}

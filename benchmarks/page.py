@@ -20,22 +20,18 @@ def write_page(folder: Path) -> None:
         "# Speed",
         "",
         f"Written by `make bench` at commit {content['made_by']['commit']}, in one run on {machine['processor']}, "
-        f"{machine['cores']} cores, torch {machine['torch']}. Images of CIFAR-10's shape (32x32, 10 classes unless said otherwise), "
+        f"{machine['cores']} cores, torch {machine['torch']}, {_engine(content['steps'][0]['engine'])}. Images of CIFAR-10's shape (32x32, "
+        "10 classes unless said otherwise), "
         "256 real images a class and step; seconds are medians, and the reference ran in turn with ours in the same process. "
         "The reference is the published algorithm: eager, 32 bits, class after class (`benchmarks/reference.py`).",
         "",
         "| step | ours, s | reference, s | ratio | GFLOP | GFLOP/s | bf16 matrix peak | share | peak memory, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(f"`{row['method']}`, IPC {row['ipc']}", row) for row in content["steps"]),
-        *(
-            _row(
-                f"training {row['network']}, {row['images']} images ({'evaluation' if row['augmentation'] == 'dsa' else 'pretraining'})",
-                row,
-            )
-            for row in content["training"]
-        ),
+        *(_row(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]),
         "",
-        "A single image has no spread and no covariance: `dm+iid` begins at IPC 2. Peak memory is the whole process's, PyTorch included.",
+        "A single image has no spread and no covariance: `dm+iid` begins at IPC 2. Peak memory is the whole process's before the reference "
+        "ran: PyTorch, compiler and the set of images included. Training counts as three forward passes.",
         "",
         f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
         "",
@@ -57,12 +53,16 @@ def write_page(folder: Path) -> None:
             for row in content["scaling"]
         ),
         "",
-        "The first step includes compiling, or finding what an earlier process compiled.",
+        "The first step includes compiling, or finding what an earlier process compiled: the first line was compiled by the table above.",
         "",
-        "![the share of the matrix peak, the parts of a step, cost against size](bench.png)",
+        "![times as fast as the published loop, the parts of a step, cost against size](bench.png)",
     ]
     write_atomic(folder / "README.md", "\n".join(lines) + "\n")
     _draw(content, folder / "bench.png")
+
+
+def _engine(described: dict[str, Any]) -> str:
+    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}"
 
 
 def _row(name: str, row: dict[str, Any]) -> str:

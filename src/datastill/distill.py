@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ def distill(
     method.check(data, ipc)
     run = Run(Path(out)) if out is not None else None
     if run and resume and (begun := run.config()):
-        engine = engine.as_recorded(begun.get("engine") or {})
+        recorded = begun.get("engine")
+        engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
     config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
     done, state = run.begin(config, resume=resume) if run else (0, {})
     stepper = method.open(data, engine, ipc, seed)

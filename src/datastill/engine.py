@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,9 @@ class Engine:
         """Choose what was left open as a run did when it was begun (see `describe`): its job may grow, what its bits depend on may not."""
         if self.asked is None:
             return self
+        sizes = [recorded.get(name) for name in ("micro_batch", "in_flight")]
+        if any(size is not None and (not isinstance(size, int) or size < 1) for size in sizes):
+            raise UserError(f"the run's configuration is damaged: micro_batch and in_flight cannot be {sizes[0]} and {sizes[1]}")
         precision, compile = self.asked
         if precision == "auto":
             precision = recorded.get("precision", precision)
@@ -334,4 +338,6 @@ def _bf16_supported(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return False
+    if platform.machine().lower() in ("x86_64", "amd64") and not torch.cpu._is_avx512_bf16_supported():
+        return False  # oneDNN takes it on older processors too and only emulates it
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,28 @@ SMALL: dict[str, Any] = {"method": "dm+iid", "ipc": 2, "classes": 2, "side": 8, 
 STEP = {**SMALL, "kind": "step", "rounds": 1, "reference": True}
 
 
+def test_two_functions_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def ours() -> None:
+        calls.append("ours")
+
+    def reference() -> None:
+        calls.append("reference")
+
+    def clocked(function: Callable[[], object]) -> float:
+        function()
+        return 3.0 if function is reference else 0.5
+
+    monkeypatch.setattr(measure, "seconds", clocked)
+    found = measure.paired(ours, reference, rounds=2)
+    assert (found["seconds"], found["reference"], found["ratio"]) == (0.5, 3.0, 6.0)
+    assert calls == ["ours", "ours", "reference", *["ours", "ours", "reference"] * 2]
+    assert measure.rates(2e9, found, {"bf16": 400.0, "fp32": 200.0}) == {"gflop": 2, "gflops": 4, "peak": 400, "peak_fp32": 200}
+
+
 def test_a_step_is_measured_against_the_reference() -> None:
     found = measure.step(STEP)
-    assert found["ratio"] == pytest.approx(found["reference"] / found["seconds"])
-    assert found["gflops"] == pytest.approx(found["gflop"] / found["seconds"])
     convnet, resnet = (forward_operations(build(name, channels=3, classes=2, size=(8, 8))) for name in ("convnet", "resnet18"))
     assert found["gflop"] * 1e9 == pytest.approx(2 * (4 + 2 * 2) * convnet + 2 * 2 * 2 * resnet)
     assert found["memory"] > 50
@@ -50,7 +69,17 @@ def test_training_is_measured_against_the_reference() -> None:
 
 
 def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
-    row = {"seconds": 0.5, "reference": 2.0, "ratio": 4.0, "gflop": 100.0, "gflops": 200.0, "peak": 400.0, "memory": 900.0, "first": 9.0}
+    row: dict[str, Any] = {
+        "seconds": 0.5,
+        "reference": 2.0,
+        "ratio": 4.0,
+        "gflop": 100.0,
+        "gflops": 200.0,
+        "peak": 400.0,
+        "memory": 900.0,
+        "first": 9.0,
+    }
+    row["engine"] = {"precision": "bf16", "compiled": True}
     content = {
         "made_by": {"commit": "abc", "machine": {"processor": "some", "cores": 2, "torch": "2"}},
         "steps": [{**case, **row} for case in bench.STEPS],

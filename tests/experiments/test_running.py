@@ -112,8 +112,8 @@ def test_killed_between_rows_it_goes_on_with_the_next(bench: Bench) -> None:
     before = (bench.results / "tiny" / "dm" / "evaluation.json").read_bytes()
     bench.killed = None
     bench.run()
-    # the second set was distilled already, only its evaluation was missing
-    assert (bench.distilled, bench.evaluated) == (["dm", "dm+cm"], ["dm", "dm+cm"])
+    # the second set was distilled already: its run is asked for again, to be checked, and takes no step
+    assert (bench.distilled, bench.evaluated) == (["dm", "dm+cm", "dm+cm"], ["dm", "dm+cm"])
     assert [row["method"] for row in bench.table()] == ["dm", "dm+cm"]
     assert (bench.results / "tiny" / "dm" / "evaluation.json").read_bytes() == before
     page = (bench.results / "tiny" / "README.md").read_bytes()
@@ -121,6 +121,17 @@ def test_killed_between_rows_it_goes_on_with_the_next(bench: Bench) -> None:
     bench.run()
     assert len(bench.evaluated) == 2
     assert (bench.results / "tiny" / "README.md").read_bytes() == page
+
+
+def test_a_finished_run_of_other_values_is_not_published(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.killed = "dm"
+    with pytest.raises(KeyboardInterrupt):
+        bench.run("dm")
+    bench.killed = None
+    monkeypatch.setitem(EXPERIMENTS, "tiny", replace(TINY, settings=("real_batch=17",)))
+    with pytest.raises(UserError, match="method.real_batch was 16, is 17"):
+        bench.run("dm")
+    assert not (bench.results / "tiny" / "dm" / "evaluation.json").exists()
 
 
 def test_killed_within_a_row_it_continues_the_run_to_the_same_bits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
