@@ -129,7 +129,7 @@ def test_a_finished_run_of_other_values_is_not_published(bench: Bench, monkeypat
         bench.run("dm")
     bench.killed = None
     monkeypatch.setitem(EXPERIMENTS, "tiny", replace(TINY, settings=("real_batch=17",)))
-    with pytest.raises(UserError, match="method.real_batch was 16, is 17"):
+    with pytest.raises(UserError, match=r"method\.real_batch was 16, is 17"):
         bench.run("dm")
     assert not (bench.results / "tiny" / "dm" / "evaluation.json").exists()
 

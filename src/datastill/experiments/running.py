@@ -119,11 +119,13 @@ def _points(name: str, metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def write_index(experiments: Mapping[str, Experiment], results: Path) -> None:
-    """Write ``README.md`` in the folder of all results: a link for every experiment that has been run."""
+    """Write ``README.md`` in the folder of all results: a link for every experiment that has been run, and to the benchmarks."""
     lines = ["# Results", "", "Written by `datastill experiment NAME`; each page has protocol, seeds, n, commit and logs.", ""]
     lines += [
         f"- [{experiment.title}]({name}/README.md)" for name, experiment in experiments.items() if (results / name / "README.md").exists()
     ]
+    if (results / "benchmarks" / "README.md").exists():
+        lines.append("- [Speed](benchmarks/README.md), written by `make bench`")
     write_atomic(results / "README.md", "\n".join(lines) + "\n")
 
 

@@ -46,7 +46,7 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
     ]
     lines += [
         f"| `{row['method']}` | {row['preset']} | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['encoder']} "
-        f"| {_minutes(row['minutes'])}; {_minutes(row['teacher_minutes'])} | {row['run_seed']}; "
+        f"| {_minutes(row['minutes'])}; {_minutes(row['teacher_minutes']) if row['encoder'] else 'none'} | {row['run_seed']}; "
         f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
         for row in rows
     ]
