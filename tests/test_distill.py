@@ -20,8 +20,10 @@ from torch import Tensor
 import datastill
 from datastill import DistilledSet, Protocol, UserError
 from datastill.data import DataSet
+from datastill.distill import Validation
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
+from datastill.evaluate import operations
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
 from datastill.methods.distribution_matching import MatchingStepper
@@ -435,3 +437,13 @@ def test_a_run_killed_again_and_again_gives_the_bits_of_an_uninterrupted_one(tmp
     )
     assert_same_run(out, tmp_path / "straight")
     assert not list(out.rglob("*.partial"))
+
+
+def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = Protocol(epochs=5)
+    stepper = method().open(tiny, Engine(), 2, 0)
+    monkeypatch.setattr("datastill.engine.WORTH_COMPILING", 2.5 * operations(tiny, protocol, 6))
+    monkeypatch.setattr("datastill.engine._no_compiler", lambda device: "")
+    engine = Engine.choose(device="cpu", operations=1)
+    two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
+    assert (two.compiled, three.compiled) == (False, True)

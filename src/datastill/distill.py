@@ -145,7 +145,7 @@ class Validation:
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
         images = data.classes * stepper.images().shape[1]
-        self.engine = engine.suited(operations(data, protocol, images))
+        self.engine = engine.suited(operations(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
 
     def __call__(self, iteration: int) -> None:

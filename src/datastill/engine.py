@@ -26,7 +26,7 @@ from datastill.operations import widest_map
 log = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-WORTH_COMPILING = 3e13
+WORTH_COMPILING = 1e13
 """Operations of a job above which compiling (20 to 60 s on two cores, a few seconds when it was compiled before) pays for itself."""
 LEAST_IN_FLIGHT, UNKNOWN_CACHE = 4 * 2**20, 16 * 2**20
 """Bytes of a network's widest map that are in flight at least, and the processor's cache where its size cannot be read."""
