@@ -304,6 +304,7 @@ def _no_compiler(device: torch.device) -> str:
 def _trial() -> str:
     """Compile something small, as a compiler may be there and its headers not; why it failed, or ""."""
     _keep_compiled()
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells every user without a GPU that there is none
     try:
         torch.compile(lambda value: value + 1, dynamic=False)(torch.zeros(16))
     except Exception as error:  # whatever a broken compiler makes of it
