@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datastill.distill import distill
     from datastill.encoders import pretrain
     from datastill.errors import UserError
-    from datastill.evaluate import Protocol, evaluate
+    from datastill.evaluate import Protocol, evaluate, evaluate_across
     from datastill.export import export
     from datastill.methods.grammar import method
     from datastill.terms import Term
@@ -31,6 +31,7 @@ _HOMES = {
     "UserError": "datastill.errors",
     "distill": "datastill.distill",
     "evaluate": "datastill.evaluate",
+    "evaluate_across": "datastill.evaluate",
     "export": "datastill.export",
     "load": "datastill.data",
     "method": "datastill.methods",
@@ -57,4 +58,16 @@ class _Package(ModuleType):
 
 sys.modules[__name__].__class__ = _Package
 
-__all__ = ["DistilledSet", "Protocol", "Term", "UserError", "distill", "evaluate", "export", "load", "method", "pretrain"]
+__all__ = [
+    "DistilledSet",
+    "Protocol",
+    "Term",
+    "UserError",
+    "distill",
+    "evaluate",
+    "evaluate_across",
+    "export",
+    "load",
+    "method",
+    "pretrain",
+]

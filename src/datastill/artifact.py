@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datastill.augment import LEAST_SIDE, expand
 from datastill.data import DataSet
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
@@ -85,6 +86,10 @@ class DistilledSet:
         """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
         return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+    def expanded(self) -> tuple[Tensor, Tensor]:
+        """What networks are trained on: images and labels, every part of an image enlarged to one of its own where there are parts."""
+        return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2)
 
     def rendered(self) -> DistilledSet:
         """The same set after a journey through 8 bits, normalised again."""
@@ -163,6 +168,12 @@ class DistilledSet:
         return cls(images[order].contiguous(), labels[order], origin)
 
 
+def expanded_set(distilled: DistilledSet) -> DistilledSet:
+    """The set with every part of an image enlarged to an image of its own, for programs that know nothing of parts."""
+    images, labels = distilled.expanded()
+    return DistilledSet(images.contiguous(), labels, replace(distilled.origin, factor=1))
+
+
 _PLAIN_NUMBERS: list[Any] = [
     *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     np.dtype,
@@ -225,6 +236,8 @@ def _check(images: Tensor, labels: Tensor, origin: Origin, name: str) -> None:
         problem = f"labels must be from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
     elif not bool(images.isfinite().all()):
         problem = f"{int((~images.isfinite()).sum())} pixel values are NaN or infinite"
+    elif not 1 <= origin.factor <= max(1, min(images.shape[2:]) // LEAST_SIDE):
+        problem = f"images of {images.shape[2]}x{images.shape[3]} pixels cannot have {origin.factor} parts a side"
     elif len(origin.std) != channels or min(origin.std) <= 0:
         problem = f"the standard deviations must be {channels} numbers above 0, got {origin.std}"
     if problem:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from datastill import provenance
 from datastill.artifact import DistilledSet, Origin
+from datastill.augment import expand
 from datastill.data import DataSet, load
 from datastill.engine import Engine
 from datastill.errors import UserError
@@ -96,7 +97,7 @@ def distill(
             run.close()
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
-        method=method.name, seed=seed, iterations=iterations, version=provenance.package_version(),
+        method=method.name, seed=seed, iterations=iterations, factor=stepper.factor, version=provenance.package_version(),
         held_out=data.held_out,
     )  # fmt: skip
     distilled = DistilledSet(*flat(stepper.images()), origin)
@@ -144,7 +145,7 @@ class Validation:
         known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
-        images = data.classes * stepper.images().shape[1]
+        images = data.classes * stepper.images().shape[1] * stepper.factor**2
         self.engine = engine.suited(operations(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
 
@@ -153,10 +154,12 @@ class Validation:
         if iteration not in self.due:
             return
         images, labels = flat(self.stepper.images())
+        factor = self.stepper.factor
+        shown = expand(images, factor)
         if self.scorer is None:
             self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
-        with progress(f"validating iteration {iteration}", self.scorer.steps(len(images)), unit="step") as bar:
-            score = self.scorer.score(images, labels, [(self.seed, iteration, "validation")], bar)
+        with progress(f"validating iteration {iteration}", self.scorer.steps(len(shown)), unit="step") as bar:
+            score = self.scorer.score(shown, labels.repeat_interleave(factor**2), [(self.seed, iteration, "validation")], bar)
         log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
         if self.run:
             self.run.snapshot(iteration, images)

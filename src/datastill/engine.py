@@ -165,9 +165,17 @@ class Runner:
         self.limit, self.size = engine.images_at_a_time(network), 0
         self._compute = engine.compile(self._tensors)
 
-    def __call__(self, images: Tensor) -> Features:
-        """Compute the features of normalised ``image channel height width``, in 32 bits."""
+    def __call__(self, images: Tensor, group: int | None = None) -> Features:
+        """Compute the features of normalised ``image channel height width``, in 32 bits.
+
+        Args:
+            images: Any number.
+            group: How many images after one another belong together, those of a class: a network that is `Network.batchwise` sees them
+                together and without others; to any other network it makes no difference.
+        """
         count = len(images)
+        if self.network.batchwise and self.network.training:
+            self.size = group or count
         self.size = self.size or even_micro_batch(count, self.limit)
         parts = [self._features(self._compute(part)) for part in pieces(images, self.size)]
         features = concatenate(parts)
@@ -213,7 +221,7 @@ def even_micro_batch(count: int, limit: int) -> int:
 class Trainer:
     """Trains a network from its weights on: cross-entropy, SGD with momentum and weight decay, exact micro-batches.
 
-    The zoo's norms work image by image, so a batch cut into micro-batches has the same gradient.
+    Instance norm works image by image, so a batch cut into micro-batches has the same gradient; one with batch norm is not cut.
 
     Args:
         engine: How to run.
@@ -253,7 +261,7 @@ class Trainer:
             The mean cross-entropy and how many images were classified correctly, both before the step.
         """
         count = len(images)
-        self.size = self.size or even_micro_batch(count, self.limit)
+        self.size = count if self.network.batchwise else self.size or even_micro_batch(count, self.limit)
         self.optimizer.zero_grad(set_to_none=True)
         weights = torch.full((count,), 1 / count, device=images.device)
         loss, correct = 0.0, 0
@@ -270,6 +278,22 @@ class Trainer:
             self.optimizer.state.clear()
         for group in self.optimizer.param_groups:
             group["lr"] = value
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the weights by name and of the momenta by ``momentum.NAME``, where there are any yet."""
+        buffers = {name: self.optimizer.state[entry].get("momentum_buffer") for name, entry in self.network.named_parameters()}
+        momenta = {f"momentum.{name}": buffer.clone() for name, buffer in buffers.items() if buffer is not None}
+        return {**{name: value.clone() for name, value in self.network.weights().items()}, **momenta}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a `state`; without momenta the momentum starts afresh."""
+        self.network.take(state)
+        self.optimizer.state.clear()
+        for name, entry in self.network.named_parameters():
+            if (momentum := state.get(f"momentum.{name}")) is not None:
+                # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
+                self.optimizer.state[entry]["momentum_buffer"] = torch.empty_like(entry).copy_(momentum)
 
     def _tensors(self, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         images = images.to(self.engine.precision, memory_format=torch.channels_last)

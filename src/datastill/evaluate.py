@@ -16,7 +16,7 @@ from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
 from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError, unknown
-from datastill.networks import build
+from datastill.networks import ZOO, build
 from datastill.operations import forward_operations
 from datastill.predict import predictions
 from datastill.progress import Progress, progress
@@ -71,21 +71,68 @@ def evaluate(
     protocol = protocol or Protocol(network)
     distilled, data = resolve(distilled, data)
     examined = data.split(split)
-    sets = {"set": (distilled.images, distilled.labels)}
+    sets = {"set": distilled.expanded()}
+    trained_on = len(sets["set"][0])
     if "rendering" in compare:
-        sets["rendering"] = (distilled.rendered().images, distilled.labels)
+        sets["rendering"] = distilled.rendered().expanded()
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
-    engine = engine or Engine.choose(operations=operations(data, protocol, len(distilled)))
+    engine = engine or Engine.choose(operations=operations(data, protocol, trained_on))
     scorer = Scorer(data, examined, protocol, engine)
-    steps = scorer.steps(len(distilled)) * repeats * len(sets)
+    steps = sum(scorer.steps(len(images)) for images, _ in sets.values()) * repeats
     scores = {}
     with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
         for name, (images, labels) in sets.items():
             scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar)
     return Evaluation(
-        scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe()
-    )
+        scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
+        images=len(distilled), trained_on=trained_on,
+    )  # fmt: skip
+
+
+def evaluate_across(
+    distilled: DistilledSet | Path | str,
+    networks: Sequence[str] = ZOO,
+    *,
+    repeats: int = 5,
+    seed: int = 0,
+    split: str = "test",
+    data: DataSet | str | None = None,
+    compare: Sequence[str] = (),
+    protocol: Protocol | None = None,
+    engine: Engine | None = None,
+) -> dict[str, Evaluation]:
+    """Evaluate one set with several kinds of network (the paper's Tables 3 and 4).
+
+    Args:
+        distilled: As in `evaluate`.
+        networks: Names of `datastill.networks.NETWORKS`.
+        repeats: Networks of each kind.
+        seed: The same seed gives the same numbers, whichever other kinds are evaluated beside.
+        split: "test" to report, "validation" to choose.
+        data: As in `evaluate`.
+        compare: As in `evaluate`.
+        protocol: How to train; its network is replaced by each of `networks`.
+        engine: As in `evaluate`, chosen anew for every kind where it leaves a choice.
+
+    Returns:
+        An evaluation for every network, by its name, in the order given.
+
+    Raises:
+        UserError: If a name is unknown or given twice, or as in `evaluate`.
+    """
+    protocols = {name: replace(protocol or Protocol(), network=name) for name in networks}
+    if not protocols or len(protocols) < len(networks):
+        raise UserError(f"expected the names of different networks, got '{','.join(networks)}'")
+    distilled, data = resolve(distilled, data)
+    images = len(distilled) * distilled.origin.factor**2
+    found = {}
+    for name, chosen in protocols.items():
+        suited = engine.suited(operations(data, chosen, images)) if engine else None
+        found[name] = evaluate(
+            distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited
+        )
+    return found
 
 
 class Scorer:
@@ -220,6 +267,7 @@ __all__ = [
     "Scorer",
     "confusion_matrix",
     "evaluate",
+    "evaluate_across",
     "operations",
     "random_subset",
     "resolve",

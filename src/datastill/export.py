@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from datastill.artifact import DistilledSet
+from datastill.artifact import DistilledSet, expanded_set
 from datastill.errors import UserError, unknown
 from datastill.files import write_atomic
 
@@ -27,7 +27,8 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
         distilled: The set.
         target: A folder for "folder" and "parquet", a file for "dc"; must not exist yet.
         format: "folder" for torchvision's ImageFolder (``CLASS/0000.png``, 8 bits), "dc" for the float tensor file
-            ``{'data': [[images, labels]]}`` that the published DC and DM evaluators read, "parquet" for the Hugging Face hub.
+            ``{'data': [[images, labels]]}`` that the published DC and DM evaluators read, "parquet" for the Hugging Face hub. The first two
+            go to programs that know nothing of parts: there every part of a partitioned image is an image of its own, enlarged.
 
     Returns:
         What was written.
@@ -40,7 +41,7 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
         raise unknown("format", format, FORMATS)
     if target.exists():
         raise UserError(f"{target} exists already; choose another place or remove it first")
-    FORMATS[format](distilled, target)
+    FORMATS[format](distilled if format == "parquet" else expanded_set(distilled), target)
     return target
 
 
@@ -111,6 +112,10 @@ def write_card(distilled: DistilledSet, target: Path) -> None:
     origin = distilled.origin
     height, width = distilled.images.shape[2:]
     name = public_name(origin.data)
+    parts = f"""
+Every image is a grid of {origin.factor}x{origin.factor} parts, and networks are trained on the parts, each enlarged to the whole size:
+`distilled.expanded()` gives those {len(distilled) * origin.factor**2} images and their labels.
+""" if origin.factor > 1 else ""  # fmt: skip
     card = f"""---
 configs:
 - config_name: default
@@ -138,7 +143,7 @@ tags:
 `images.safetensors` is the truth: float images, normalised by (pixel - mean) / std with mean {_numbers(origin.mean)} and
 std {_numbers(origin.std)}, and labels. `data/` holds an 8-bit rendering, clipped to what a file can hold,
 which `datasets.load_dataset` reads.
-
+{parts}
 ```python
 from datastill import DistilledSet
 distilled = DistilledSet.load("{target.parent.name}")  # distilled.images, distilled.labels

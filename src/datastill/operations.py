@@ -11,9 +11,8 @@ from datastill.networks.layers import Convolution
 
 def forward_operations(network: Network) -> float:
     """Floating-point operations of one image through a network, a multiplication and an addition counted as two."""
-    device = next(network.parameters()).device
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, network.channels, *network.size, device=device))
+    with FlopCounterMode(display=False) as counter:
+        _one_image(network)
     return float(counter.get_total_flops())
 
 
@@ -25,9 +24,16 @@ def widest_map(network: Network) -> int:
         for module in network.modules()
         if isinstance(module, Convolution)
     ]
-    parameter = next(network.parameters())
-    with torch.no_grad():
-        network(torch.zeros(1, network.channels, *network.size, device=parameter.device))
+    _one_image(network)
     for hook in hooks:
         hook.remove()
     return max(sizes)
+
+
+def _one_image(network: Network) -> None:
+    """Send one image through a network and leave it as it is, the running statistics of a batch norm included."""
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, network.channels, *network.size, device=next(network.parameters()).device))
+    network.train(training)

@@ -76,6 +76,8 @@ class Evaluation:
         class_names: One per class.
         fingerprint: Of the training split that the set was distilled from.
         engine: What the networks were trained on, and in which precision.
+        images: Images that are stored.
+        trained_on: Images that the networks were trained on, the parts of stored images counted; 0 where nobody recorded it.
     """
 
     score: Score
@@ -87,6 +89,8 @@ class Evaluation:
     class_names: tuple[str, ...]
     fingerprint: str = ""
     engine: dict[str, str | bool | int | None] = field(default_factory=dict)
+    images: int = 0
+    trained_on: int = 0
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -98,6 +102,8 @@ class Evaluation:
             "seed": self.seed,
             "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
             "class_names": list(self.class_names),
+            "images": self.images,
+            "trained_on": self.trained_on,
             **self.score.describe(),
             "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
         }

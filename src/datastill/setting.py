@@ -14,12 +14,14 @@ class Setting:
         classes: Number of classes.
         ipc: Synthetic images per class.
         preset: A name of `PRESETS`.
+        method: The base method that terms are added to.
     """
 
     data: str
     classes: int
     ipc: int
     preset: str = "paper"
+    method: str = "dm"
 
 
 PRESETS: dict[str, str] = {

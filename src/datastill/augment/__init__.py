@@ -1,7 +1,8 @@
-"""Augmentation of real and synthetic images."""
+"""Augmentation: differentiable siamese augmentation, and partition and expand."""
 
 from __future__ import annotations
 
 from datastill.augment.dsa import DSA, FAMILIES, Draw, families
+from datastill.augment.partition import LEAST_SIDE, check_factor, expand, pack
 
-__all__ = ["DSA", "FAMILIES", "Draw", "families"]
+__all__ = ["DSA", "FAMILIES", "LEAST_SIDE", "Draw", "check_factor", "expand", "families", "pack"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,14 +23,22 @@ class Encoder(ABC):
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
         every: Its terms count at every so many iterations only, with so many times their weight: the same pull at a share of the cost.
+        most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. Terms that add up over images
+            weigh so many times more as images are left out.
+        trains: Whether its networks are trained and know their accuracy.
     """
+
+    trains: ClassVar[bool] = False
 
     network: str = "convnet"
     every: int = field(default=1, kw_only=True)
+    most: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UserError(f"an encoder's every must be at least 1 (1 reads it at every iteration), got {self.every}")
+        if self.most < 0:
+            raise UserError(f"an encoder's most must be at least 1, or 0 for all synthetic images of a class, got {self.most}")
 
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
@@ -41,6 +50,10 @@ class Encoder(ABC):
             seed: The run's seed.
             fields: The fields of `Features` that the terms read.
         """
+
+    def operations(self, data: DataSet) -> float:
+        """Floating-point operations it takes at every iteration besides the features, roughly."""
+        return 0.0
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of its networks took, as their files say; 0 without any."""
@@ -55,7 +68,12 @@ class Session(ABC):
         data: What is distilled.
         engine: How to run.
         fields: The fields of `Features` to compute.
+
+    Attributes:
+        accuracy: Share in [0, 1] of training images that the network in place classifies right; 0 where nobody measured it.
     """
+
+    accuracy: float = 0.0
 
     def __init__(self, network: str, data: DataSet, engine: Engine, fields: Sequence[str]) -> None:
         self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
@@ -65,17 +83,32 @@ class Session(ABC):
 
     @abstractmethod
     def begin(self, iteration: int) -> None:
-        """Put the weights of an iteration in place; a function of the iteration and the seed, not of what ran before."""
+        """Put the weights of an iteration in place; a function of the iteration, the seed and the `state`, not of what ran before."""
+
+    def advance(self, iteration: int, synthetic: Tensor) -> None:
+        """Do what the encoder does after an iteration, such as training its networks; nothing by default.
+
+        Args:
+            iteration: The one that was just finished.
+            synthetic: The images after it, expanded and not augmented, ``class image channel height width``.
+        """
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next iteration depends on besides its number and the seed; nothing by default."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over a `state`."""
 
     def checksums(self) -> dict[str, str]:
         """Checksums of weights that were read from files, by name; none for weights drawn from the seed."""
         return {}
 
-    def real(self, images: Tensor) -> Features:
-        """Features of ``class image channel height width``, without gradients, stacked by class."""
+    def real(self, images: Tensor, labels: Tensor) -> Features:
+        """Features of ``class image channel height width``, without gradients, stacked by class; `labels` say which classes."""
         with torch.no_grad():
-            return self._real(images.flatten(0, 1)).stack(len(images))
+            return self._real(images.flatten(0, 1), group=images.shape[1]).stack(labels, accuracy=self.accuracy)
 
-    def synthetic(self, images: Tensor) -> Features:
-        """Features of ``class image channel height width``, with gradients to the images, stacked by class."""
-        return self._synthetic(images.flatten(0, 1)).stack(len(images))
+    def synthetic(self, images: Tensor, labels: Tensor) -> Features:
+        """Features of ``class image channel height width``, with gradients to the images, stacked by class; `labels` say which classes."""
+        return self._synthetic(images.flatten(0, 1), group=images.shape[1]).stack(labels, accuracy=self.accuracy)

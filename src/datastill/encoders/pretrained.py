@@ -33,6 +33,8 @@ class PretrainedPool(Encoder):
         IID, CVPR 2024, section 3.2: Eq. 3 is computed in a pretrained ResNet18.
     """
 
+    trains = True
+
     network: str = "resnet18"
     count: int = 1
     recipe: TrainingRecipe = field(default_factory=lambda: RECIPES["fast"])
@@ -59,8 +61,10 @@ class PoolSession(Session):
         self, network: str, data: DataSet, engine: Engine, fields: Sequence[str], seed: int, pool: Sequence[PretrainedNetwork]
     ) -> None:
         super().__init__(network, data, engine, fields)
+        self.network.eval()
         self.seed, self.current = seed, -1
         self.weights = [load_tensors(member.path)[0] for member in pool]
+        self.accuracies = [member.accuracy / 100 for member in pool]
         log.warning("encoder: %s pretrained, %s on held-out images", network, ", ".join(f"{member.accuracy:.1f}%" for member in pool))
 
     def checksums(self) -> dict[str, str]:
@@ -73,4 +77,5 @@ class PoolSession(Session):
         if chosen == self.current:
             return
         self.network.take(self.weights[chosen])
+        self.accuracy = self.accuracies[chosen]
         self.current = chosen

@@ -132,7 +132,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
         nesterov=recipe.momentum > 0,
     )
     partial = folder / f"{index}.partial.safetensors"
-    first, curve = _restore(partial, network, trainer)
+    first, curve = _restore(partial, trainer)
     size = batch_size(data, recipe)
     batches = max(1, len(data.train) // size)
     halved = half_size_epochs(data, network, recipe)
@@ -153,7 +153,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
             seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
             curve.append((round(seconds, 3), round(100 * correct / seen, 2)))
             if epoch + 1 < recipe.epochs:
-                save_tensors(partial, _state(network, trainer), {"curve": json.dumps(curve), "engine": json.dumps(engine.describe())})
+                save_tensors(partial, trainer.state(), {"curve": json.dumps(curve), "engine": json.dumps(engine.describe())})
     held_out = data.validation if len(data.validation) else data.train
     reached = accuracy(network, held_out, data, engine)
     log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(curve[-1][0]))
@@ -168,7 +168,7 @@ def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engi
         "seed": str(index),
         "engine": json.dumps(engine.describe()),
     }
-    save_tensors(folder / f"{index}.safetensors", dict(network.named_parameters()), metadata)
+    save_tensors(folder / f"{index}.safetensors", network.weights(), metadata)
     partial.unlink(missing_ok=True)
 
 
@@ -179,13 +179,7 @@ def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step:
     return images, data.train.labels[rows]
 
 
-def _state(network: Network, trainer: Trainer) -> dict[str, Tensor]:
-    buffers = {name: trainer.optimizer.state[parameter].get("momentum_buffer") for name, parameter in network.named_parameters()}
-    momentum = {f"momentum.{name}": buffer for name, buffer in buffers.items() if buffer is not None}
-    return {**dict(network.named_parameters()), **momentum}
-
-
-def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, list[tuple[float, float]]]:
+def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[tuple[float, float]]]:
     if not partial.exists():
         return 0, []
     try:
@@ -196,11 +190,6 @@ def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, li
     if "curve" not in metadata or metadata.get("engine") != json.dumps(trainer.engine.describe()):
         log.warning("%s was begun in another way (precision, compilation); that network begins again", partial)
         return 0, []
-    network.take(tensors)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if (momentum := tensors.get(f"momentum.{name}")) is not None:
-                # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
-                trainer.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+    trainer.restore(tensors)
     curve = [(seconds, accuracy) for seconds, accuracy in json.loads(metadata["curve"])]
     return len(curve), curve

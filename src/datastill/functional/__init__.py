@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datastill.functional.attention import attention_matching, spatial_attention
 from datastill.functional.centralization import hinge_centralization, squared_centralization, squared_spread
 from datastill.functional.covariances import covariance_matching, local_covariance
+from datastill.functional.discrimination import centre_discrimination
+from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import mean_matching
 
 __all__ = [
+    "attention_matching",
+    "centre_discrimination",
     "covariance_matching",
     "hinge_centralization",
+    "kernel_matching",
     "local_covariance",
     "mean_matching",
+    "spatial_attention",
     "squared_centralization",
+    "squared_distances",
     "squared_spread",
 ]

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, Draw, families
+from datastill.augment import DSA, Draw, check_factor, expand, families, pack
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
-from datastill.engine import Engine
+from datastill.engine import Engine, even_micro_batch
 from datastill.errors import UserError
 from datastill.methods.method import Method, Stepper
+from datastill.methods.pixels import PixelSGD
 from datastill.networks import FIELDS, Features, build
 from datastill.operations import forward_operations
 from datastill.terms import Term
@@ -45,6 +46,11 @@ class DistributionMatching(Method):
         augment: Whether DSA is applied, one draw a class for real and synthetic images.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps go on
             from the pixels themselves. 0 gives the last pixels, as the papers do.
+        factor: Parts per side of a stored image that stand for images of their own (see `datastill.augment.expand`); 1 for none.
+        views: How many times, augmented by a draw of their own each, every synthetic image stands in its class's sample; real images are
+            shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
+        by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
+        halve_at: Iterations from which on the learning rate is half of what it was before.
     """
 
     terms: tuple[Term, ...] = ()
@@ -55,6 +61,10 @@ class DistributionMatching(Method):
     initialisation: str = "real"
     augment: bool = True
     averaging: float = 0.0
+    factor: int = 1
+    views: int = 1
+    by_class: bool = False
+    halve_at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
@@ -64,6 +74,8 @@ class DistributionMatching(Method):
                 f"{self.name} needs a real batch of at least 1, a learning rate above 0 and a momentum in [0, 1), "
                 f"got {self.real_batch}, {self.learning_rate} and {self.momentum}"
             )
+        if self.factor < 1 or self.views < 1:
+            raise UserError(f"{self.name} needs a factor and a number of views of at least 1, got {self.factor} and {self.views}")
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         for term in self.terms:
@@ -74,6 +86,11 @@ class DistributionMatching(Method):
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
+            if term.trusts and not self.encoders[term.encoder].trains:
+                raise UserError(
+                    f"the term '{term.name}' goes by what a network takes images for, but those of {self.name} are never trained: "
+                    f"leave out +{term.name}, or add it to a method that trains its networks, such as idm"
+                )
             if term.name in RESERVED:
                 raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
         names = [term.name for term in self.terms]
@@ -86,11 +103,17 @@ class DistributionMatching(Method):
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
+        check_factor(self.factor, *data.size)
         for term in self.terms:
-            if ipc < term.least_images:
+            if self.sample(ipc) < term.least_images:
                 raise UserError(
-                    f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: "
-                    f"use --ipc {term.least_images} or more, or leave out +{term.name}"
+                    f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use --ipc "
+                    f"{term.least_images} or more, several views of each image (--set views=4), or leave out +{term.name}"
+                )
+            if 0 < self.encoders[term.encoder].most < term.least_images:
+                raise UserError(
+                    f"the term '{term.name}' needs at least {term.least_images} images per class, but its encoder reads "
+                    f"{self.encoders[term.encoder].most}: use --set {term.encoder}.most={term.least_images} or more, or 0 for all"
                 )
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
             raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
@@ -101,11 +124,15 @@ class DistributionMatching(Method):
                     f"the term '{term.name}' needs at least {term.least_images} real images per class and step, but the real batch is "
                     f"{self.real_batch} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
                 )
-        if self.initialisation == "real" and smallest < ipc:
-            name = data.class_names[data.train.counts.index(smallest)]
-            raise UserError(
-                f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: use --ipc {smallest} or less, or --init noise"
-            )
+        if self.initialisation == "real" and smallest < ipc * self.factor**2:
+            name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
+            each = f" times {parts} parts" if parts > 1 else ""
+            fitting = f"use --ipc {smallest // parts} or less, or --init noise" if smallest >= parts else "use --init noise"
+            raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}")
+
+    def sample(self, ipc: int) -> int:
+        """Synthetic images of a class that terms see: its images, by their parts and views."""
+        return ipc * self.factor**2 * self.views
 
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
         """Open the encoders and initialise the pixels (see `Method.open`)."""
@@ -116,10 +143,11 @@ class DistributionMatching(Method):
         total = 0.0
         for name, encoder in self.encoders.items():
             terms = [term for term in self.terms if term.encoder == name]
-            images = data.classes * (2 * ipc * bool(terms) + self.real_batch * any(term.compares for term in terms))
+            sample = min(self.sample(ipc), encoder.most or self.sample(ipc))
+            images = data.classes * (2 * sample * bool(terms) + self.real_batch * any(term.compares for term in terms))
             if images:
                 network = build(encoder.network, channels=data.channels, classes=data.classes, size=data.size)
-                total += images * forward_operations(network) / encoder.every
+                total += images * forward_operations(network) / encoder.every + encoder.operations(data)
         return total
 
     def pretraining_seconds(self, data: DataSet) -> float:
@@ -145,6 +173,10 @@ class DistributionMatching(Method):
             "initialisation": self.initialisation,
             "augment": self.augment,
             "averaging": self.averaging,
+            "factor": self.factor,
+            "views": self.views,
+            "by_class": self.by_class,
+            "halve_at": list(self.halve_at),
         }
 
 
@@ -157,19 +189,29 @@ class MatchingStepper(Stepper):
         self.terms = {name: terms for name, terms in self.terms.items() if terms}
         self.encoders = {name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()}
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
-        self.real_batch = min(method.real_batch, max(data.train.counts))
-        self.pixels = _initial(method.initialisation, data, ipc, seed).to(engine.device).requires_grad_()
+        self.factor, views = method.factor, method.views
+        self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
+        self.pixels = _initial(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
         self.ahead: dict[tuple[int, int], Tensor] = {}
         self.average = self.pixels.detach().clone()
-        self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
+        self.optimizer = PixelSGD(
+            self.pixels,
+            learning_rate=method.learning_rate,
+            momentum=method.momentum,
+            by_class=method.by_class,
+            halve_at=method.halve_at,
+        )
         bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
-        self.chunks = torch.split(torch.arange(data.classes), max(1, min(CHUNK // ipc, CHUNK_BYTES // bytes_of_class)))
+        together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // bytes_of_class))
+        if any(term.couples for term in method.terms):
+            together = data.classes
+        self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
 
     def step(self, iteration: int) -> dict[str, float]:
         """Draw, encode, add the terms, step."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.before(iteration)
         due = {name: terms for name, terms in self.terms.items() if iteration % self.method.encoders[name].every == 0}
-        weights = {term.name: term.weight * self.method.encoders[name].every for name, terms in due.items() for term in terms}
+        weights = {term.name: self._weight(term, self.method.encoders[name]) for name, terms in due.items() for term in terms}
         for name in due:
             self.encoders[name].begin(iteration)
         sums = {name: torch.zeros((), device=self.engine.device) for name in weights}
@@ -179,7 +221,7 @@ class MatchingStepper(Stepper):
                 loss = loss + weights[term.name] * value
                 sums[term.name] += value.detach()
             torch.autograd.backward(loss)
-        self.optimizer.step()
+        self.optimizer.step(iteration)
         if self.method.averaging:
             # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
             self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
@@ -192,6 +234,8 @@ class MatchingStepper(Stepper):
             raise UserError(
                 f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
             )
+        for name in self.encoders:
+            self.encoders[name].advance(iteration, self._expanded(slice(None)).detach())
         return {"loss": total, **values}
 
     def images(self) -> Tensor:
@@ -199,12 +243,12 @@ class MatchingStepper(Stepper):
         return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
 
     def state(self) -> dict[str, Tensor]:
-        """The pixels, their momentum and their average (see `Stepper.state`)."""
-        momentum = self.optimizer.state[self.pixels].get("momentum_buffer")
+        """The pixels, their momentum and their average, and what the encoders keep (see `Stepper.state`)."""
         return {
             "pixels": self.pixels.detach(),
-            **({} if momentum is None else {"momentum": momentum}),
+            "momentum": self.optimizer.velocity,
             **({"average": self.average} if self.method.averaging else {}),
+            **{f"{name}/{key}": value for name, encoder in self.encoders.items() for key, value in encoder.state().items()},
         }
 
     def encoders_used(self) -> dict[str, str]:
@@ -212,31 +256,62 @@ class MatchingStepper(Stepper):
         return {f"{name} {key}": value for name, encoder in self.encoders.items() for key, value in encoder.checksums().items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take over pixels, momentum and average (see `Stepper.restore`)."""
+        """Take over pixels, momentum, average and what the encoders kept (see `Stepper.restore`)."""
         with torch.no_grad():
             self.pixels.copy_(state["pixels"])
             self.average.copy_(state.get("average", state["pixels"]))
-        if "momentum" in state:
-            self.optimizer.state[self.pixels]["momentum_buffer"] = state["momentum"].to(self.pixels)
+            self.optimizer.velocity.copy_(state["momentum"])
+        for name, encoder in self.encoders.items():
+            of_encoder = {key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")}
+            if of_encoder:
+                encoder.restore(of_encoder)
+
+    def _weight(self, term: Term, encoder: Encoder) -> float:
+        """A term's factor at an iteration that reads its encoder: what is read more rarely or in part weighs more."""
+        images = self.method.sample(self.pixels.shape[1])
+        left_out = images / encoder.most if term.adds and 0 < encoder.most < images else 1.0
+        return term.weight * encoder.every * left_out
+
+    def _expanded(self, classes: slice) -> Tensor:
+        """The synthetic images of some classes, their parts enlarged."""
+        chosen = self.pixels[classes]
+        return torch.unflatten(expand(chosen.flatten(0, 1), self.factor), 0, (len(chosen), -1))
+
+    def _augmented(self, images: Tensor, draw: Draw) -> Tensor:
+        """Augment ``class image ...``; with several views the images of a class are shared out among as many draws."""
+        views = self.method.views
+        shared = torch.unflatten(images.flatten(0, 1), 0, (len(images) * views, -1))
+        return torch.unflatten(self.augmentation(shared, draw).flatten(0, 1), 0, (len(images), -1))
 
     def _terms(self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]]) -> list[tuple[Term, Tensor]]:
-        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation") for label in classes])
-        synthetic = self.augmentation(self.pixels[classes[0] : classes[-1] + 1], draw)
+        names = [("augmentation",), *(("augmentation", view) for view in range(1, self.method.views))]
+        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, *name) for label in classes for name in names])
+        synthetic = self._augmented(self._expanded(slice(classes[0], classes[-1] + 1)).repeat(1, self.method.views, 1, 1, 1), draw)
+        labels = torch.tensor(classes)
         real: Tensor | None = None
         values = []
         for name, terms in due.items():
             of_real = _NOTHING
             if any(term.compares for term in terms):
                 real = self._real(iteration, classes, draw) if real is None else real
-                of_real = self.encoders[name].real(real)
-            of_synthetic = self.encoders[name].synthetic(synthetic)
+                of_real = self.encoders[name].real(real, labels)
+            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels)
             values += [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
         return values
+
+    def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:
+        """As many images of every class as an encoder reads, drawn anew every iteration."""
+        most = self.method.encoders[name].most
+        if not 0 < most < synthetic.shape[1]:
+            return synthetic
+        generators = [random.generator(self.seed, iteration, label, name, "some of the images") for label in classes]
+        rows = torch.stack([torch.randperm(synthetic.shape[1], generator=generator)[:most] for generator in generators])
+        return synthetic[torch.arange(len(classes))[:, None], rows]
 
     def _real(self, iteration: int, classes: Sequence[int], draw: Draw) -> Tensor:
         pixels = self.ahead.pop((iteration, classes[0]), None)
         pixels = self._gathered(iteration, classes) if pixels is None else pixels
-        return self.augmentation(torch.unflatten(self.data.normalise(pixels), 0, (len(classes), -1)), draw)
+        return self._augmented(torch.unflatten(self.data.normalise(pixels), 0, (len(classes), -1)), draw)
 
     def _gathered(self, iteration: int, classes: Sequence[int]) -> Tensor:
         """The real images of a step, uint8, on the device: one gather, and a quarter of the bytes that floats would take to get there."""
@@ -256,12 +331,12 @@ def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
     return tuple(name for name in FIELDS if any(name in term.reads for term in terms))
 
 
-def _initial(initialisation: str, data: DataSet, ipc: int, seed: int) -> Tensor:
+def _initial(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:
     generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
     if initialisation == "noise":
         return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
-    rows = [data.train.draw(label, ipc, generator) for label, generator in enumerate(generators)]
-    return torch.unflatten(data.normalise(data.train.gather(torch.cat(rows))), 0, (data.classes, ipc))
+    rows = [data.train.draw(label, ipc * factor**2, generator) for label, generator in enumerate(generators)]
+    return torch.unflatten(pack(data.normalise(data.train.gather(torch.cat(rows))), factor), 0, (data.classes, ipc))
 
 
 def _scalar(term: Term, value: Tensor) -> Tensor:

@@ -8,12 +8,18 @@ from typing import Any
 
 from datastill.encoders import PretrainedPool, recipe
 from datastill.errors import UserError, unknown
+from datastill.methods.cafe import cafe
+from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.distribution_matching import DistributionMatching
 from datastill.methods.dm import dm
+from datastill.methods.idm import idm
+from datastill.methods.m3d import m3d
 from datastill.setting import PRESETS, Setting
 from datastill.terms import BUNDLES, TERMS
 
-METHODS: dict[str, Callable[[Setting], DistributionMatching]] = {function.__name__: function for function in (dm,)}
+METHODS: dict[str, Callable[[Setting], DistributionMatching]] = {
+    function.__name__.replace("_", "-"): function for function in (dm, idm, datadam, datadam_bn, cafe, m3d)
+}
 """Every base method by name."""
 
 
@@ -45,7 +51,7 @@ def method(
         raise unknown("method", base, METHODS, hint="A method is METHOD[+TERM...], for example dm+iid.")
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
-    setting = Setting(data, classes, ipc, preset)
+    setting = Setting(data, classes, ipc, preset, base)
     composed = METHODS[base](setting)
     for short in extra:
         for term in BUNDLES.get(short, (short,)):

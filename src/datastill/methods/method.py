@@ -44,7 +44,13 @@ class Method(ABC):
 
 
 class Stepper(ABC):
-    """A method during a run. Iterations are numbered from 0."""
+    """A method during a run. Iterations are numbered from 0.
+
+    Attributes:
+        factor: Parts per side of an image that stand for images of their own; 1 for none.
+    """
+
+    factor: int = 1
 
     @abstractmethod
     def step(self, iteration: int) -> dict[str, float]:

@@ -1,16 +1,16 @@
-"""ConvNet, AlexNet, VGG11 and ResNet18 of the condensation papers, each returning `Features`."""
+"""ConvNet (also with batch norm), AlexNet, VGG11 and ResNet18 of the condensation papers, each returning `Features`."""
 
 from __future__ import annotations
 
 from datastill.errors import unknown
 from datastill.networks.alexnet import AlexNet
-from datastill.networks.convnet import ConvNet
+from datastill.networks.convnet import ConvNet, ConvNetBN
 from datastill.networks.features import FIELDS, Features, concatenate
 from datastill.networks.network import Network, Size
 from datastill.networks.resnet18 import ResNet18
 from datastill.networks.vgg11 import VGG11
 
-NETWORKS: dict[str, type[Network]] = {network.name: network for network in (ConvNet, AlexNet, VGG11, ResNet18)}
+NETWORKS: dict[str, type[Network]] = {network.name: network for network in (ConvNet, AlexNet, VGG11, ResNet18, ConvNetBN)}
 """Every network by its name on the command line."""
 
 
@@ -31,4 +31,21 @@ def build(name: str, *, channels: int, classes: int, size: Size) -> Network:
     return NETWORKS[name](channels, classes, size)
 
 
-__all__ = ["FIELDS", "NETWORKS", "VGG11", "AlexNet", "ConvNet", "Features", "Network", "ResNet18", "Size", "build", "concatenate"]
+ZOO: tuple[str, ...] = ("convnet", "alexnet", "vgg11", "resnet18")
+"""The four networks of the papers' cross-architecture tables."""
+
+__all__ = [
+    "FIELDS",
+    "NETWORKS",
+    "VGG11",
+    "ZOO",
+    "AlexNet",
+    "ConvNet",
+    "ConvNetBN",
+    "Features",
+    "Network",
+    "ResNet18",
+    "Size",
+    "build",
+    "concatenate",
+]

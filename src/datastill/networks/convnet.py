@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datastill.networks.features import Features
-from datastill.networks.layers import Classifier, Convolution, InstanceNorm, average_pool
+from datastill.networks.layers import BatchNorm, Classifier, Convolution, InstanceNorm, average_pool
 from datastill.networks.network import Network, Size
 
 
@@ -28,6 +29,7 @@ class ConvNet(Network):
 
     name = "convnet"
     summary = "3 blocks of width 128 with instance norm (4 at 64x64); the default everywhere"
+    norm: ClassVar[type[nn.Module]] = InstanceNorm
 
     def __init__(self, channels: int, classes: int, size: Size, *, width: int = 128, depth: int | None = None) -> None:
         super().__init__(channels, classes, size)
@@ -35,7 +37,7 @@ class ConvNet(Network):
         self.multiple = 2**self.depth
         inputs = [channels] + [width] * (self.depth - 1)
         self.convolutions = nn.ModuleList(Convolution(count, width, 3, padding=1) for count in inputs)
-        self.norms = nn.ModuleList(InstanceNorm(width) for _ in inputs)
+        self.norms = nn.ModuleList(self.norm(width) for _ in inputs)
         height, breadth = (side // self.multiple for side in self.padded())
         self.classifier = Classifier(width * height * breadth, classes)
 
@@ -48,3 +50,18 @@ class ConvNet(Network):
             map = average_pool(blocks[-1])
         embedding = map.flatten(1)
         return Features(blocks=tuple(blocks), map=map, embedding=embedding, logits=self.classifier(embedding))
+
+
+class ConvNetBN(ConvNet):
+    """ConvNet with batch norm in place of instance norm.
+
+    What an image becomes depends on the images beside it: as an encoder it sees the images of one class at a time.
+
+    Reference:
+        The network of DataDAM's published numbers (Sajedi et al., ICCV 2023, arXiv:2310.00093).
+    """
+
+    name = "convnet-bn"
+    summary = "convnet with batch norm, which the published numbers of DataDAM need"
+    norm = BatchNorm
+    batchwise = True

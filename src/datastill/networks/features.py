@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ class Features:
         embedding: What the classifier reads, ``image feature``.
         logits: ``image class``.
 
+        labels: Which class every row of a stacked batch is of, int64 ``class``; empty before stacking.
+        accuracy: Share in [0, 1] of training images that the network classifies right, where the encoder knows it; 0 where it does not.
+
     In a stacked batch (`stack`) every tensor has a leading class axis: ``class image ...``.
     """
 
@@ -28,28 +31,39 @@ class Features:
     map: Tensor
     embedding: Tensor
     logits: Tensor
+    labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    accuracy: float = 0.0
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Features:
-        """Apply a function to every tensor that is present."""
-        keep = {name: function(value) if value.numel() else value for name, value in self._tensors().items()}
-        return Features(blocks=tuple(function(block) for block in self.blocks), **keep)
+        """Apply a function to every feature that is present."""
+        map, embedding, logits = (function(value) if value.numel() else value for value in (self.map, self.embedding, self.logits))
+        blocks = tuple(function(block) for block in self.blocks)
+        return replace(self, blocks=blocks, map=map, embedding=embedding, logits=logits)
 
-    def stack(self, classes: int) -> Features:
-        """Split the image axis of a class-contiguous batch into ``class image``."""
-        return self.apply(lambda value: torch.unflatten(value, 0, (classes, -1)))
+    def stack(self, labels: Tensor, *, accuracy: float = 0.0) -> Features:
+        """Split the image axis of a class-contiguous batch into ``class image``.
+
+        Args:
+            labels: Which class every row is of, int64 ``class``.
+            accuracy: Of the network, in [0, 1].
+        """
+        stacked = self.apply(lambda value: torch.unflatten(value, 0, (len(labels), -1)))
+        return replace(stacked, labels=labels, accuracy=accuracy)
 
     def only(self, names: Sequence[str]) -> Features:
         """Keep the named fields and empty the others."""
         empty = self.logits.new_empty(0)
-        keep = {name: value if name in names else empty for name, value in self._tensors().items()}
-        return Features(blocks=self.blocks if "blocks" in names else (), **keep)
+        return replace(
+            self,
+            blocks=self.blocks if "blocks" in names else (),
+            map=self.map if "map" in names else empty,
+            embedding=self.embedding if "embedding" in names else empty,
+            logits=self.logits if "logits" in names else empty,
+        )
 
     def float(self) -> Features:
         """Convert every tensor to 32 bits."""
         return self.apply(lambda value: value.float())
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {"map": self.map, "embedding": self.embedding, "logits": self.logits}
 
 
 def concatenate(parts: Sequence[Features]) -> Features:
@@ -68,5 +82,5 @@ def concatenate(parts: Sequence[Features]) -> Features:
     )
 
 
-FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Features))
+FIELDS: tuple[str, ...] = ("blocks", "map", "embedding", "logits")
 """The names a term may read."""

@@ -45,6 +45,44 @@ class InstanceNorm(nn.Module):
         return (wide * scale + (self.bias[:, None, None] - mean * scale)).to(input.dtype)
 
 
+class BatchNorm(nn.Module):
+    """Batch normalisation with a scale and a shift per channel, statistics in 32 bits.
+
+    In training it normalises by the batch and, where the weights are trained, keeps a running mean and variance, which it normalises by
+    in evaluation. A frozen network keeps none.
+
+    Args:
+        channels: Of its input.
+        epsilon: Added to the variance.
+        momentum: Share of a batch in the running statistics.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+
+    def __init__(self, channels: int, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_variance", torch.ones(channels))
+        self.epsilon, self.momentum = epsilon, momentum
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise every channel over the batch, or by the running statistics."""
+        wide = input.float()
+        mean, variance = self.running_mean, self.running_variance
+        if self.training:
+            variance, mean = torch.var_mean(wide, (0, 2, 3), correction=0)
+            if self.weight.requires_grad:
+                count = wide.numel() // wide.shape[1]
+                with torch.no_grad():
+                    self.running_mean.lerp_(mean.detach(), self.momentum)
+                    self.running_variance.lerp_(variance.detach() * (count / max(1, count - 1)), self.momentum)
+        scale = torch.rsqrt(variance + self.epsilon) * self.weight
+        return (wide * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(input.dtype)
+
+
 def average_pool(map: Tensor) -> Tensor:
     """Average over 2x2 cells; an odd last row or column is left out, as `torch.nn.functional.avg_pool2d` does.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datastill.errors import UserError
 from datastill.networks.features import Features
-from datastill.networks.layers import Convolution, InstanceNorm
+from datastill.networks.layers import BatchNorm, Convolution, InstanceNorm
 
 Size = tuple[int, int]
 
@@ -28,12 +28,14 @@ class Network(nn.Module, ABC):
         summary: One line for `datastill list networks`.
         multiple: The sides of an input are padded to a multiple of this.
         resizable: Whether it takes images of another size than it was built for.
+        batchwise: Whether what an image becomes depends on the images beside it, as with batch norm; such a batch is never cut.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     multiple: int = 8
     resizable: ClassVar[bool] = False
+    batchwise: ClassVar[bool] = False
 
     def __init__(self, channels: int, classes: int, size: Size) -> None:
         super().__init__()
@@ -70,19 +72,26 @@ class Network(nn.Module, ABC):
                     if parameter is not None:
                         drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
                         parameter.copy_(drawn)
-            elif isinstance(module, InstanceNorm):
+            elif isinstance(module, InstanceNorm | BatchNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+                if isinstance(module, BatchNorm):
+                    nn.init.zeros_(module.running_mean)
+                    nn.init.ones_(module.running_variance)
 
     @torch.no_grad()
     def take(self, weights: Mapping[str, Tensor]) -> None:
         """Copy weights by name, in place and in the precision they are kept in here.
 
         Args:
-            weights: One tensor for every parameter, as in `named_parameters`; others are passed over.
+            weights: One tensor for every entry of `weights`; others are passed over.
         """
-        for name, parameter in self.named_parameters():
-            parameter.copy_(weights[name])
+        for name, entry in self.weights().items():
+            entry.copy_(weights[name])
+
+    def weights(self) -> dict[str, Tensor]:
+        """Everything that makes the trained network, by name: parameters, and the running statistics of a batch norm; not copies."""
+        return {**{name: parameter.detach() for name, parameter in self.named_parameters()}, **dict(self.named_buffers())}
 
     def freeze(self, precision: torch.dtype) -> None:
         """Keep the convolutions' weights in the precision they compute in and take no gradients; norms and classifier stay in 32 bits."""

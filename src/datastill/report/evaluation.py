@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from rich import box
 from rich.console import Console
@@ -23,6 +24,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     names = [Text(printable(name)) for name in evaluation.class_names]  # as text, since names may hold what is markup to rich
     count = len(evaluation.score.accuracies)
     title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs"
+    if evaluation.trained_on > evaluation.images:
+        title += f", {evaluation.images} images in {evaluation.trained_on} parts"
     table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
     table.add_row("the distilled set", *_cells(evaluation.score))
     for name, score in evaluation.comparisons.items():
@@ -38,6 +41,20 @@ def print_evaluation(evaluation: Evaluation) -> None:
         share = 100 * row / row.sum().clamp(min=1)
         confusion.add_row(label, *(f"{value:.0f}" if value >= 0.5 else "." for value in share.tolist()))
     console.print(confusion)
+
+
+def print_across(found: Mapping[str, Evaluation]) -> None:
+    """Print a row for every kind of network: the set's score, and those of what it is compared with."""
+    first = next(iter(found.values()))
+    count = len(first.score.accuracies)
+    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs"
+    table = Table("network", "accuracy %", "std", "95% interval", *first.comparisons, title=Text(printable(title)))
+    for name, evaluation in found.items():
+        compared = (f"{score.mean:.2f} +- {score.std:.2f}" for score in evaluation.comparisons.values())
+        table.add_row(name, *_cells(evaluation.score), *compared)
+    console = Console()
+    console.print(table)
+    console.print("per-class accuracy and confusion matrices: --json")
 
 
 def _cells(score: Score) -> tuple[str, str, str]:

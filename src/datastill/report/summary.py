@@ -45,12 +45,16 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
     mean, std = (torch.tensor(values)[:, None, None] for values in (origin.mean, origin.std))
     clipped = ((images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean()
+    parts = origin.factor**2
+    expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {parts * len(distilled)} images in training")]
     lines = [
         ("images", f"{len(distilled)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
         ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
         ("method", f"{origin.method}, {origin.iterations} iterations, seed {origin.seed}, datastill {origin.version}"),
         ("values", f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * clipped:.0f}% of them lie outside what 8 bits hold"),
     ]
+    if parts > 1:
+        lines[1:1] = expanded
     if len(counts) <= MOST_CLASSES:
         names = origin.class_names if even else [f"{name} ({count})" for name, count in zip(origin.class_names, counts, strict=True)]
         lines.append(("classes", ", ".join(names)))

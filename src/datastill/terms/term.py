@@ -16,8 +16,8 @@ from datastill.setting import Setting
 class Term(ABC):
     """A summand of a distribution-matching loss.
 
-    A subclass says what it reads in class attributes and computes in `__call__`; the loop does the rest. It must be a sum over classes:
-    the loop may hand it any part of the classes at a time.
+    A subclass says what it reads in class attributes and computes in `__call__`; the loop does the rest. It must be a sum over classes,
+    as the loop may hand it any part of the classes at a time, or say that it `couples` them.
 
     Attributes:
         name: Short name in a method's grammar, as in ``dm+cc``.
@@ -25,6 +25,9 @@ class Term(ABC):
         reads: The fields of `Features` it needs.
         encoder: Which of the method's encoders its features come from: "matching" or "pretrained".
         compares: Whether it reads real features; if not, none are computed for it.
+        couples: Whether it compares classes with each other, and so must see all of them at once.
+        adds: Whether it is a sum over the synthetic images of a class, and so grows with their number; otherwise it is a mean.
+        trusts: Whether it goes by what the network takes images for, which means nothing in a network that was never trained.
         least_images: Synthetic images per class it needs.
         weight: Its factor in the loss.
     """
@@ -34,6 +37,9 @@ class Term(ABC):
     reads: ClassVar[tuple[str, ...]]
     encoder: ClassVar[str] = "matching"
     compares: ClassVar[bool] = True
+    couples: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
+    trusts: ClassVar[bool] = False
     least_images: ClassVar[int] = 1
 
     weight: float = 1.0
@@ -44,7 +50,7 @@ class Term(ABC):
 
         Args:
             real: Features of real images stacked by class, without gradients; empty where `compares` is false.
-            synthetic: Features of synthetic images stacked by class, their number per class may differ.
+            synthetic: Features of synthetic images stacked by class, their number per class may differ. Its `labels` say which classes.
         """
 
     @classmethod

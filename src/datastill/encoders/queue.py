@@ -1,0 +1,133 @@
+"""A queue of networks that are trained on the real images beside the distilling, as IDM matches distributions with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.data import DataSet
+from datastill.encoders.encoder import Encoder, Session
+from datastill.engine import Engine, Trainer
+from datastill.errors import UserError
+from datastill.networks import build
+from datastill.operations import forward_operations
+
+ACCURACY = "accuracy"
+
+
+@dataclass(frozen=True)
+class NetworkQueue(Encoder):
+    """Draws one network of a queue every iteration, and trains some of the queue after it.
+
+    Args:
+        network: A name of `datastill.networks.NETWORKS`.
+        first: Fresh networks that the queue starts with.
+        longest: Networks in the queue at most; the oldest leaves.
+        push_every: A fresh network joins after every so many iterations.
+        trained: Networks, drawn anew, that are trained after an iteration.
+        steps: Steps of SGD that each of them takes.
+        batch: Real images a step, not augmented.
+        learning_rate: Of that SGD.
+        momentum: Of that SGD; every network keeps its own.
+        weight_decay: Of that SGD.
+
+    Reference:
+        Zhao, Li, Qin, Yu: Improved Distribution Matching, CVPR 2023, arXiv:2307.09742, enriched model sampling; numbers of the
+        published code.
+    """
+
+    trains = True
+
+    first: int = 3
+    longest: int = 100
+    push_every: int = 30
+    trained: int = 2
+    steps: int = 10
+    batch: int = 256
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.first <= self.longest or self.push_every < 1 or self.batch < 1:
+            raise UserError(
+                f"a queue needs 1 <= first <= longest, and push_every and batch of at least 1, "
+                f"got first {self.first}, longest {self.longest}, push_every {self.push_every}, batch {self.batch}"
+            )
+        if self.trained < 0 or self.steps < 0 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
+            raise UserError(
+                f"a queue needs trained and steps of at least 0, a learning rate above 0 and a momentum in [0, 1), "
+                f"got {self.trained}, {self.steps}, {self.learning_rate}, {self.momentum}"
+            )
+
+    def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
+        """Draw the first networks (see `Encoder.open`)."""
+        return QueueSession(self, data, engine, fields, seed)
+
+    def operations(self, data: DataSet) -> float:
+        """The training of queue networks (see `Encoder.operations`)."""
+        network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        return 3 * forward_operations(network) * self.trained * self.steps * self.batch
+
+
+class QueueSession(Session):
+    """A `NetworkQueue` during a run.
+
+    Attributes:
+        entries: Oldest first; each holds weights, momenta and the network's running accuracy: the share it classified right, before each
+            step, of the images it was last trained on; 0 before.
+    """
+
+    def __init__(self, queue: NetworkQueue, data: DataSet, engine: Engine, fields: Sequence[str], seed: int) -> None:
+        super().__init__(queue.network, data, engine, fields)
+        self.queue, self.data, self.engine, self.seed = queue, data, engine, seed
+        trainee = engine.place(build(queue.network, channels=data.channels, classes=data.classes, size=data.size))
+        self.trainer = Trainer(engine, trainee, learning_rate=queue.learning_rate, momentum=queue.momentum, weight_decay=queue.weight_decay)
+        self.entries = [self._fresh("first", number) for number in range(queue.first)]
+
+    def begin(self, iteration: int) -> None:
+        """Put the network drawn for an iteration in place (see `Session.begin`)."""
+        entry = self.entries[int(torch.randint(len(self.entries), (), generator=random.generator(self.seed, iteration, "queue")))]
+        self.network.take(entry)
+        self.accuracy = float(entry[ACCURACY])
+
+    def advance(self, iteration: int, synthetic: Tensor) -> None:
+        """Train some networks on real images; push a fresh one where it is time (see `Session.advance`)."""
+        order = torch.randperm(len(self.entries), generator=random.generator(self.seed, iteration, "queue training"))
+        for place in order[: self.queue.trained].tolist() if self.queue.steps else ():
+            self.entries[place] = self._trained(self.entries[place], iteration, place)
+        if (iteration + 1) % self.queue.push_every == 0:
+            self.entries = [*self.entries, self._fresh("push", iteration)][-self.queue.longest :]
+
+    def state(self) -> dict[str, Tensor]:
+        """Every network's weights, momenta and accuracy (see `Session.state`)."""
+        return {f"{place:04d}.{name}": value for place, entry in enumerate(self.entries) for name, value in entry.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over the queue (see `Session.restore`)."""
+        entries: dict[str, dict[str, Tensor]] = {}
+        for key, value in sorted(state.items()):
+            place, _, name = key.partition(".")
+            entries.setdefault(place, {})[name] = value.to(self.engine.device)
+        self.entries = list(entries.values())
+
+    def _fresh(self, *path: int | str) -> dict[str, Tensor]:
+        network = self.trainer.network
+        network.reset(random.generator(self.seed, "queue", *path))
+        return {**{name: value.clone() for name, value in network.weights().items()}, ACCURACY: torch.zeros(())}
+
+    def _trained(self, entry: dict[str, Tensor], iteration: int, place: int) -> dict[str, Tensor]:
+        self.trainer.restore(entry)
+        generator = random.generator(self.seed, iteration, place, "queue batches")
+        correct = 0
+        for rows in torch.randint(len(self.data.train), (self.queue.steps, self.queue.batch), generator=generator):
+            images = self.data.normalise(self.data.train.gather(rows).to(self.engine.device))
+            _, hits = self.trainer.step(images, self.data.train.labels[rows].to(self.engine.device))
+            correct += hits
+        return {**self.trainer.state(), ACCURACY: torch.tensor(correct / (self.queue.steps * self.queue.batch))}

@@ -1,0 +1,44 @@
+"""IDM: improved distribution matching."""
+
+from __future__ import annotations
+
+from datastill.encoders import NetworkQueue, PretrainedPool
+from datastill.methods.distribution_matching import DistributionMatching
+from datastill.setting import Setting
+from datastill.terms import CrossEntropy, MeanMatching
+
+LONGER = {("cifar100", 10): 50, ("cifar100", 50): 40, ("tinyimagenet", 50): 50}
+"""Steps of a queue network where the published code, or its authors' advice, has more than 10."""
+
+
+def idm(setting: Setting) -> DistributionMatching:
+    """Match class means of partitioned images in a queue of trained networks, with a cross-entropy.
+
+    ``L_IDM = sum_c |mean_i f_theta(A(x_i^c)) - mean_j f_theta(A(e(s_j^c)))|^2 + lambda acc(theta) L_CE``, theta drawn from the queue, e the
+    expansion of the parts of an image, A the siamese augmentation; the pixels step after each class.
+
+    Args:
+        setting: Looks up the queue, the cross-entropy's weight and the real batch (5,000 at IPC 1 on CIFAR) of the published code. With the
+            preset "fast" queue networks are trained for a fifth of the steps, class centralization reads a quarter of the expanded images,
+            and a quarter of the real images and averaged pixels are as in `dm`.
+
+    Reference:
+        Zhao, Li, Qin, Yu: Improved Distribution Matching for Dataset Condensation, CVPR 2023, arXiv:2307.09742; Eq. 9 of the IID paper.
+    """
+    fast = setting.preset == "fast"
+    single = setting.data in ("cifar10", "cifar100") and setting.ipc == 1
+    steps = LONGER.get((setting.data, setting.ipc), 10)
+    return DistributionMatching(
+        name="idm",
+        terms=(MeanMatching(), CrossEntropy.suited(setting)),
+        encoders={
+            "matching": NetworkQueue("convnet", push_every=5 if single else 30, steps=max(1, steps // 5) if fast else steps),
+            "pretrained": PretrainedPool("resnet18", most=max(2, setting.ipc) if fast else 0),
+        },
+        learning_rate=0.2,
+        momentum=0.5,
+        real_batch=64 if fast else 5000 if single else 256,
+        factor=2,
+        by_class=True,
+        averaging=0.99 if fast else 0.0,
+    )
