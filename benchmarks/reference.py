@@ -95,6 +95,112 @@ class ReferenceMatching:
         return float(loss.detach())
 
 
+class ReferenceIDM:
+    """IDM, and IDM with both constraints of IID in the published code's form: one step of the pixels for each class.
+
+    Args:
+        data: What is distilled; its sides are even.
+        images: The first synthetic images, grids of 2x2 parts, ``class image channel height width``, normalised.
+        seed: The run's seed.
+        real_batch: Real images per class and step.
+        teacher: The network of class centralization; None for IDM alone.
+        centralization: Weight of class centralization.
+        covariances: Weight of covariance matching.
+        entropy: Weight of the cross-entropy, times the network's accuracy in percent.
+        first: Networks that the queue starts with.
+        push_every: Iterations after which a fresh network joins.
+        trained: Networks that are trained after an iteration.
+        steps: Steps that each of them takes.
+        batch: Real images of such a step.
+        learning_rate: Of SGD on the pixels.
+        momentum: Of SGD on the pixels.
+    """
+
+    def __init__(
+        self,
+        data: DataSet,
+        images: Tensor,
+        *,
+        seed: int = 0,
+        real_batch: int = 256,
+        teacher: Network | None = None,
+        centralization: float = 0.01,
+        covariances: float = 0.03,
+        entropy: float = 0.5,
+        first: int = 3,
+        push_every: int = 30,
+        trained: int = 2,
+        steps: int = 10,
+        batch: int = 256,
+        learning_rate: float = 0.2,
+        momentum: float = 0.5,
+    ) -> None:
+        self.data, self.seed, self.real_batch = data, seed, real_batch
+        self.centralization, self.covariances, self.entropy = centralization, covariances, entropy
+        self.push_every, self.trained, self.steps, self.batch = push_every, trained, steps, batch
+        self.pixels = images.clone().requires_grad_()
+        self.optimizer = torch.optim.SGD([self.pixels], lr=learning_rate, momentum=momentum)
+        self.teacher = None if teacher is None else plain(teacher).requires_grad_(False)
+        self.augmentation = DSA(families(flip=data.flip))
+        self.queue = [self.fresh("first", number) for number in range(first)]
+        self.accuracies = [0.0] * first
+
+    def fresh(self, *path: int | str) -> ReferenceTraining:
+        """A network with new weights, and its optimizer."""
+        network = build("convnet", channels=self.data.channels, classes=self.data.classes, size=self.data.size)
+        network.reset(random.generator(self.seed, "queue", *path))
+        return ReferenceTraining(network)
+
+    def step(self, iteration: int) -> float:
+        """Take a step for every class, then train networks of the queue; the sum of the classes' losses."""
+        chosen = int(torch.randint(len(self.queue), (), generator=random.generator(self.seed, iteration, "queue")))
+        network = self.queue[chosen].network.requires_grad_(False)
+        total = 0.0
+        for label in range(self.data.classes):
+            rows = self.data.train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch"))
+            draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation")])
+            real = self.augmentation(self.data.normalise(self.data.train.gather(rows))[None], draw)[0]
+            synthetic = self.augmentation(enlarged_quadrants(self.pixels[label])[None], draw)[0]
+            with torch.no_grad():
+                of_real = network(real)
+            of_synthetic = network(synthetic)
+            loss = (of_real.embedding.mean(0) - of_synthetic.embedding.mean(0)).square().sum()
+            targets = torch.full((len(synthetic),), label)
+            loss = loss + self.entropy * 100 * self.accuracies[chosen] * F.cross_entropy(of_synthetic.logits, targets)
+            if self.teacher is not None:
+                embedding = self.teacher(synthetic).embedding
+                loss = loss + self.centralization * (embedding - embedding.mean(0)).square().sum()
+                loss = loss + self.covariances * (covariance(of_real.map) - covariance(of_synthetic.map)).square().sum()
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            self.optimizer.step()
+            total += float(loss.detach())
+        self.train(iteration)
+        return total
+
+    def train(self, iteration: int) -> None:
+        """Train some networks of the queue on real images, and let a fresh one join where it is time."""
+        order = torch.randperm(len(self.queue), generator=random.generator(self.seed, iteration, "queue training")).tolist()
+        for place in order[: self.trained]:
+            generator = random.generator(self.seed, iteration, place, "queue batches")
+            correct = 0
+            for rows in torch.randint(len(self.data.train), (self.steps, self.batch), generator=generator):
+                images, labels = self.data.normalise(self.data.train.gather(rows)), self.data.train.labels[rows]
+                self.queue[place].step(images, labels)
+                correct += int((self.queue[place].logits.argmax(1) == labels).sum())
+            self.accuracies[place] = correct / (self.steps * self.batch)
+        if (iteration + 1) % self.push_every == 0:
+            self.queue.append(self.fresh("push", iteration))
+            self.accuracies.append(0.0)
+
+
+def enlarged_quadrants(images: Tensor) -> Tensor:
+    """The four quadrants of every image, each twice as large, ``image*4 channel height width``."""
+    height, width = images.shape[2] // 2, images.shape[3] // 2
+    quadrants = [images[:, :, top : top + height, left : left + width] for top in (0, height) for left in (0, width)]
+    return F.interpolate(torch.stack(quadrants, 1).flatten(0, 1), scale_factor=2, mode="bilinear")
+
+
 class ReferenceTraining:
     """Cross-entropy on whole batches, SGD with momentum and weight decay.
 
@@ -109,7 +215,8 @@ class ReferenceTraining:
 
     def step(self, images: Tensor, labels: Tensor) -> float:
         """Take one step on normalised ``image channel height width``; the loss before it."""
-        loss = F.cross_entropy(self.network(images).logits, labels)
+        self.logits = self.network.requires_grad_(True)(images).logits
+        loss = F.cross_entropy(self.logits, labels)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()

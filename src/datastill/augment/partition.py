@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -77,4 +79,4 @@ def check_factor(factor: int, height: int, width: int) -> tuple[int, int]:
 
 def _cuts(side: int, factor: int) -> list[tuple[int, int]]:
     edges = [round(number * side / factor) for number in range(factor + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))

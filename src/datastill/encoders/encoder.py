@@ -85,7 +85,7 @@ class Session(ABC):
     def begin(self, iteration: int) -> None:
         """Put the weights of an iteration in place; a function of the iteration, the seed and the `state`, not of what ran before."""
 
-    def advance(self, iteration: int, synthetic: Tensor) -> None:
+    def advance(self, iteration: int, synthetic: Tensor) -> None:  # noqa: B027  # most encoders have nothing to do
         """Do what the encoder does after an iteration, such as training its networks; nothing by default.
 
         Args:
@@ -97,7 +97,7 @@ class Session(ABC):
         """What the next iteration depends on besides its number and the seed; nothing by default."""
         return {}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027  # most encoders keep nothing
         """Take over a `state`."""
 
     def checksums(self) -> dict[str, str]:
