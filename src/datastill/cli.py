@@ -128,7 +128,9 @@ def evaluate(
     epochs: Annotated[int | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
-    out: Annotated[Path | None, Parameter(help="also write the JSON to this file")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="also write the JSON to this file; killed before it is there, the same command goes on")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
@@ -147,8 +149,9 @@ def evaluate(
     networks = ZOO if network == "all" else tuple(network.split(","))
     protocol = Protocol(network=networks[0], epochs=epochs, augment=augment)
     engine = _engine(device, precision, compile, 0)  # suited to each network's training later
+    keep = None if out is None else out.with_name(f"{out.name}.partial")
     found = evaluate_across(
-        path, networks, repeats=repeats, seed=seed, split=split, data=data, compare=names, protocol=protocol, engine=engine
+        path, networks, repeats=repeats, seed=seed, split=split, data=data, compare=names, protocol=protocol, engine=engine, keep=keep
     )
     single = next(iter(found.values())) if len(found) == 1 else None
     content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
@@ -160,8 +163,10 @@ def evaluate(
         print_across(found)
     if out is not None:
         from datastill.files import write_atomic
+        from datastill.tally import Tally
 
         write_atomic(out, json.dumps(content, indent=1) + "\n")
+        Tally(keep).remove()
 
 
 @app.command

@@ -22,6 +22,7 @@ from datastill.predict import predictions
 from datastill.progress import Progress, progress
 from datastill.protocol import Protocol
 from datastill.score import Evaluation, Score
+from datastill.tally import Tally, key
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def evaluate(
     compare: Sequence[str] = tuple(COMPARISONS),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
+    keep: Path | str | None = None,
 ) -> Evaluation:
     """Train networks from scratch on a distilled set and test them on real images.
 
@@ -56,6 +58,8 @@ def evaluate(
         compare: Which of `COMPARISONS` to train on as well, in the same way.
         protocol: How to train; by default the DC protocol.
         engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no figure.
+        keep: A file that what is found of every network is kept in. Killed, or asked for more repeats, the same call with the same file
+            trains only what is missing. None keeps nothing.
 
     Returns:
         Mean, deviation, interval, per-class accuracy and confusion matrix, of the set and of each comparison.
@@ -78,7 +82,7 @@ def evaluate(
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
     engine = engine or Engine.choose(operations=operations(data, protocol, trained_on))
-    scorer = Scorer(data, examined, protocol, engine)
+    scorer = Scorer(data, examined, protocol, engine, Tally(Path(keep) if keep is not None else None))
     steps = sum(scorer.steps(len(images)) for images, _ in sets.values()) * repeats
     scores = {}
     with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
@@ -101,6 +105,7 @@ def evaluate_across(
     compare: Sequence[str] = (),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
+    keep: Path | str | None = None,
 ) -> dict[str, Evaluation]:
     """Evaluate one set with several kinds of network (the paper's Tables 3 and 4).
 
@@ -114,6 +119,7 @@ def evaluate_across(
         compare: As in `evaluate`.
         protocol: How to train; its network is replaced by each of `networks`.
         engine: As in `evaluate`, chosen anew for every kind where it leaves a choice.
+        keep: As in `evaluate`.
 
     Returns:
         An evaluation for every network, by its name, in the order given.
@@ -130,7 +136,7 @@ def evaluate_across(
     for name, chosen in protocols.items():
         suited = engine.suited(operations(data, chosen, images)) if engine else None
         found[name] = evaluate(
-            distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited
+            distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited, keep=keep
         )
     return found
 
@@ -143,9 +149,11 @@ class Scorer:
         examined: What to test on.
         protocol: How to train.
         engine: How to run.
+        tally: What was found already, and takes what is found; None keeps nothing.
     """
 
-    def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine) -> None:
+    def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine, tally: Tally | None = None) -> None:
+        self.tally = tally or Tally(None)
         self.data, self.examined, self.protocol, self.engine = data, examined, protocol, engine
         network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
         self.network = engine.place(network)
@@ -175,8 +183,14 @@ class Scorer:
         confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
         accuracies = []
         for path in paths:
-            self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
-            matrix = confusion_matrix(self.runner, self.examined, self.data)
+            name = key(images, labels, path, data=self.data, examined=self.examined, protocol=self.protocol, engine=self.engine)
+            matrix = self.tally.find(name)
+            if matrix is None:
+                self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
+                matrix = confusion_matrix(self.runner, self.examined, self.data)
+                self.tally.keep(name, matrix)
+            elif bar:
+                bar.skip(self.steps(len(images)))
             accuracies.append(100 * int(matrix.diag().sum()) / len(self.examined))
             confusion += matrix
         return Score(tuple(accuracies), confusion)

@@ -40,6 +40,10 @@ class Progress:
             self.shown = now
             self._show(now, note)
 
+    def skip(self, steps: int) -> None:
+        """Count steps that were done before, by an earlier process."""
+        self.done, self.first = self.done + steps, self.first + steps
+
     def close(self) -> None:
         """End the line of a bar that did not reach its end."""
         if self.unfinished:

@@ -1,0 +1,61 @@
+"""What networks of an evaluation were found to be worth, kept in a file so that a killed evaluation goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill.data import ClassImages, DataSet
+from datastill.engine import Engine
+from datastill.files import checksum, write_atomic
+from datastill.protocol import Protocol
+
+log = logging.getLogger(__name__)
+
+
+class Tally:
+    """Confusion matrices by what they depend on.
+
+    Args:
+        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is begun anew, saying so.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._matrices: dict[str, Any] = {}
+        if path is not None and path.exists():
+            try:
+                self._matrices = {str(key): torch.tensor(matrix).tolist() for key, matrix in json.loads(path.read_text()).items()}
+            except (ValueError, TypeError, AttributeError, RuntimeError):
+                log.warning("%s is damaged; the networks in it are trained again", path)
+
+    def find(self, key: str) -> Tensor | None:
+        """The matrix ``true predicted`` of a key, if it is there."""
+        return torch.tensor(self._matrices[key], dtype=torch.int64) if key in self._matrices else None
+
+    def keep(self, key: str, matrix: Tensor) -> None:
+        """Write a matrix down at once."""
+        self._matrices[key] = matrix.tolist()
+        if self.path is not None:
+            write_atomic(self.path, json.dumps(self._matrices))
+
+    def remove(self) -> None:
+        """Take the file away, when everything is written elsewhere."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def key(
+    images: Tensor, labels: Tensor, path: tuple[int | str, ...], *, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine
+) -> str:
+    """Name what a network's confusion matrix depends on: set, protocol, seed, what it is tested on, and how it runs."""
+    tested = (data.fingerprint, data.mean, data.std, data.flip, len(examined), int(examined.rows.sum()))
+    content = (checksum({"images": images, "labels": labels}), path, tested, asdict(protocol), engine.describe())
+    return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
