@@ -20,13 +20,14 @@ def distilled_set(
     size: tuple[int, int] = (8, 6),
     seed: int = 0,
     fingerprint: str = "0123456789abcdef",
+    factor: int = 1,
 ) -> DistilledSet:
     """Normal noise, class after class, reaching beyond what 8 bits hold."""
     images = torch.randn(len(class_names) * ipc, channels, *size, generator=torch.Generator().manual_seed(seed)) * 2
     labels = torch.arange(len(class_names)).repeat_interleave(ipc)
     origin = Origin(
         "cifar10", fingerprint, class_names, MEAN[:channels], STD[:channels], flip=True,
-        method="dm+iid", seed=7, iterations=11, factor=2, version="1.2.3",
+        method="dm+iid", seed=7, iterations=11, factor=factor, version="1.2.3",
     )  # fmt: skip
     return DistilledSet(images, labels, origin)
 

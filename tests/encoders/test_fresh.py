@@ -9,6 +9,9 @@ from datastill.encoders import FreshNetwork, Session
 from datastill.engine import Engine
 
 
+LABELS = torch.arange(3)
+
+
 def opened(data: DataSet, seed: int = 0, fields: tuple[str, ...] = ("embedding", "map")) -> Session:
     return FreshNetwork("convnet").open(data, Engine(), seed, fields)
 
@@ -46,7 +49,10 @@ def test_features_are_the_networks_own_stacked_by_class(tiny: DataSet) -> None:
     session = opened(tiny)
     session.begin(5)
     images = torch.randn(3, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    found = session.real(images)
+    labels = torch.tensor([2, 0, 1])
+    found = session.real(images, labels)
+    assert torch.equal(found.labels, labels)
+    assert found.accuracy == 0
     assert found.embedding.shape == (3, 4, 512)
     assert found.map.shape == (3, 4, 128, 2, 2)
     assert found.logits.numel() == 0
@@ -60,8 +66,8 @@ def test_gradients_reach_synthetic_images_and_no_weights(tiny: DataSet) -> None:
     session = opened(tiny)
     session.begin(0)
     images = torch.randn(3, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert not session.real(images).embedding.requires_grad
-    (gradient,) = torch.autograd.grad(session.synthetic(images).embedding.square().sum(), images)
+    assert not session.real(images, LABELS).embedding.requires_grad
+    (gradient,) = torch.autograd.grad(session.synthetic(images, LABELS).embedding.square().sum(), images)
     assert (gradient.flatten(2).abs().sum(2) > 0).all()
     assert not any(parameter.requires_grad for parameter in session.network.parameters())
 
