@@ -53,6 +53,13 @@ def test_the_published_weights(ipc: int, weight: float) -> None:
     assert paper.beta < 0.7  # where the paper's sweep is best
 
 
+@pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
+def test_the_published_weights_on_idm(ipc: int, weight: float) -> None:
+    paper, code = (ClassCentralization.suited(Setting("cifar10", 10, ipc, preset, "idm")) for preset in ("paper", "code"))
+    assert (paper.weight, paper.form) == (weight, "hinge")
+    assert (code.weight, code.form) == (0.01, "squared")
+
+
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UserError, match="unknown form 'cubed' of class centralization; expected hinge or squared"):
         ClassCentralization(form="cubed")

@@ -35,5 +35,5 @@ class LayerMatching(Term):
     def __call__(self, real: Features, synthetic: Features) -> Tensor:
         """Compute L_f."""
         layers = zip((*real.blocks, real.embedding), (*synthetic.blocks, synthetic.embedding), strict=True)
-        distances = [mean_matching(one.flatten(2), other.flatten(2)) for one, other in layers]
-        return self.early * torch.stack(distances[:2]).sum() + self.late * torch.stack(distances[2:] or [distances[0] * 0]).sum()
+        *blocks, embedding = (mean_matching(one.flatten(2), other.flatten(2)) for one, other in layers)
+        return self.early * torch.stack(blocks[:2]).sum() + self.late * torch.stack([*blocks[2:], embedding]).sum()

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+from torch import Tensor
+
+from datastill.networks import Features
+from datastill.setting import Setting
+from datastill.terms import KernelMatching
+
+
+def embedded(embedding: Tensor) -> Features:
+    return Features(blocks=(), map=torch.empty(0), embedding=embedding, logits=torch.empty(0))
+
+
+def test_the_value_by_hand() -> None:
+    # real images at 0 and 2 with a mean squared distance of 2, the synthetic one at 1: widths .5, 1, 2, 4 and 8
+    real, synthetic = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64), torch.tensor([[[1.0]]], dtype=torch.float64)
+    values = [width * ((1 + math.exp(-4 / width)) / 2 - 2 * math.exp(-1 / width) + 1) for width in (0.5, 1.0, 2.0, 4.0, 8.0)]
+    assert float(KernelMatching()(embedded(real), embedded(synthetic))) == pytest.approx(sum(values) / 5, rel=1e-12)
+
+
+def test_images_are_pushed_apart_where_only_their_mean_is_right() -> None:
+    real = torch.tensor([[[-1.0], [1.0]]])
+    synthetic = torch.tensor([[[-0.1], [0.1]]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(KernelMatching()(embedded(real), embedded(synthetic)), synthetic)
+    assert gradient[0, 0, 0] > 0 > gradient[0, 1, 0]
+
+
+@pytest.mark.parametrize("preset", ["paper", "code", "fast"])
+def test_its_weight_is_that_of_mean_matching_for_wide_kernels(preset: str) -> None:
+    assert KernelMatching.suited(Setting("cifar10", 10, 10, preset, "m3d")).weight == 0.5
+
+
+def test_embeddings_of_other_lengths_are_refused() -> None:
+    with pytest.raises(TypeCheckError):
+        KernelMatching()(embedded(torch.zeros(2, 3, 4)), embedded(torch.zeros(2, 3, 5)))
