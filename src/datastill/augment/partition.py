@@ -64,12 +64,12 @@ def pack(images: Tensor, factor: int) -> Tensor:
 
 
 def check_factor(factor: int, height: int, width: int) -> tuple[int, int]:
-    """Check that parts keep at least `LEAST_SIDE` pixels a side; the size again.
+    """Check that parts, where there are any, keep at least `LEAST_SIDE` pixels a side; the size again.
 
     Raises:
         UserError: If they do not, or the factor is below 1.
     """
-    if factor < 1 or min(height, width) // factor < LEAST_SIDE:
+    if factor < 1 or (factor > 1 and min(height, width) // factor < LEAST_SIDE):
         raise UserError(
             f"images of {height}x{width} pixels cannot be cut into {factor}x{factor} parts: expected a factor of at least 1 that leaves "
             f"{LEAST_SIDE} pixels a side, so at most {max(1, min(height, width) // LEAST_SIDE)}"
