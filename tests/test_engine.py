@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill import engine as engine_module
+from datastill import machine
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
@@ -211,7 +211,7 @@ def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.M
         raise RuntimeError("Python.h: No such file\nand much more")
 
     monkeypatch.setattr(torch, "compile", broken)
-    monkeypatch.setattr(engine_module, "_trial", engine_module._trial.__wrapped__)
+    monkeypatch.setattr(machine, "compile_trial", machine.compile_trial.__wrapped__)
     with caplog.at_level(logging.WARNING):
         assert not Engine.choose(device="cpu", operations=BIG).compiled
     assert [record.getMessage() for record in caplog.records] == [
