@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -138,6 +138,25 @@ def test_training_in_micro_batches_is_plain_sgd(micro_batch: int, nesterov: bool
     for name, parameter in ours.named_parameters():
         close(parameter.detach(), dict(theirs.named_parameters())[name].detach())
         assert not torch.equal(parameter, dict(before.named_parameters())[name])
+
+
+def test_a_step_reads_its_figures_from_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(name: str) -> Callable[[Tensor], float]:
+        function: Callable[[Tensor], float] = getattr(Tensor, name)
+
+        def call(tensor: Tensor) -> float:
+            read.append(name)
+            return function(tensor)
+
+        return call
+
+    trainer = Trainer(Engine(micro_batch=2), made(), learning_rate=0.05)
+    for name in ("__float__", "__int__", "item"):
+        monkeypatch.setattr(Tensor, name, counted(name))
+    trainer.step(picture(8), torch.arange(8) % 5)
+    assert read == ["__float__", "__int__"]
 
 
 def test_the_momentum_starts_afresh_when_told_to() -> None:

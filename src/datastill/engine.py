@@ -246,13 +246,14 @@ class Trainer:
         self.size = self.size or even_micro_batch(count, self.limit)
         self.optimizer.zero_grad(set_to_none=True)
         weights = torch.full((count,), 1 / count, device=images.device)
-        loss, correct = 0.0, 0
+        losses, hits = [], []
         for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
-            value, hits = self._loss(part, label, weight)
-            torch.autograd.backward(value)
-            loss, correct = loss + float(value.detach()), correct + int(hits)
+            loss, correct = self._loss(part, label, weight)
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+            hits.append(correct)
         self.optimizer.step()
-        return loss, correct
+        return float(torch.stack(losses).sum()), int(torch.stack(hits).sum())  # read last: reading waits for the device
 
     def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
         """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
