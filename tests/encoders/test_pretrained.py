@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datastill.data import DataSet
+from datastill.data import ClassImages, DataSet
 from datastill.encoders import PretrainedPool, TrainingRecipe, pretrain
 from datastill.encoders.pretrained import PoolSession
 from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, operations, pool_folder
@@ -69,6 +69,35 @@ def test_only_what_is_missing_is_trained(tiny: DataSet, steps: list[int]) -> Non
     assert len(steps) == 6
     assert [again[number].path.read_bytes() for number in (0, 2)] == [before[0], before[2]]
     assert checksum(load_tensors(again[1].path)[0]) == checksum(tensors)
+
+
+def few(size: int = 32) -> DataSet:
+    """Three classes of three images."""
+    pixels = torch.randint(0, 256, (9, 3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = ClassImages(pixels, torch.arange(9), (3,) * 3)
+    return DataSet("few", split, split, split, ("a", "b", "c"), (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="few")
+
+
+def test_the_bits_of_a_member_do_not_depend_on_how_many_are_trained_with_it() -> None:
+    data, recipe = few(), TrainingRecipe(epochs=2, half_size=0.5)
+    assert half_size_epochs(data, build("resnet18", channels=3, classes=3, size=(32, 32)), recipe) == 1
+    last = pretrain(data, "resnet18", 2, recipe, Engine(micro_batch=4))[1].path
+    together = load_tensors(last)[0]
+    last.unlink()
+    pretrain(data, "resnet18", 2, recipe, Engine(micro_batch=4))
+    assert checksum(load_tensors(last)[0]) == checksum(together)
+
+
+def test_the_networks_of_a_pool_are_compiled_once(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[object] = []
+
+    def counted(engine: Engine, function: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr(Engine, "compile", counted)
+    pretrain(tiny, "convnet", 3, RECIPE, Engine())
+    assert len(compiled) == 2  # training, and measuring accuracy
 
 
 def test_members_differ_and_data_and_recipe_have_pools_of_their_own(tiny: DataSet) -> None:
@@ -134,7 +163,7 @@ def test_the_network_has_learned_and_its_accuracy_is_that_of_the_held_out_images
         hits += int(network(image).logits.argmax()) == int(split.labels[position])
     assert member.accuracy == pytest.approx(100 * hits / len(split))
     assert member.accuracy == 100  # a bright bar, at another place in every class
-    assert accuracy(network, tiny.train, tiny, Engine()) == 100
+    assert accuracy(Engine().runner(network, ("logits",)), tiny.train, tiny) == 100
 
 
 def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet) -> None:

@@ -16,13 +16,13 @@ from torch import Tensor
 from datastill import random
 from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.encoders.recipe import TrainingRecipe, flip_and_shift
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import Network, build
 from datastill.operations import forward_operations
 from datastill.predict import predictions
-from datastill.progress import clock, progress
+from datastill.progress import Progress, clock, progress
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), folder,
         )  # fmt: skip
-        model = engine.place(model)
+        pretraining = Pretraining(data, engine.place(model), recipe, engine)
         for index in missing:
-            _train(data, model, recipe, engine, folder, index)
+            pretraining.train(folder, index)
     return found(data, network, count, recipe)
 
 
@@ -109,9 +109,9 @@ def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) ->
     return round(recipe.half_size * recipe.epochs) if suitable else 0
 
 
-def accuracy(network: Network, images: ClassImages, data: DataSet, engine: Engine) -> float:
+def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
     """Top-1 accuracy in percent on a split, without augmentation."""
-    predicted = predictions(engine.runner(network, ("logits",)), images, data)
+    predicted = predictions(runner, images, data)
     return 100 * int((predicted == images.labels).sum()) / len(images)
 
 
@@ -121,55 +121,77 @@ def _entry(path: Path) -> PretrainedNetwork:
     return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]), curve)
 
 
-def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine, folder: Path, index: int) -> None:
-    network.reset(random.generator(index, "pretraining", "weights"))
-    trainer = Trainer(
-        engine,
-        network,
-        learning_rate=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-    )
-    partial = folder / f"{index}.partial.safetensors"
-    first, curve = _restore(partial, network, trainer)
-    size = batch_size(data, recipe)
-    batches = max(1, len(data.train) // size)
-    halved = half_size_epochs(data, network, recipe)
-    title = f"pretraining {network.name} {index}"
-    with progress(title, recipe.epochs * batches, done=first * batches, unit="step") as bar:
-        for epoch in range(first, recipe.epochs):
-            began = time.monotonic()
-            order = torch.randperm(len(data.train), generator=random.generator(index, "pretraining", "order", epoch))
-            correct = seen = 0
-            for batch in range(batches):
-                step = epoch * batches + batch
-                images, labels = _batch(data, order[batch * size :][:size], recipe, index, step)
-                images = F.avg_pool2d(images, 2) if epoch < halved else images
-                trainer.set_learning_rate(recipe.rate(step, recipe.epochs * batches))
-                loss, hits = trainer.step(images.to(engine.device), labels.to(engine.device))
-                correct, seen = correct + hits, seen + len(labels)
-                bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
-            seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
-            curve.append((round(seconds, 3), round(100 * correct / seen, 2)))
-            if epoch + 1 < recipe.epochs:
-                save_tensors(partial, _state(network, trainer), {"curve": json.dumps(curve), "engine": json.dumps(engine.describe())})
-    held_out = data.validation if len(data.validation) else data.train
-    reached = accuracy(network, held_out, data, engine)
-    log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(curve[-1][0]))
-    metadata = {
-        "accuracy": str(reached),
-        "seconds": str(curve[-1][0]),
-        "curve": json.dumps(curve),
-        "network": network.name,
-        "data": data.name,
-        "fingerprint": data.fingerprint,
-        "recipe": json.dumps(asdict(recipe)),
-        "seed": str(index),
-        "engine": json.dumps(engine.describe()),
-    }
-    save_tensors(folder / f"{index}.safetensors", dict(network.named_parameters()), metadata)
-    partial.unlink(missing_ok=True)
+class Pretraining:
+    """Trains the networks of a pool one after the other, with one network compiled once.
+
+    Args:
+        data: The images.
+        network: What to train, on the device.
+        recipe: How to train.
+        engine: How to run.
+    """
+
+    def __init__(self, data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine) -> None:
+        self.data, self.network, self.recipe, self.engine = data, network, recipe, engine
+        self.trainer = Trainer(
+            engine,
+            network,
+            learning_rate=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+        )
+        self.runner = engine.runner(network, ("logits",))
+        self.size = batch_size(data, recipe)
+        self.batches = max(1, len(data.train) // self.size)
+        self.halved = half_size_epochs(data, network, recipe)
+
+    def train(self, folder: Path, index: int) -> None:
+        """Train number `index` with the seed of that number and keep it in `folder`; its bits depend on no other of the pool."""
+        self.network.reset(random.generator(index, "pretraining", "weights"))
+        self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
+        partial = folder / f"{index}.partial.safetensors"
+        first, curve = _restore(partial, self.network, self.trainer)
+        title = f"pretraining {self.network.name} {index}"
+        with progress(title, self.recipe.epochs * self.batches, done=first * self.batches, unit="step") as bar:
+            for epoch in range(first, self.recipe.epochs):
+                began = time.monotonic()
+                reached = self._epoch(index, epoch, bar)
+                seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
+                curve.append((round(seconds, 3), round(reached, 2)))
+                if epoch + 1 < self.recipe.epochs:
+                    metadata = {"curve": json.dumps(curve), "engine": json.dumps(self.engine.describe())}
+                    save_tensors(partial, _state(self.network, self.trainer), metadata)
+        held_out = self.data.validation if len(self.data.validation) else self.data.train
+        reached = accuracy(self.runner, held_out, self.data)
+        log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(self.data.validation), clock(curve[-1][0]))
+        metadata = {
+            "accuracy": str(reached),
+            "seconds": str(curve[-1][0]),
+            "curve": json.dumps(curve),
+            "network": self.network.name,
+            "data": self.data.name,
+            "fingerprint": self.data.fingerprint,
+            "recipe": json.dumps(asdict(self.recipe)),
+            "seed": str(index),
+            "engine": json.dumps(self.engine.describe()),
+        }
+        save_tensors(folder / f"{index}.safetensors", dict(self.network.named_parameters()), metadata)
+        partial.unlink(missing_ok=True)
+
+    def _epoch(self, index: int, epoch: int, bar: Progress) -> float:
+        """Train one epoch; top-1 in percent on its batches, each before its step."""
+        order = torch.randperm(len(self.data.train), generator=random.generator(index, "pretraining", "order", epoch))
+        correct = seen = 0
+        for batch in range(self.batches):
+            step = epoch * self.batches + batch
+            images, labels = _batch(self.data, order[batch * self.size :][: self.size], self.recipe, index, step)
+            images = F.avg_pool2d(images, 2) if epoch < self.halved else images
+            self.trainer.set_learning_rate(self.recipe.rate(step, self.recipe.epochs * self.batches))
+            loss, hits = self.trainer.step(images.to(self.engine.device), labels.to(self.engine.device))
+            correct, seen = correct + hits, seen + len(labels)
+            bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
+        return 100 * correct / seen
 
 
 def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
