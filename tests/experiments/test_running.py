@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from datastill.artifact import DistilledSet
 from datastill.distill import distill
@@ -102,6 +103,42 @@ def test_a_table_a_curve_a_page_and_every_log_are_written(bench: Bench) -> None:
     index = (bench.results / "README.md").read_text()
     assert "- [The title](tiny/README.md)" in index
     assert "components-cifar10-ipc10" not in index
+
+
+@pytest.mark.parametrize("period", [1, 3])
+def test_minutes_are_those_of_the_usual_step_times_the_steps(period: int) -> None:
+    seconds = [1.0 + 2 * (period > 1 and number % period == 0) for number in range(30)]
+    expected = sum(seconds)
+    seconds[0], seconds[17] = 50, 1000  # compiling, and a pause
+    steps = [{"iteration": number, "seconds": value} for number, value in enumerate(seconds, 1)]
+    assert 30 * running.seconds_a_step(steps, period) == pytest.approx(expected)
+    assert 31 * running.seconds_a_step([*steps, {"iteration": 31, "seconds": 9.0}], period) == pytest.approx(expected * 31 / 30)
+
+
+def test_a_run_shorter_than_a_period_has_the_mean_of_its_steps() -> None:
+    assert running.seconds_a_step([{"iteration": 1, "seconds": 3.0}, {"iteration": 2, "seconds": 1.0}], 5) == 2
+
+
+def test_minutes_of_table_and_curve_follow_the_log(bench: Bench) -> None:
+    folder = bench.run("dm")
+    log = [json.loads(line) for line in (folder / "dm" / "metrics.jsonl").read_text().splitlines()]
+    log = [{**entry, "seconds": 500.0 if entry["iteration"] == 2 else 6.0} if "loss" in entry else entry for entry in log]
+    (folder / "dm" / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
+    running.write(TINY, folder)
+    (row,) = bench.table()
+    assert (row["seconds_per_iteration"], row["minutes"]) == ("6.0", "0.5")
+    with (folder / "curve.csv").open() as file:
+        assert [float(point["minutes"]) for point in csv.DictReader(file)] == [0, 0.5]
+    assert "median step times steps" in (folder / "README.md").read_text()
+
+
+def test_a_line_names_every_commit_that_took_steps(bench: Bench) -> None:
+    folder = bench.run("dm")
+    config = yaml.safe_load((folder / "dm" / "config.yaml").read_text())
+    config = {**config, "made_by": {"commit": "abc"}, "continued_by": [{"commit": "def"}, {"commit": "abc"}]}
+    (folder / "dm" / "config.yaml").write_text(yaml.safe_dump(config))
+    running.write(TINY, folder)
+    assert bench.table()[0]["commit"] == "abc, def"
 
 
 def test_killed_between_rows_it_goes_on_with_the_next(bench: Bench) -> None:

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 import logging
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from datastill import provenance
@@ -95,7 +96,7 @@ def write(experiment: Experiment, folder: Path) -> None:
         if (folder / row.name / "evaluation.json").exists():
             table.append(_line(experiment, row, folder / row.name))
         if (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
-            curve += _points(row.name, Run(folder / row.name).metrics())
+            curve += _points(row.name, Run(folder / row.name))
     if not table:
         return
     write_atomic(folder / "table.csv", _csv(table))
@@ -105,17 +106,46 @@ def write(experiment: Experiment, folder: Path) -> None:
     write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None, remark=experiment.remark)
 
 
-def _points(name: str, metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Validation accuracies of a run, each with the minutes of distilling before it, validations left out."""
-    points, seconds = [], 0.0
-    for entry in metrics:
-        seconds += _steady(metrics) if entry["iteration"] == 1 and "seconds" in entry else entry.get("seconds", 0.0)
-        if "validation_accuracy" in entry:
-            accuracy = round(entry["validation_accuracy"], 3)
-            points.append(
-                {"method": name, "iteration": entry["iteration"], "minutes": round(seconds / 60, 3), "validation_accuracy": accuracy}
-            )
-    return points
+def _points(name: str, run: Run) -> list[dict[str, Any]]:
+    """Validation accuracies of a run, each with the minutes of distilling before it (see `seconds_a_step`)."""
+    minutes = _seconds(run) / 60
+    return [
+        {
+            "method": name,
+            "iteration": entry["iteration"],
+            "minutes": round(minutes * entry["iteration"], 3),
+            "validation_accuracy": round(entry["validation_accuracy"], 3),
+        }
+        for entry in run.metrics()
+        if "validation_accuracy" in entry
+    ]
+
+
+def seconds_a_step(steps: Sequence[Mapping[str, Any]], period: int = 1) -> float:
+    """Seconds of a step as they mostly are: a sum would count compiling, pauses and what else the machine did.
+
+    Steps that read an encoder which is due at every so many iterations take longer than the others. The median is over whole periods,
+    divided by their length, so that times the number of steps it is what a run takes.
+
+    Args:
+        steps: Lines of ``metrics.jsonl``, each with iteration (from 1) and seconds.
+        period: Iterations after which the encoders' turns repeat.
+
+    Example:
+        >>> seconds_a_step([{"iteration": 1, "seconds": 60.0}, *({"iteration": i, "seconds": 1 + i % 2} for i in range(2, 9))], 2)
+        1.5
+    """
+    periods: dict[int, list[float]] = {}
+    for step in steps:
+        periods.setdefault((step["iteration"] - 1) // period, []).append(step["seconds"])
+    whole = [seconds for seconds in periods.values() if len(seconds) == period]
+    return median(fmean(seconds) for seconds in whole or periods.values())
+
+
+def _seconds(run: Run) -> float:
+    encoders = (run.config() or {})["method"]["encoders"].values()
+    period = math.lcm(*(encoder.get("every", 1) for encoder in encoders))
+    return seconds_a_step([entry for entry in run.metrics() if "seconds" in entry], period)
 
 
 def write_index(experiments: Mapping[str, Experiment], results: Path) -> None:
@@ -131,8 +161,8 @@ def write_index(experiments: Mapping[str, Experiment], results: Path) -> None:
 
 def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
     evaluation = json.loads((folder / "evaluation.json").read_text())
-    config = Run(folder).config() or {}
-    steps = [entry for entry in Run(folder).metrics() if "loss" in entry]
+    run = Run(folder)
+    config, seconds = run.config() or {}, _seconds(run)
     method = config["method"]
     return {
         "method": row.name,
@@ -155,18 +185,13 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
         "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
-        "seconds_per_iteration": round(_steady(steps), 3),
-        "minutes": round((_steady(steps) + sum(entry["seconds"] for entry in steps if entry["iteration"] > 1)) / 60, 2),
+        "seconds_per_iteration": round(seconds, 3),
+        "minutes": round(seconds * config["iterations"] / 60, 2),
         "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
         "precision": config["engine"]["precision"],
-        "commit": config["made_by"]["commit"],
+        "commit": ", ".join(dict.fromkeys(maker["commit"] for maker in (config["made_by"], *config.get("continued_by", [])))),
         "log": f"{row.name}/metrics.jsonl",
     }
-
-
-def _steady(metrics: Sequence[dict[str, Any]]) -> float:
-    """Seconds of a step as they mostly are: what the first one counts for, which compiles besides, or finds what was compiled."""
-    return float(median(entry["seconds"] for entry in metrics if "seconds" in entry))
 
 
 def _minutes(seconds: float | None) -> float | None:

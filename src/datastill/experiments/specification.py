@@ -84,7 +84,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="code",
         validate_at=(0, 100, 300, 600, 1000),
         remark="The curve chose nothing. `dm+iid` and `dm+cc` read different ResNet18 (see encoder): the recipe's default changed between. "
-        "Minutes are of a machine that did other work besides; they compare nothing (see the benchmarks).",
+        "The machine did other work besides, at times; what compares speeds are the benchmarks.",
     ),
     "time-to-accuracy-cifar10": Experiment(
         title="Time to accuracy: the presets paper and fast, CIFAR-10, IPC 10",
@@ -97,7 +97,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         repeats=3,
         remark="The values of the preset fast were chosen on this validation split, so its curve flatters it; its accuracy on the test "
-        "split does not. Minutes leave out compiling; the teacher's are of a machine that did other work besides. The preset paper takes "
+        "split does not. The teacher's minutes are of a machine that did other work besides. The preset paper takes "
         "the paper's values where it states them, and fast's teacher.",
     ),
 }

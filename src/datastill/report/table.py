@@ -50,6 +50,10 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
         for row in rows
     ]
+    lines += [
+        "",
+        "Minutes of distilling: median step times steps, compiling and validations left out. Minutes of the teacher: by the clock.",
+    ]
     if picture:
         lines += ["", f"![accuracy over iterations]({picture})", "", "The curve is measured on the validation split, one network a point."]
     if remark:
