@@ -5,7 +5,18 @@ from __future__ import annotations
 from datastill.encoders.encoder import Encoder, Session
 from datastill.encoders.fresh import FreshNetwork
 from datastill.encoders.pretrained import PretrainedPool
-from datastill.encoders.pretraining import PretrainedNetwork, pretrain
+from datastill.encoders.pretraining import Epoch, PretrainedNetwork, pretrain
 from datastill.encoders.recipe import RECIPES, TrainingRecipe, recipe
 
-__all__ = ["RECIPES", "Encoder", "FreshNetwork", "PretrainedNetwork", "PretrainedPool", "Session", "TrainingRecipe", "pretrain", "recipe"]
+__all__ = [
+    "RECIPES",
+    "Encoder",
+    "Epoch",
+    "FreshNetwork",
+    "PretrainedNetwork",
+    "PretrainedPool",
+    "Session",
+    "TrainingRecipe",
+    "pretrain",
+    "recipe",
+]

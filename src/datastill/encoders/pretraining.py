@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,20 @@ SPEED = {True: 3e11, False: 6e10}
 """Operations a second, compiled or not, of two cores with bfloat16 units: what the announced time is reckoned with."""
 
 
+class Epoch(NamedTuple):
+    """What a network had reached after an epoch.
+
+    Attributes:
+        seconds: Of training so far, by the clock; measuring is left out.
+        accuracy: Top-1 in percent on the epoch's own augmented batches, before each step.
+        held_out: Top-1 in percent on the validation split; None where nothing is held out, and in files of earlier versions.
+    """
+
+    seconds: float
+    accuracy: float
+    held_out: float | None = None
+
+
 @dataclass(frozen=True)
 class PretrainedNetwork:
     """A network in the cache.
@@ -38,23 +53,24 @@ class PretrainedNetwork:
         path: Its weights.
         accuracy: Top-1 on the validation split, in percent; of the training split where nothing is held out.
         seconds: How long its training took.
-        curve: After every epoch, the seconds of training so far and the top-1 in percent on the epoch's own augmented batches, before each
-            step.
+        curve: What it had reached after every epoch.
     """
 
     path: Path
     accuracy: float
     seconds: float
-    curve: tuple[tuple[float, float], ...] = ()
+    curve: tuple[Epoch, ...] = ()
 
 
-def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe) -> Path:
+def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
     """Where the pool of one data set, network and recipe is kept; the same images normalised or mirrored otherwise have another."""
     seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
-    return cache_folder() / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+    return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
-def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine) -> list[PretrainedNetwork]:
+def pretrain(
+    data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine, *, cache: Path | None = None
+) -> list[PretrainedNetwork]:
     """Train what is missing of a pool of networks; each is checkpointed every epoch and continued after a kill.
 
     Args:
@@ -63,13 +79,17 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
         count: Networks in the pool; number i is trained with seed i.
         recipe: How to train.
         engine: How to run.
+        cache: The folder that the pool is looked for and kept in; by default the user's cache.
 
     Returns:
         The pool, in order.
+
+    Raises:
+        UserError: If the count is below 1, or a network of the pool cannot be read.
     """
     if count < 1:
         raise UserError(f"a pool needs at least one network, got --count {count}")
-    folder = pool_folder(data, network, recipe)
+    folder = pool_folder(data, network, recipe, cache)
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
@@ -83,12 +103,12 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
         pretraining = Pretraining(data, engine.place(model), recipe, engine)
         for index in missing:
             pretraining.train(folder, index)
-    return found(data, network, count, recipe)
+    return found(data, network, count, recipe, cache=cache)
 
 
-def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe) -> list[PretrainedNetwork]:
+def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
     """What is there of a pool, in order (see `pretrain`)."""
-    paths = [pool_folder(data, network, recipe) / f"{index}.safetensors" for index in range(count)]
+    paths = [pool_folder(data, network, recipe, cache) / f"{index}.safetensors" for index in range(count)]
     return [_entry(path) for path in paths if path.exists()]
 
 
@@ -104,9 +124,9 @@ def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
 
 
 def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
-    """How many of the recipe's epochs see images of half the side."""
+    """How many of the recipe's epochs see images of half the side; never the last one."""
     suitable = network.resizable and min(data.size) >= 32
-    return round(recipe.half_size * recipe.epochs) if suitable else 0
+    return min(round(recipe.half_size * recipe.epochs), recipe.epochs - 1) if suitable else 0
 
 
 def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
@@ -117,7 +137,7 @@ def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
 
 def _entry(path: Path) -> PretrainedNetwork:
     _, metadata = load_tensors(path)
-    curve = tuple((seconds, accuracy) for seconds, accuracy in json.loads(metadata.get("curve", "[]")))
+    curve = tuple(Epoch(*values) for values in json.loads(metadata.get("curve", "[]")))
     return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]), curve)
 
 
@@ -157,17 +177,17 @@ class Pretraining:
             for epoch in range(first, self.recipe.epochs):
                 began = time.monotonic()
                 reached = self._epoch(index, epoch, bar)
-                seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
-                curve.append((round(seconds, 3), round(reached, 2)))
+                seconds = time.monotonic() - began + (curve[-1].seconds if curve else 0)
+                curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
                 if epoch + 1 < self.recipe.epochs:
                     metadata = {"curve": json.dumps(curve), "engine": json.dumps(self.engine.describe())}
                     save_tensors(partial, _state(self.network, self.trainer), metadata)
-        held_out = self.data.validation if len(self.data.validation) else self.data.train
-        reached = accuracy(self.runner, held_out, self.data)
-        log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(self.data.validation), clock(curve[-1][0]))
+        last = curve[-1]
+        reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
+        log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(self.data.validation), clock(last.seconds))
         metadata = {
             "accuracy": str(reached),
-            "seconds": str(curve[-1][0]),
+            "seconds": str(last.seconds),
             "curve": json.dumps(curve),
             "network": self.network.name,
             "data": self.data.name,
@@ -178,6 +198,9 @@ class Pretraining:
         }
         save_tensors(folder / f"{index}.safetensors", dict(self.network.named_parameters()), metadata)
         partial.unlink(missing_ok=True)
+
+    def _held_out(self) -> float | None:
+        return accuracy(self.runner, self.data.validation, self.data) if len(self.data.validation) else None
 
     def _epoch(self, index: int, epoch: int, bar: Progress) -> float:
         """Train one epoch; top-1 in percent on its batches, each before its step."""
@@ -207,7 +230,7 @@ def _state(network: Network, trainer: Trainer) -> dict[str, Tensor]:
     return {**dict(network.named_parameters()), **momentum}
 
 
-def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, list[tuple[float, float]]]:
+def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, list[Epoch]]:
     if not partial.exists():
         return 0, []
     try:
@@ -224,5 +247,5 @@ def _restore(partial: Path, network: Network, trainer: Trainer) -> tuple[int, li
             if (momentum := tensors.get(f"momentum.{name}")) is not None:
                 # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
                 trainer.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-    curve = [(seconds, accuracy) for seconds, accuracy in json.loads(metadata["curve"])]
+    curve = [Epoch(*values) for values in json.loads(metadata["curve"])]
     return len(curve), curve
