@@ -232,7 +232,7 @@ def experiment(
     *,
     results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
     runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
-    only: Annotated[str | None, Parameter(help="methods to run, comma-separated; by default all of the table")] = None,
+    only: Annotated[str | None, Parameter(help="rows to run, comma-separated; by default all of the table")] = None,
 ) -> None:
     """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
     from datastill.experiments import run_experiment

@@ -86,6 +86,11 @@ class Run:
             raise UserError(f"{path} is damaged: expected a run's configuration")
         return content
 
+    def commits(self) -> list[str]:
+        """The commits that took steps of it, the first one first."""
+        config = self.config() or {}
+        return list(dict.fromkeys(maker["commit"] for maker in (config["made_by"], *config.get("continued_by", []))))
+
     def bind(self, key: str, values: Mapping[str, str]) -> None:
         """Write down what became known only after the run was opened, such as checksums of encoders; once written it must not change.
 

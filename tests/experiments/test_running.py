@@ -14,7 +14,7 @@ from datastill.artifact import DistilledSet
 from datastill.distill import distill
 from datastill.errors import UserError
 from datastill.evaluate import Evaluation, Protocol, evaluate
-from datastill.experiments import EXPERIMENTS, Experiment, Row, run_experiment, running
+from datastill.experiments import EXPERIMENTS, Experiment, Row, run_experiment, running, tables
 from datastill.methods.distribution_matching import MatchingStepper
 
 TINY = Experiment(
@@ -52,8 +52,8 @@ class Bench:
             return distill(*arguments, **options)
 
         monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
-        monkeypatch.setattr(running, "evaluate", quick)
-        monkeypatch.setattr(running, "distill", counted)
+        monkeypatch.setattr(tables, "evaluate", quick)
+        monkeypatch.setattr(tables, "distill", counted)
 
     def run(self, *only: str) -> Path:
         return run_experiment("tiny", results=self.results, runs=self.runs, only=only)
@@ -103,20 +103,6 @@ def test_a_table_a_curve_a_page_and_every_log_are_written(bench: Bench) -> None:
     index = (bench.results / "README.md").read_text()
     assert "- [The title](tiny/README.md)" in index
     assert "components-cifar10-ipc10" not in index
-
-
-@pytest.mark.parametrize("period", [1, 3])
-def test_minutes_are_those_of_the_usual_step_times_the_steps(period: int) -> None:
-    seconds = [1.0 + 2 * (period > 1 and number % period == 0) for number in range(30)]
-    expected = sum(seconds)
-    seconds[0], seconds[17] = 50, 1000  # compiling, and a pause
-    steps = [{"iteration": number, "seconds": value} for number, value in enumerate(seconds, 1)]
-    assert 30 * running.seconds_a_step(steps, period) == pytest.approx(expected)
-    assert 31 * running.seconds_a_step([*steps, {"iteration": 31, "seconds": 9.0}], period) == pytest.approx(expected * 31 / 30)
-
-
-def test_a_run_shorter_than_a_period_has_the_mean_of_its_steps() -> None:
-    assert running.seconds_a_step([{"iteration": 1, "seconds": 3.0}, {"iteration": 2, "seconds": 1.0}], 5) == 2
 
 
 def test_minutes_of_table_and_curve_follow_the_log(bench: Bench) -> None:
@@ -226,6 +212,7 @@ def test_unknown_experiments_and_rows_are_refused(bench: Bench) -> None:
 
 def test_what_is_published_stays_as_it_was_specified() -> None:
     experiment = EXPERIMENTS["components-cifar10-ipc10"]
+    assert isinstance(experiment, Experiment)
     assert (experiment.data, experiment.ipc, experiment.iterations, experiment.repeats, experiment.seed) == ("cifar10", 10, 1000, 5, 0)
     # Table 6 of the paper
     assert {row.method: row.paper for row in experiment.rows} == {"dm": 48.5, "dm+cm": 51.6, "dm+cc": 52.2, "dm+iid": 55.1}
