@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 
 def run_row(experiment: TeacherExperiment, name: str, data: DataSet, run: Path, target: Path) -> None:
-    """Train the network of a row in a cache of the run's own, so that nothing is found trained and nobody's cache is touched.
+    """Train the network of a row into the run's own folder, so that nothing is found trained and nobody's pool is touched.
 
     Args:
         experiment: The experiment.
         name: The row's.
         data: What is trained and measured on.
         run: The run's folder, begun or continued.
-        target: The folder of the row's configuration and log; if the log is there, nothing is done.
+        target: The folder of the row's configuration and log, a line an epoch; if the log is there, nothing is done.
     """
     if (target / "metrics.jsonl").exists():
         return
