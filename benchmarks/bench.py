@@ -23,11 +23,20 @@ TRAINING: list[dict[str, Any]] = [
     {"kind": "train", "network": "convnet", "images": 100, "augmentation": "dsa", "rounds": 9},
     {"kind": "train", "network": "resnet18", "images": 128, "augmentation": "shift"},
 ]
+FEATURES: list[dict[str, Any]] = [
+    {"kind": "features", "network": network, "images": 1024, "rounds": 2} for network in ("convnet", "resnet18")
+]
 PARTS: list[dict[str, Any]] = [{"kind": "parts", "method": "dm+iid", "ipc": 10}]
 SCALING: list[dict[str, Any]] = [
-    {"kind": "step", "method": "dm+iid", "ipc": 10, "rounds": 2, **change}
-    for change in ({}, {"ipc": 2}, {"ipc": 50}, {"classes": 50}, {"classes": 100}, {"side": 16}, {"side": 64})
+    *(
+        {"kind": "step", "method": "dm+iid", "ipc": 10, "rounds": 2, **change}
+        for change in ({}, {"ipc": 2}, {"ipc": 50}, {"classes": 50}, {"classes": 100}, {"side": 16}, {"side": 64})
+    ),
+    # Minutes a step, so one is timed after one; no more images than a step takes, so that they do not hide the memory of the method.
+    {"kind": "step", "method": "dm+iid", "ipc": 10, "classes": 200, "side": 64, "per_class": 256, "warm": 1, "rounds": 1, "times": 1},
 ]
+GROUPS = {"steps": STEPS, "training": TRAINING, "features": FEATURES, "parts": PARTS, "scaling": SCALING}
+NAMES = {"train": "training", "features": "features of"}
 
 
 def measured(case: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +51,7 @@ def measured(case: dict[str, Any]) -> dict[str, Any]:
 
 def described(result: dict[str, Any]) -> str:
     """One line about a result."""
-    what = result.get("method") or f"training {result['network']}"
+    what = result.get("method") or f"{NAMES[result['kind']]} {result['network']}"
     where = " ".join(f"{key} {result[key]}" for key in ("ipc", "classes", "side", "images") if key in result)
     line = f"{what} {where}: {result['seconds']:.3f} s"
     if "ratio" in result:
@@ -56,10 +65,9 @@ def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="where the figures and the page are written")
-    parser.add_argument("--only", choices=("steps", "training", "parts", "scaling"), help="one group, printed and not written")
+    parser.add_argument("--only", choices=tuple(GROUPS), help="one group, printed and not written")
     arguments = parser.parse_args()
-    groups = {"steps": STEPS, "training": TRAINING, "parts": PARTS, "scaling": SCALING}
-    chosen = {name: cases for name, cases in groups.items() if arguments.only in (None, name)}
+    chosen = {name: cases for name, cases in GROUPS.items() if arguments.only in (None, name)}
     results: dict[str, list[dict[str, Any]]] = {}
     with progress("bench", sum(len(cases) for cases in chosen.values()), unit="case") as bar:
         for name, cases in chosen.items():

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.reference import ReferenceMatching, ReferenceTraining
+from benchmarks.reference import ReferenceFeatures, ReferenceMatching, ReferenceTraining
 from datastill import random
 from datastill.augment import DSA
 from datastill.data import ClassImages, DataSet
@@ -30,7 +30,7 @@ from datastill.networks import build
 from datastill.operations import forward_operations
 
 PER_CLASS = 512
-"""Images of a class in the made-up sets: time and memory do not depend on what the pictures show."""
+"""Images of a class in the made-up sets where a case does not say: time and memory do not depend on what the pictures show."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class DrawnOnceSession(Session):
         """Keep the weights (see `Session.begin`)."""
 
 
-def noise(classes: int, side: int) -> DataSet:
+def noise(classes: int, side: int, per_class: int | None = None) -> DataSet:
     """A set of random colour pictures."""
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (classes * PER_CLASS, 3, side, side), generator=generator, dtype=torch.uint8)
-    split = ClassImages(pixels, torch.arange(len(pixels)), (PER_CLASS,) * classes)
+    generator, per_class = torch.Generator().manual_seed(0), per_class or PER_CLASS
+    pixels = torch.randint(0, 256, (classes * per_class, 3, side, side), generator=generator, dtype=torch.uint8)
+    split = ClassImages(pixels, torch.arange(len(pixels)), (per_class,) * classes)
     names = tuple(str(label) for label in range(classes))
     return DataSet("noise", split, split, split, names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="noise")
 
@@ -83,16 +83,27 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def paired(ours: Callable[[], object], reference: Callable[[], object] | None, rounds: int) -> dict[str, Any]:
-    """Time two functions in turn, after a warm-up of each; memory is the process's before the reference runs."""
+def paired(
+    ours: Callable[[], object], reference: Callable[[], object] | None, rounds: int, *, warm: int = 2, times: int = 2
+) -> dict[str, Any]:
+    """Time two functions in turn, after a warm-up of each; memory is the process's before the reference runs.
+
+    Args:
+        ours: What is measured.
+        reference: What it is compared with, once a round.
+        rounds: How often they take turns.
+        warm: Calls of ours before it is timed.
+        times: Calls of ours in a round.
+    """
     first = seconds(ours)
-    ours()
+    for _ in range(warm - 1):
+        ours()
     before = memory()
     if reference:
         reference()
     mine, theirs = [], []
     for _ in range(rounds):
-        mine += [seconds(ours) for _ in range(2)]
+        mine += [seconds(ours) for _ in range(times)]
         if reference:
             theirs.append(seconds(reference))
     result: dict[str, Any] = {"first": first, "seconds": median(mine), "fastest": min(mine), "slowest": max(mine), "memory": before}
@@ -115,7 +126,7 @@ def composed(name: str, real_batch: int, classes: int, ipc: int) -> Distribution
 def opened(case: dict[str, Any]) -> tuple[DistributionMatching, DataSet, MatchingStepper]:
     """The method, the data and the stepper of a case."""
     classes, ipc = case.get("classes", 10), case["ipc"]
-    data = noise(classes, case.get("side", 32))
+    data = noise(classes, case.get("side", 32), case.get("per_class"))
     matching = composed(case["method"], case.get("real_batch", 256), classes, ipc)
     stepper = matching.open(data, Engine.choose(), ipc, 0)
     if not isinstance(stepper, MatchingStepper):
@@ -144,10 +155,12 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
         if session:
             session.network.freeze(stepper.engine.precision)
     highest = peak()
-    result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3))
+    options = {name: case[name] for name in ("warm", "times") if name in case}
+    result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3), **options)
     highest = {name: max(value, peak()[name]) for name, value in highest.items()}
     work = matching.operations(data, case["ipc"])
-    return {**result, **rates(work, result, highest), "engine": stepper.engine.describe()}
+    images = data.train.pixels.numel() / 2**20
+    return {**result, **rates(work, result, highest), "images_memory": images, "engine": stepper.engine.describe()}
 
 
 def parts(case: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +234,33 @@ def train(case: dict[str, Any]) -> dict[str, Any]:
     return {**result, **rates(work, result, highest), "engine": engine.describe()}
 
 
-KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"step": step, "parts": parts, "train": train}
+def features(case: dict[str, Any]) -> dict[str, Any]:
+    """Embeddings of real images, without gradients."""
+    name, images, side = case["network"], case["images"], case.get("side", 32)
+    data = noise(10, side)
+    network = build(name, channels=3, classes=10, size=(side, side))
+    work = forward_operations(network) * images
+    engine = Engine.choose()
+    plainly = ReferenceFeatures(network)
+    network = engine.place(network)
+    network.freeze(engine.precision)
+    runner = engine.runner(network, ("embedding",))
+    batch = data.normalise(data.train.gather(torch.arange(images)))
+
+    def ours() -> None:
+        with torch.no_grad():
+            runner(batch)
+
+    def reference() -> None:
+        plainly(batch)
+
+    highest = peak()
+    result = paired(ours, reference, case.get("rounds", 3))
+    highest = {key: max(value, peak()[key]) for key, value in highest.items()}
+    return {**result, **rates(work, result, highest), "engine": engine.describe()}
+
+
+KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"step": step, "parts": parts, "train": train, "features": features}
 
 if __name__ == "__main__":
     case = json.loads(sys.argv[1])

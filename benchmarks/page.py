@@ -9,6 +9,7 @@ from typing import Any
 from datastill.files import write_atomic
 
 PURPOSES = {"dsa": "evaluation", "shift": "pretraining"}
+USUAL = {"ipc": 10, "classes": 10, "side": 32}
 
 
 def write_page(folder: Path) -> None:
@@ -29,9 +30,11 @@ def write_page(folder: Path) -> None:
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(f"`{row['method']}`, IPC {row['ipc']}", row) for row in content["steps"]),
         *(_row(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]),
+        *(_row(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]),
         "",
         "A single image has no spread and no covariance: `dm+iid` begins at IPC 2. Peak memory is the whole process's before the reference "
-        "ran: PyTorch, compiler and the set of images included. Training counts as three forward passes.",
+        "ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; features are embeddings without "
+        "gradients, one forward pass.",
         "",
         f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
         "",
@@ -45,11 +48,11 @@ def write_page(folder: Path) -> None:
         "",
         "## Cost against IPC, classes and image size",
         "",
-        "| `dm+iid` | s a step | GFLOP | GFLOP/s | peak memory, MiB | first step, s |",
-        "|---|---|---|---|---|---|",
+        "| `dm+iid` | s a step | GFLOP | GFLOP/s | peak memory, MiB | of it the set of images, MiB | first step, s |",
+        "|---|---|---|---|---|---|---|",
         *(
-            f"| IPC {row['ipc']}, {row.get('classes', 10)} classes, {row.get('side', 32)}x{row.get('side', 32)} | {row['seconds']:.3f} "
-            f"| {row['gflop']:.0f} | {row['gflops']:.0f} | {row['memory']:.0f} | {row['first']:.1f} |"
+            f"| {_size(row)} | {row['seconds']:.3f} | {row['gflop']:.0f} | {row['gflops']:.0f} | {row['memory']:.0f} "
+            f"| {row['images_memory']:.0f} | {row['first']:.1f} |"
             for row in content["scaling"]
         ),
         "",
@@ -63,6 +66,11 @@ def write_page(folder: Path) -> None:
 
 def _engine(described: dict[str, Any]) -> str:
     return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}"
+
+
+def _size(row: dict[str, Any]) -> str:
+    ipc, classes, side = (row.get(name, value) for name, value in USUAL.items())
+    return f"IPC {ipc}, {classes} classes, {side}x{side}" + (" (one step timed)" if row["rounds"] == row.get("times") == 1 else "")
 
 
 def _row(name: str, row: dict[str, Any]) -> str:
@@ -81,8 +89,12 @@ def _draw(content: dict[str, Any], target: Path) -> None:
     figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     steps, parts, scaling = figure.subplots(1, 3)
-    rows = content["steps"] + content["training"]
-    names = [f"{row['method']}, IPC {row['ipc']}" if "method" in row else f"training {row['network']}" for row in rows]
+    rows = content["steps"] + content["training"] + content["features"]
+    names = [
+        *(f"{row['method']}, IPC {row['ipc']}" for row in content["steps"]),
+        *(f"training {row['network']}" for row in content["training"]),
+        *(f"features, {row['network']}" for row in content["features"]),
+    ]
     steps.barh(names[::-1], [row["ratio"] for row in rows][::-1])
     steps.axvline(1, color="black", linewidth=0.8)
     steps.set_xlabel("times as fast as the published loop")
@@ -90,13 +102,15 @@ def _draw(content: dict[str, Any], target: Path) -> None:
     parts.barh([name for name, _ in shares], [1000 * value for _, value in shares])
     parts.tick_params(axis="y", labelsize=7)
     parts.set_xlabel(f"ms of a {content['parts'][0]['method']} step")
-    for label, key, default in (("IPC", "ipc", None), ("classes", "classes", 10), ("side", "side", 32)):
-        mine = [
-            (row.get(key, default) / {"ipc": 10, "classes": 10, "side": 32}[key], row["seconds"])
-            for row in content["scaling"]
-            if _only_varies(row, key)
-        ]
-        mine.sort()
+    for label, key, others in (
+        ("IPC", "ipc", {}),
+        ("classes", "classes", {}),
+        ("side", "side", {}),
+        ("classes, 64x64", "classes", {"side": 64}),
+    ):
+        mine = sorted(
+            (row.get(key, USUAL[key]) / USUAL[key], row["seconds"]) for row in content["scaling"] if _only_varies(row, key, USUAL | others)
+        )
         scaling.plot([place for place, _ in mine], [value for _, value in mine], marker="o", label=label)
     scaling.set_xscale("log", base=2)
     scaling.set_yscale("log")
@@ -108,6 +122,5 @@ def _draw(content: dict[str, Any], target: Path) -> None:
     write_atomic(target, buffer.getvalue())
 
 
-def _only_varies(row: dict[str, Any], key: str) -> bool:
-    usual = {"ipc": 10, "classes": 10, "side": 32}
-    return all(row.get(name, value) == value for name, value in usual.items() if name != key)
+def _only_varies(row: dict[str, Any], key: str, others: dict[str, int]) -> bool:
+    return all(row.get(name, USUAL[name]) == value for name, value in others.items() if name != key)

@@ -221,3 +221,19 @@ class ReferenceTraining:
         torch.autograd.backward(loss)
         self.optimizer.step()
         return float(loss.detach())
+
+
+class ReferenceFeatures:
+    """Embeddings of images, 256 at a time, without gradients.
+
+    Args:
+        network: What computes them; it is copied.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = plain(network).requires_grad_(False)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The embeddings of normalised ``image channel height width``, ``image feature``."""
+        with torch.no_grad():
+            return torch.cat([self.network(part).embedding for part in torch.split(images, 256)])

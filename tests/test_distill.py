@@ -443,7 +443,7 @@ def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: py
     protocol = Protocol(epochs=5)
     stepper = method().open(tiny, Engine(), 2, 0)
     monkeypatch.setattr("datastill.engine.WORTH_COMPILING", 2.5 * operations(tiny, protocol, 6))
-    monkeypatch.setattr("datastill.engine._no_compiler", lambda device: "")
+    monkeypatch.setattr("datastill.machine.why_no_compiler", lambda device: "")
     engine = Engine.choose(device="cpu", operations=1)
     two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
     assert (two.compiled, three.compiled) == (False, True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill import engine as engine_module
+from datastill import machine
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
@@ -140,6 +140,25 @@ def test_training_in_micro_batches_is_plain_sgd(micro_batch: int, nesterov: bool
         assert not torch.equal(parameter, dict(before.named_parameters())[name])
 
 
+def test_a_step_reads_its_figures_from_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(name: str) -> Callable[[Tensor], float]:
+        function: Callable[[Tensor], float] = getattr(Tensor, name)
+
+        def call(tensor: Tensor) -> float:
+            read.append(name)
+            return function(tensor)
+
+        return call
+
+    trainer = Trainer(Engine(micro_batch=2), made(), learning_rate=0.05)
+    for name in ("__float__", "__int__", "item"):
+        monkeypatch.setattr(Tensor, name, counted(name))
+    trainer.step(picture(8), torch.arange(8) % 5)
+    assert read == ["__float__", "__int__"]
+
+
 def test_the_momentum_starts_afresh_when_told_to() -> None:
     images, labels = picture(8), torch.arange(8) % 5
     ours, theirs = made(), made()
@@ -211,7 +230,7 @@ def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.M
         raise RuntimeError("Python.h: No such file\nand much more")
 
     monkeypatch.setattr(torch, "compile", broken)
-    monkeypatch.setattr(engine_module, "_trial", engine_module._trial.__wrapped__)
+    monkeypatch.setattr(machine, "compile_trial", machine.compile_trial.__wrapped__)
     with caplog.at_level(logging.WARNING):
         assert not Engine.choose(device="cpu", operations=BIG).compiled
     assert [record.getMessage() for record in caplog.records] == [

@@ -161,6 +161,20 @@ def test_iterations_validation_and_maker_may_change(tmp_path: Path) -> None:
     assert (run.config() or {})["iterations"] == 80
 
 
+def test_a_run_says_who_began_it_and_who_went_on_with_it(tmp_path: Path) -> None:
+    run = begun(tmp_path, checkpoints=(5,))
+    for commit in ("abc", "def", "abc", "def", "ghi"):
+        run.begin(changed(made_by={"commit": commit}), resume=True)
+    found = run.config() or {}
+    assert found["made_by"] == {"commit": "abc"}
+    assert found["continued_by"] == [{"commit": "def"}, {"commit": "ghi"}]
+    run.checkpoint(40, {"pixels": torch.zeros(1)})
+    run.begin(changed(made_by={"commit": "jkl"}), resume=True)  # finished: it takes no step
+    assert run.config() == found
+    run.begin(changed(made_by={"commit": "jkl"}, iterations=80), resume=True)
+    assert (run.config() or {})["continued_by"] == [{"commit": "def"}, {"commit": "ghi"}, {"commit": "jkl"}]
+
+
 def test_fewer_iterations_than_there_are_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     run = begun(tmp_path, checkpoints=(10, 20), metrics=25)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -204,8 +204,9 @@ def pretrain(
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     engine = _engine(device, precision, compile, operations(data, model, chosen))
     for member in train(data, network, count, chosen, engine):
-        for epoch, (seconds, accuracy) in enumerate(member.curve, 1):
-            print(f"epoch {epoch:>3}  {clock(seconds):>7}  {accuracy:.1f}% of its training batches")
+        for number, epoch in enumerate(member.curve, 1):
+            held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"
+            print(f"epoch {number:>3}  {clock(epoch.seconds):>7}  {epoch.accuracy:.1f}% of its training batches{held_out}")
         print(f"{member.path}  {member.accuracy:.2f}% on the validation split after {clock(member.seconds)}")
 
 
@@ -245,7 +246,7 @@ def experiment(
     *,
     results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
     runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
-    only: Annotated[str | None, Parameter(help="methods to run, comma-separated; by default all of the table")] = None,
+    only: Annotated[str | None, Parameter(help="rows to run, comma-separated; by default all of the table")] = None,
 ) -> None:
     """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
     from datastill.experiments import run_experiment

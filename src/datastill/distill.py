@@ -179,21 +179,14 @@ def describe(
 ) -> dict[str, Any]:
     """Everything needed to repeat a run, as plain values."""
     return {
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "mean": list(data.mean),
-            "std": list(data.std),
-        },
+        "data": data.describe(),
         "method": method.describe(),
         "ipc": ipc,
         "seed": seed,
         "engine": engine.describe(),
         "iterations": iterations,
         "validate_at": {"iterations": sorted(validate_at), "network": protocol.network, "epochs": protocol.passes},
-        "made_by": {"datastill": provenance.package_version(), "commit": provenance.commit(), "machine": provenance.machine()},
+        "made_by": provenance.made_by(),
     }
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.data import cache_folder
+from datastill import machine
 from datastill.errors import UserError
-from datastill.files import reason
 from datastill.networks import Features, Network, concatenate
 from datastill.operations import widest_map
 
@@ -28,9 +21,6 @@ log = logging.getLogger(__name__)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WORTH_COMPILING = 1e13
 """Operations of a job above which compiling (20 to 60 s on two cores, a few seconds when it was compiled before) pays for itself."""
-LEAST_IN_FLIGHT, UNKNOWN_CACHE = 4 * 2**20, 16 * 2**20
-"""Bytes of a network's widest map that are in flight at least, and the processor's cache where its size cannot be read."""
-IN_FLIGHT_ON_GPU = 2**30
 FEWEST = 8
 """A micro-batch is not made smaller than this, however large the images."""
 
@@ -54,7 +44,7 @@ class Engine:
     precision: torch.dtype = torch.float32
     compiled: bool = False
     micro_batch: int | None = None
-    in_flight: int = LEAST_IN_FLIGHT
+    in_flight: int = machine.LEAST_IN_FLIGHT
     asked: tuple[str, bool | None] | None = None
 
     @classmethod
@@ -72,24 +62,24 @@ class Engine:
         Raises:
             UserError: If the device or the precision is unknown.
         """
-        place, asked = _device(device), (precision, compile)
+        place, asked = machine.device(device), (precision, compile)
         if precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{precision}'; expected auto, fp32 or bf16")
-        if compile and (why := _no_compiler(place)):
+        if compile and (why := machine.why_no_compiler(place)):
             raise UserError(
                 f"--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; mend it, or leave --compile out"
             )
         if compile is None:
             compile = operations > WORTH_COMPILING
-            if compile and (why := _no_compiler(place)):
+            if compile and (why := machine.why_no_compiler(place)):
                 log.warning("%s: uncompiled it is several times slower", why)
                 compile = False
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
         if precision == "auto":
-            precision = "bf16" if compile and _bf16_supported(place) else "fp32"
-        return cls(place, PRECISIONS[precision], compile, in_flight=_in_flight(place), asked=asked)
+            precision = "bf16" if compile and machine.bf16_supported(place) else "fp32"
+        return cls(place, PRECISIONS[precision], compile, in_flight=machine.in_flight(place), asked=asked)
 
     def suited(self, operations: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
@@ -108,7 +98,7 @@ class Engine:
         precision, compile = self.asked
         if precision == "auto":
             precision = recorded.get("precision", precision)
-        if compile is None and (not recorded.get("compiled") or not _no_compiler(self.device)):
+        if compile is None and (not recorded.get("compiled") or not machine.why_no_compiler(self.device)):
             compile = recorded.get("compiled")
         chosen = Engine.choose(device=str(self.device), precision=precision, compile=compile)
         return replace(
@@ -148,7 +138,7 @@ class Engine:
         if not self.compiled:
             return function
         torch._dynamo.config.recompile_limit = 64
-        _keep_compiled()
+        machine.keep_compiled()
         compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
         return compiled
 
@@ -264,13 +254,14 @@ class Trainer:
         self.size = count if self.network.batchwise else self.size or even_micro_batch(count, self.limit)
         self.optimizer.zero_grad(set_to_none=True)
         weights = torch.full((count,), 1 / count, device=images.device)
-        loss, correct = 0.0, 0
+        losses, hits = [], []
         for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
-            value, hits = self._loss(part, label, weight)
-            torch.autograd.backward(value)
-            loss, correct = loss + float(value.detach()), correct + int(hits)
+            loss, correct = self._loss(part, label, weight)
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+            hits.append(correct)
         self.optimizer.step()
-        return loss, correct
+        return float(torch.stack(losses).sum()), int(torch.stack(hits).sum())  # read last: reading waits for the device
 
     def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
         """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
@@ -300,69 +291,3 @@ class Trainer:
         logits = self.network(images).logits
         loss = (F.cross_entropy(logits, labels, reduction="none") * weights).sum()
         return loss, ((logits.argmax(1) == labels) & (weights > 0)).sum()
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"the device '{name}' is not to be had here ({str(error).splitlines()[0]}); try --device cpu") from error
-    return device
-
-
-def _no_compiler(device: torch.device) -> str:
-    """Why nothing can be compiled here; "" if it can."""
-    if device.type == "cuda":
-        return "" if find_spec("triton") is not None else "Triton is not installed"
-    if device.type != "cpu":
-        return f"nothing is compiled for {device.type}"
-    if not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
-        return "no C++ compiler (g++, clang++) is found, install one"
-    return _trial()
-
-
-@cache
-def _trial() -> str:
-    """Compile something small, as a compiler may be there and its headers not; why it failed, or ""."""
-    _keep_compiled()
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells every user without a GPU that there is none
-    try:
-        torch.compile(lambda value: value + 1, dynamic=False)(torch.zeros(16))
-    except Exception as error:  # whatever a broken compiler makes of it
-        return f"the C++ compiler does not work ({reason(error)[:120]})"
-    return ""
-
-
-def _keep_compiled() -> None:
-    """Have what is compiled kept with the other caches, for the next process."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-
-
-@cache
-def _in_flight(device: torch.device) -> int:
-    if device.type != "cpu":
-        return IN_FLIGHT_ON_GPU
-    return max(LEAST_IN_FLIGHT, _last_cache() // 4)
-
-
-def _last_cache() -> int:
-    """Bytes of the processor's largest cache."""
-    sizes = []
-    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = path.read_text().strip()
-        if text.endswith("K") and text[:-1].isdigit():
-            sizes.append(1024 * int(text[:-1]))
-    return max(sizes, default=UNKNOWN_CACHE)
-
-
-def _bf16_supported(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return False
-    if platform.machine().lower() in ("x86_64", "amd64") and not torch.cpu._is_avx512_bf16_supported():
-        return False  # oneDNN takes it on older processors too and only emulates it
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

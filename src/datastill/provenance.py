@@ -8,6 +8,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,6 +48,11 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }
+
+
+def made_by() -> dict[str, Any]:
+    """What a run's configuration says of its maker: version, commit, machine."""
+    return {"datastill": package_version(), "commit": commit(), "machine": machine()}
 
 
 def _git(folder: Path, *arguments: str) -> str:

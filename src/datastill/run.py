@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""
-EXTENDABLE = ("iterations", "validate_at.iterations", "made_by", "encoders")
+EXTENDABLE = ("iterations", "validate_at.iterations", "made_by", "continued_by", "encoders")
 """What may differ between a run and its continuation: no step depends on it."""
 
 
@@ -29,7 +29,8 @@ class Run:
     """The folder of one run.
 
     Attributes:
-        folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``.
+        folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``. The configuration's
+            ``made_by`` is who began the run; ``continued_by`` lists those who went on with it, where they differ.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +58,6 @@ class Run:
             raise UserError(f"{self.folder} is not empty and holds no run; choose another --out")
         if existing is not None:
             self._require_same(existing, config)
-            config = {**config, "encoders": existing.get("encoders", {})}
         self._identity = _identity(config)
         iteration, state = self._newest()
         if iteration > config.get("iterations", iteration):
@@ -65,6 +65,10 @@ class Run:
                 f"{self.folder} has {iteration} iterations already; ask for as many or more with --iterations, or choose another --out"
             )
         self._remove_partial()
+        if existing is not None:
+            going_on = iteration != config.get("iterations")
+            makers = _makers(existing, plain(config.get("made_by")) if going_on else None)
+            config = {**config, "encoders": existing.get("encoders", {}), **makers}
         write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
         self._truncate_metrics(iteration)
         return iteration, state
@@ -81,6 +85,11 @@ class Run:
         if not isinstance(content, dict):
             raise UserError(f"{path} is damaged: expected a run's configuration")
         return content
+
+    def commits(self) -> list[str]:
+        """The commits that took steps of it, the first one first."""
+        config = self.config() or {}
+        return list(dict.fromkeys(maker["commit"] for maker in (config["made_by"], *config.get("continued_by", []))))
 
     def bind(self, key: str, values: Mapping[str, str]) -> None:
         """Write down what became known only after the run was opened, such as checksums of encoders; once written it must not change.
@@ -224,6 +233,14 @@ def _parsed(line: str) -> dict[str, Any] | None:
 def _identity(config: Mapping[str, Any]) -> str:
     fixed = {key: value for key, value in flat(plain(config)).items() if not _extendable(key)}
     return hashlib.blake2b(json.dumps(fixed, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+
+
+def _makers(existing: Mapping[str, Any], now: Any) -> dict[str, Any]:
+    """Who began a run and who else took steps of it, each of them (version, commit and machine) once."""
+    first, others = existing.get("made_by", now), list(existing.get("continued_by", []))
+    if now not in (None, first, *others):
+        others.append(now)
+    return {key: value for key, value in (("made_by", first), ("continued_by", others)) if value}
 
 
 def _extendable(key: str) -> bool:

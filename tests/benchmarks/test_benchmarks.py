@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from benchmarks.page import write_page
+from benchmarks.reference import ReferenceFeatures
 from PIL import Image
 
 from benchmarks import bench, measure
 from datastill.engine import Engine
+from datastill.methods.distribution_matching import MatchingStepper
 from datastill.networks import build
 from datastill.operations import forward_operations
 
@@ -68,6 +71,42 @@ def test_training_is_measured_against_the_reference() -> None:
     assert found["gflop"] * 1e9 == pytest.approx(3 * 4 * forward_operations(build("convnet", channels=3, classes=10, size=(8, 8))))
 
 
+def test_features_are_measured_against_the_reference() -> None:
+    found = measure.features({"kind": "features", "network": "resnet18", "images": 6, "side": 8, "rounds": 1})
+    assert found["ratio"] > 0
+    assert found["gflop"] * 1e9 == pytest.approx(6 * forward_operations(build("resnet18", channels=3, classes=10, size=(8, 8))))
+
+
+def test_the_reference_computes_the_features_of_the_network() -> None:
+    network = build("resnet18", channels=3, classes=10, size=(8, 8))
+    images = torch.randn(300, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = Engine().runner(network, ("embedding",))(images).embedding
+    torch.testing.assert_close(ReferenceFeatures(network)(images), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_case_says_how_often_it_is_timed_and_how_many_images_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    step = MatchingStepper.step
+
+    def counted(stepper: MatchingStepper, iteration: int) -> dict[str, float]:
+        steps.append(iteration)
+        return step(stepper, iteration)
+
+    monkeypatch.setattr(MatchingStepper, "step", counted)
+    found = measure.step({**STEP, "reference": False, "per_class": 5, "warm": 1, "rounds": 1, "times": 1})
+    assert steps == [0, 1]
+    assert found["images_memory"] == 2 * 5 * 3 * 8 * 8 / 2**20
+
+
+def test_every_case_has_a_line_on_the_terminal() -> None:
+    figures = {"seconds": 0.5, "memory": 900.0}
+    lines = [bench.described({**case, **figures}) for cases in bench.GROUPS.values() for case in cases]
+    assert "dm+iid ipc 10 classes 200 side 64: 0.500 s, 900 MiB" in lines
+    assert "training convnet images 100: 0.500 s, 900 MiB" in lines
+    assert "features of resnet18 images 1024: 0.500 s, 900 MiB" in lines
+
+
 def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     row: dict[str, Any] = {
         "seconds": 0.5,
@@ -79,20 +118,26 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
         "memory": 900.0,
         "first": 9.0,
     }
+    row["images_memory"] = 77.0
     row["engine"] = {"precision": "bf16", "compiled": True}
     content = {
         "made_by": {"commit": "abc", "machine": {"processor": "some", "cores": 2, "torch": "2"}},
         "steps": [{**case, **row} for case in bench.STEPS],
         "training": [{**case, **row} for case in bench.TRAINING],
+        "features": [{**case, **row} for case in bench.FEATURES],
         "parts": [{**bench.PARTS[0], "seconds": 0.5, "parts": {"backward": 0.4, "the rest": 0.1}}],
         "scaling": [{**case, **row} for case in bench.SCALING],
     }
     (tmp_path / "measurements.json").write_text(json.dumps(content))
     write_page(tmp_path)
     page = (tmp_path / "README.md").read_text()
-    assert page.count("| 4.00 |") == len(bench.STEPS) + len(bench.TRAINING)
-    assert page.count("| 50% |") == len(bench.STEPS) + len(bench.TRAINING)
+    compared = len(bench.STEPS) + len(bench.TRAINING) + len(bench.FEATURES)
+    assert page.count("| 4.00 |") == compared
+    assert page.count("| 50% |") == compared
+    assert "| features of 1024 images, resnet18 | 0.500 |" in page
     assert "| backward | 0.4000 | 80.0% |" in page
-    assert page.count("| 9.0 |") == len(bench.SCALING)
+    assert page.count("| 900 | 77 | 9.0 |") == len(bench.SCALING)
+    assert "| IPC 10, 200 classes, 64x64 (one step timed) | 0.500 |" in page
+    assert page.count("one step timed") == 1
     with Image.open(tmp_path / "bench.png") as picture:
         assert picture.width > 800

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from datastill.artifact import DistilledSet
 from datastill.distill import distill
 from datastill.errors import UserError
 from datastill.evaluate import Evaluation, Protocol, evaluate
-from datastill.experiments import EXPERIMENTS, Experiment, Row, run_experiment, running
+from datastill.experiments import EXPERIMENTS, Experiment, Row, run_experiment, running, tables
 from datastill.methods.distribution_matching import MatchingStepper
 
 TINY = Experiment(
@@ -51,8 +52,8 @@ class Bench:
             return distill(*arguments, **options)
 
         monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
-        monkeypatch.setattr(running, "evaluate", quick)
-        monkeypatch.setattr(running, "distill", counted)
+        monkeypatch.setattr(tables, "evaluate", quick)
+        monkeypatch.setattr(tables, "distill", counted)
 
     def run(self, *only: str) -> Path:
         return run_experiment("tiny", results=self.results, runs=self.runs, only=only)
@@ -102,6 +103,28 @@ def test_a_table_a_curve_a_page_and_every_log_are_written(bench: Bench) -> None:
     index = (bench.results / "README.md").read_text()
     assert "- [The title](tiny/README.md)" in index
     assert "components-cifar10-ipc10" not in index
+
+
+def test_minutes_of_table_and_curve_follow_the_log(bench: Bench) -> None:
+    folder = bench.run("dm")
+    log = [json.loads(line) for line in (folder / "dm" / "metrics.jsonl").read_text().splitlines()]
+    log = [{**entry, "seconds": 500.0 if entry["iteration"] == 2 else 6.0} if "loss" in entry else entry for entry in log]
+    (folder / "dm" / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
+    running.write(TINY, folder)
+    (row,) = bench.table()
+    assert (row["seconds_per_iteration"], row["minutes"]) == ("6.0", "0.5")
+    with (folder / "curve.csv").open() as file:
+        assert [float(point["minutes"]) for point in csv.DictReader(file)] == [0, 0.5]
+    assert "median step times steps" in (folder / "README.md").read_text()
+
+
+def test_a_line_names_every_commit_that_took_steps(bench: Bench) -> None:
+    folder = bench.run("dm")
+    config = yaml.safe_load((folder / "dm" / "config.yaml").read_text())
+    config = {**config, "made_by": {"commit": "abc"}, "continued_by": [{"commit": "def"}, {"commit": "abc"}]}
+    (folder / "dm" / "config.yaml").write_text(yaml.safe_dump(config))
+    running.write(TINY, folder)
+    assert bench.table()[0]["commit"] == "abc, def"
 
 
 def test_killed_between_rows_it_goes_on_with_the_next(bench: Bench) -> None:
@@ -189,6 +212,7 @@ def test_unknown_experiments_and_rows_are_refused(bench: Bench) -> None:
 
 def test_what_is_published_stays_as_it_was_specified() -> None:
     experiment = EXPERIMENTS["components-cifar10-ipc10"]
+    assert isinstance(experiment, Experiment)
     assert (experiment.data, experiment.ipc, experiment.iterations, experiment.repeats, experiment.seed) == ("cifar10", 10, 1000, 5, 0)
     # Table 6 of the paper
     assert {row.method: row.paper for row in experiment.rows} == {"dm": 48.5, "dm+cm": 51.6, "dm+cc": 52.2, "dm+iid": 55.1}

@@ -20,6 +20,8 @@ from datastill.methods.distribution_matching import DistributionMatching, Matchi
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]
+CLASS_BYTES = 4 * 16 * 3 * 16 * 16
+"""Of the real images of a class and step, as floats."""
 
 
 def noise(classes: int = 3, side: int = 16) -> DataSet:
@@ -43,13 +45,21 @@ def iid() -> DistributionMatching:
     return replace(composed, encoders={**composed.encoders, "pretrained": PretrainedPool("resnet18", recipe=recipe)})
 
 
-def stepped(composed: DistributionMatching, data: DataSet, engine: Engine, ipc: int = 4) -> tuple[float, Tensor]:
-    """Loss and pixel gradient of the first step."""
-    stepper = composed.open(data, engine, ipc, 0)
+def opened(composed: DistributionMatching, data: DataSet, engine: Engine) -> MatchingStepper:
+    stepper = composed.open(data, engine, 4, 0)
     assert isinstance(stepper, MatchingStepper)
+    return stepper
+
+
+def first_step(stepper: MatchingStepper) -> tuple[float, Tensor]:
+    """Loss and pixel gradient of the first step."""
     loss = stepper.step(0)["loss"]
     assert stepper.pixels.grad is not None
     return loss, stepper.pixels.grad.clone()
+
+
+def stepped(composed: DistributionMatching, data: DataSet, engine: Engine) -> tuple[float, Tensor]:
+    return first_step(opened(composed, data, engine))
 
 
 def distance(one: Tensor, other: Tensor) -> float:
@@ -79,12 +89,22 @@ def test_the_fast_path_agrees_with_the_exact_one_on_photographs(real_data: Path)
     check_fast_against_exact(photographs(real_data))
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 8])
-def test_class_chunks_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("limit", "value", "sizes"),
+    [
+        ("CHUNK", 1, (1,) * 5),
+        ("CHUNK", 8, (2, 2, 1)),
+        ("CHUNK_BYTES", 1, (1,) * 5),
+        ("CHUNK_BYTES", 3 * CLASS_BYTES, (3, 2)),
+    ],
+)
+def test_class_chunks_change_nothing(limit: str, value: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     data = noise(classes=5)
     loss, gradient = stepped(iid(), data, Engine())
-    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
-    chunked_loss, chunked = stepped(iid(), data, Engine())
+    monkeypatch.setattr(distribution_matching, limit, value)
+    stepper = opened(iid(), data, Engine())
+    assert tuple(len(chunk) for chunk in stepper.chunks) == sizes
+    chunked_loss, chunked = first_step(stepper)
     assert chunked_loss == pytest.approx(loss, rel=1e-5)
     assert distance(chunked, gradient) < 1e-5
 
@@ -92,9 +112,7 @@ def test_class_chunks_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("constraints", [False, True])
 def test_the_exact_path_is_the_published_loop_written_plainly(constraints: bool) -> None:
     data = noise()
-    composed = iid() if constraints else method("dm", settings=["real_batch=16"])
-    stepper = composed.open(data, Engine(), 4, 0)
-    assert isinstance(stepper, MatchingStepper)
+    stepper = opened(iid() if constraints else method("dm", settings=["real_batch=16"]), data, Engine())
     teacher = None
     if constraints:
         stepper.encoders["pretrained"].begin(0)  # puts the pretrained weights in place

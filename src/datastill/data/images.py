@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -171,6 +172,17 @@ class DataSet:
             present = ", ".join(key for key, value in splits.items() if len(value))
             raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
         return splits[name]
+
+    def describe(self) -> dict[str, Any]:
+        """What a run's configuration records of it, as plain values."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
 
     def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]

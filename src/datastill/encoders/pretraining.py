@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +17,32 @@ from torch import Tensor
 from datastill import random
 from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.encoders.recipe import TrainingRecipe, flip_and_shift
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import Network, build
 from datastill.operations import forward_operations
 from datastill.predict import predictions
-from datastill.progress import clock, progress
+from datastill.progress import Progress, clock, progress
 
 log = logging.getLogger(__name__)
 
 SPEED = {True: 3e11, False: 6e10}
 """Operations a second, compiled or not, of two cores with bfloat16 units: what the announced time is reckoned with."""
+
+
+class Epoch(NamedTuple):
+    """What a network had reached after an epoch.
+
+    Attributes:
+        seconds: Of training so far, by the clock; measuring is left out.
+        accuracy: Top-1 in percent on the epoch's own augmented batches, before each step.
+        held_out: Top-1 in percent on the validation split; None where nothing is held out, and in files of earlier versions.
+    """
+
+    seconds: float
+    accuracy: float
+    held_out: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,23 +53,24 @@ class PretrainedNetwork:
         path: Its weights.
         accuracy: Top-1 on the validation split, in percent; of the training split where nothing is held out.
         seconds: How long its training took.
-        curve: After every epoch, the seconds of training so far and the top-1 in percent on the epoch's own augmented batches, before each
-            step.
+        curve: What it had reached after every epoch.
     """
 
     path: Path
     accuracy: float
     seconds: float
-    curve: tuple[tuple[float, float], ...] = ()
+    curve: tuple[Epoch, ...] = ()
 
 
-def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe) -> Path:
+def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
     """Where the pool of one data set, network and recipe is kept; the same images normalised or mirrored otherwise have another."""
     seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
-    return cache_folder() / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+    return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
-def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine) -> list[PretrainedNetwork]:
+def pretrain(
+    data: DataSet, network: str, count: int, recipe: TrainingRecipe, engine: Engine, *, cache: Path | None = None
+) -> list[PretrainedNetwork]:
     """Train what is missing of a pool of networks; each is checkpointed every epoch and continued after a kill.
 
     Args:
@@ -63,13 +79,17 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
         count: Networks in the pool; number i is trained with seed i.
         recipe: How to train.
         engine: How to run.
+        cache: The folder that the pool is looked for and kept in; by default the user's cache.
 
     Returns:
         The pool, in order.
+
+    Raises:
+        UserError: If the count is below 1, or a network of the pool cannot be read.
     """
     if count < 1:
         raise UserError(f"a pool needs at least one network, got --count {count}")
-    folder = pool_folder(data, network, recipe)
+    folder = pool_folder(data, network, recipe, cache)
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
@@ -80,15 +100,15 @@ def pretrain(data: DataSet, network: str, count: int, recipe: TrainingRecipe, en
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), folder,
         )  # fmt: skip
-        model = engine.place(model)
+        pretraining = Pretraining(data, engine.place(model), recipe, engine)
         for index in missing:
-            _train(data, model, recipe, engine, folder, index)
-    return found(data, network, count, recipe)
+            pretraining.train(folder, index)
+    return found(data, network, count, recipe, cache=cache)
 
 
-def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe) -> list[PretrainedNetwork]:
+def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
     """What is there of a pool, in order (see `pretrain`)."""
-    paths = [pool_folder(data, network, recipe) / f"{index}.safetensors" for index in range(count)]
+    paths = [pool_folder(data, network, recipe, cache) / f"{index}.safetensors" for index in range(count)]
     return [_entry(path) for path in paths if path.exists()]
 
 
@@ -104,72 +124,97 @@ def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
 
 
 def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
-    """How many of the recipe's epochs see images of half the side."""
+    """How many of the recipe's epochs see images of half the side; never the last one."""
     suitable = network.resizable and min(data.size) >= 32
-    return round(recipe.half_size * recipe.epochs) if suitable else 0
+    return min(round(recipe.half_size * recipe.epochs), recipe.epochs - 1) if suitable else 0
 
 
-def accuracy(network: Network, images: ClassImages, data: DataSet, engine: Engine) -> float:
+def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
     """Top-1 accuracy in percent on a split, without augmentation."""
-    predicted = predictions(engine.runner(network, ("logits",)), images, data)
+    predicted = predictions(runner, images, data)
     return 100 * int((predicted == images.labels).sum()) / len(images)
 
 
 def _entry(path: Path) -> PretrainedNetwork:
     _, metadata = load_tensors(path)
-    curve = tuple((seconds, accuracy) for seconds, accuracy in json.loads(metadata.get("curve", "[]")))
+    curve = tuple(Epoch(*values) for values in json.loads(metadata.get("curve", "[]")))
     return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]), curve)
 
 
-def _train(data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine, folder: Path, index: int) -> None:
-    network.reset(random.generator(index, "pretraining", "weights"))
-    trainer = Trainer(
-        engine,
-        network,
-        learning_rate=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-    )
-    partial = folder / f"{index}.partial.safetensors"
-    first, curve = _restore(partial, trainer)
-    size = batch_size(data, recipe)
-    batches = max(1, len(data.train) // size)
-    halved = half_size_epochs(data, network, recipe)
-    title = f"pretraining {network.name} {index}"
-    with progress(title, recipe.epochs * batches, done=first * batches, unit="step") as bar:
-        for epoch in range(first, recipe.epochs):
-            began = time.monotonic()
-            order = torch.randperm(len(data.train), generator=random.generator(index, "pretraining", "order", epoch))
-            correct = seen = 0
-            for batch in range(batches):
-                step = epoch * batches + batch
-                images, labels = _batch(data, order[batch * size :][:size], recipe, index, step)
-                images = F.avg_pool2d(images, 2) if epoch < halved else images
-                trainer.set_learning_rate(recipe.rate(step, recipe.epochs * batches))
-                loss, hits = trainer.step(images.to(engine.device), labels.to(engine.device))
-                correct, seen = correct + hits, seen + len(labels)
-                bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
-            seconds = time.monotonic() - began + (curve[-1][0] if curve else 0)
-            curve.append((round(seconds, 3), round(100 * correct / seen, 2)))
-            if epoch + 1 < recipe.epochs:
-                save_tensors(partial, trainer.state(), {"curve": json.dumps(curve), "engine": json.dumps(engine.describe())})
-    held_out = data.validation if len(data.validation) else data.train
-    reached = accuracy(network, held_out, data, engine)
-    log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(data.validation), clock(curve[-1][0]))
-    metadata = {
-        "accuracy": str(reached),
-        "seconds": str(curve[-1][0]),
-        "curve": json.dumps(curve),
-        "network": network.name,
-        "data": data.name,
-        "fingerprint": data.fingerprint,
-        "recipe": json.dumps(asdict(recipe)),
-        "seed": str(index),
-        "engine": json.dumps(engine.describe()),
-    }
-    save_tensors(folder / f"{index}.safetensors", network.weights(), metadata)
-    partial.unlink(missing_ok=True)
+class Pretraining:
+    """Trains the networks of a pool one after the other, with one network compiled once.
+
+    Args:
+        data: The images.
+        network: What to train, on the device.
+        recipe: How to train.
+        engine: How to run.
+    """
+
+    def __init__(self, data: DataSet, network: Network, recipe: TrainingRecipe, engine: Engine) -> None:
+        self.data, self.network, self.recipe, self.engine = data, network, recipe, engine
+        self.trainer = Trainer(
+            engine,
+            network,
+            learning_rate=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+        )
+        self.runner = engine.runner(network, ("logits",))
+        self.size = batch_size(data, recipe)
+        self.batches = max(1, len(data.train) // self.size)
+        self.halved = half_size_epochs(data, network, recipe)
+
+    def train(self, folder: Path, index: int) -> None:
+        """Train number `index` with the seed of that number and keep it in `folder`; its bits depend on no other of the pool."""
+        self.network.reset(random.generator(index, "pretraining", "weights"))
+        self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
+        partial = folder / f"{index}.partial.safetensors"
+        first, curve = _restore(partial, self.trainer)
+        title = f"pretraining {self.network.name} {index}"
+        with progress(title, self.recipe.epochs * self.batches, done=first * self.batches, unit="step") as bar:
+            for epoch in range(first, self.recipe.epochs):
+                began = time.monotonic()
+                reached = self._epoch(index, epoch, bar)
+                seconds = time.monotonic() - began + (curve[-1].seconds if curve else 0)
+                curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
+                if epoch + 1 < self.recipe.epochs:
+                    metadata = {"curve": json.dumps(curve), "engine": json.dumps(self.engine.describe())}
+                    save_tensors(partial, self.trainer.state(), metadata)
+        last = curve[-1]
+        reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
+        log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(self.data.validation), clock(last.seconds))
+        metadata = {
+            "accuracy": str(reached),
+            "seconds": str(last.seconds),
+            "curve": json.dumps(curve),
+            "network": self.network.name,
+            "data": self.data.name,
+            "fingerprint": self.data.fingerprint,
+            "recipe": json.dumps(asdict(self.recipe)),
+            "seed": str(index),
+            "engine": json.dumps(self.engine.describe()),
+        }
+        save_tensors(folder / f"{index}.safetensors", self.network.weights(), metadata)
+        partial.unlink(missing_ok=True)
+
+    def _held_out(self) -> float | None:
+        return accuracy(self.runner, self.data.validation, self.data) if len(self.data.validation) else None
+
+    def _epoch(self, index: int, epoch: int, bar: Progress) -> float:
+        """Train one epoch; top-1 in percent on its batches, each before its step."""
+        order = torch.randperm(len(self.data.train), generator=random.generator(index, "pretraining", "order", epoch))
+        correct = seen = 0
+        for batch in range(self.batches):
+            step = epoch * self.batches + batch
+            images, labels = _batch(self.data, order[batch * self.size :][: self.size], self.recipe, index, step)
+            images = F.avg_pool2d(images, 2) if epoch < self.halved else images
+            self.trainer.set_learning_rate(self.recipe.rate(step, self.recipe.epochs * self.batches))
+            loss, hits = self.trainer.step(images.to(self.engine.device), labels.to(self.engine.device))
+            correct, seen = correct + hits, seen + len(labels)
+            bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
+        return 100 * correct / seen
 
 
 def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
@@ -179,7 +224,7 @@ def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step:
     return images, data.train.labels[rows]
 
 
-def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[tuple[float, float]]]:
+def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[Epoch]]:
     if not partial.exists():
         return 0, []
     try:
@@ -191,5 +236,5 @@ def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[tuple[float, fl
         log.warning("%s was begun in another way (precision, compilation); that network begins again", partial)
         return 0, []
     trainer.restore(tensors)
-    curve = [(seconds, accuracy) for seconds, accuracy in json.loads(metadata["curve"])]
+    curve = [Epoch(*values) for values in json.loads(metadata["curve"])]
     return len(curve), curve

@@ -25,8 +25,8 @@ class TrainingRecipe:
         momentum: Of SGD.
         weight_decay: Of SGD.
         augment: Mirror (where the data set allows it) and shift by up to an eighth of the side.
-        half_size: Share of the epochs, the first ones, that see images of half the side, at a quarter of the cost. Only for networks
-            with a global pool and images of at least 32x32 pixels.
+        half_size: Share of the epochs, the first ones and never the last, that see images of half the side, at a quarter of the cost. Only
+            for networks with a global pool and images of at least 32x32 pixels.
     """
 
     schedule: str = "one-cycle"

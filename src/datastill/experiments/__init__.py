@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from datastill.experiments.running import run_experiment
-from datastill.experiments.specification import EXPERIMENTS, Experiment, Row
+from datastill.experiments.specification import EXPERIMENTS, Experiment, Row, TeacherExperiment
 
-__all__ = ["EXPERIMENTS", "Experiment", "Row", "run_experiment"]
+__all__ = ["EXPERIMENTS", "Experiment", "Row", "TeacherExperiment", "run_experiment"]

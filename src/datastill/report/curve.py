@@ -25,7 +25,9 @@ def write_curves(points: Sequence[dict[str, Any]], target: Path, title: str) -> 
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=9)
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, key, label in zip(panels, ("iteration", "minutes"), ("iteration", "minutes of distilling"), strict=True):
+    for axes, key, label in zip(
+        panels, ("iteration", "minutes"), ("iteration", "minutes of distilling (median step x steps)"), strict=True
+    ):
         for method in dict.fromkeys(point["method"] for point in points):
             mine = [point for point in points if point["method"] == method]
             axes.plot([point[key] for point in mine], [point["validation_accuracy"] for point in mine], marker="o", label=method)

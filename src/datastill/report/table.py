@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,11 +52,24 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
         for row in rows
     ]
+    lines += [
+        "",
+        "Minutes of distilling: median step times steps, compiling and validations left out. Minutes of the teacher: by the clock.",
+    ]
     if picture:
         lines += ["", f"![accuracy over iterations]({picture})", "", "The curve is measured on the validation split, one network a point."]
     if remark:
         lines += ["", remark]
     write_atomic(target, "\n".join(lines) + "\n")
+
+
+def write_csv(rows: Sequence[dict[str, Any]], target: Path) -> None:
+    """Write lines that have the same columns as comma-separated values."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(target, buffer.getvalue())
 
 
 def _minutes(value: float | None) -> str:

@@ -1,0 +1,173 @@
+"""Tables of methods: distil, evaluate, write down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from datastill import provenance
+from datastill.data import DataSet
+from datastill.distill import distill
+from datastill.evaluate import Protocol, evaluate
+from datastill.experiments.specification import Experiment, Row
+from datastill.files import write_atomic
+from datastill.methods import method
+from datastill.report.curve import write_curves
+from datastill.report.table import write_csv, write_table
+from datastill.run import Run
+
+log = logging.getLogger(__name__)
+
+KEPT = ("config.yaml", "metrics.jsonl")
+
+
+def run_row(experiment: Experiment, name: str, data: DataSet, run: Path, target: Path) -> None:
+    """Distil and evaluate a row, if its evaluation is not there.
+
+    Args:
+        experiment: The table.
+        name: The row's.
+        data: What is distilled.
+        run: The run's folder, begun or continued.
+        target: The folder of the row's log and evaluation.
+    """
+    if (target / "evaluation.json").exists():
+        return
+    row = experiment.rows[experiment.names.index(name)]
+    last = row == experiment.rows[-1]
+    log.warning("experiment: %s", row.name)
+    preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
+    composed = method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
+    distilled = distill(  # a finished run takes no step, but is refused if it was made otherwise
+        data,
+        method=composed,
+        ipc=experiment.ipc,
+        iterations=row.iterations or experiment.iterations,
+        seed=experiment.seed,
+        out=run,
+        resume=(run / "config.yaml").exists(),
+        validate_at=row.validate_at or experiment.validate_at,
+        validation_protocol=Protocol(epochs=experiment.validation_epochs),
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    for file in KEPT:
+        shutil.copyfile(run / file, target / file)
+    shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
+    compare = experiment.compare if last else ()
+    evaluation = evaluate(distilled, repeats=experiment.repeats, seed=experiment.seed, data=data, compare=compare)
+    made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": preset}
+    content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
+    write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
+
+
+def write(experiment: Experiment, folder: Path) -> None:
+    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
+    table, curve = [], []
+    for row in experiment.rows:
+        if (folder / row.name / "evaluation.json").exists():
+            table.append(_line(experiment, row, folder / row.name))
+        if (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
+            curve += _points(row.name, Run(folder / row.name))
+    if not table:
+        return
+    write_csv(table, folder / "table.csv")
+    if curve:
+        write_csv(curve, folder / "curve.csv")
+        write_curves(curve, folder / "curve.png", experiment.title)
+    write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None, remark=experiment.remark)
+
+
+def _points(name: str, run: Run) -> list[dict[str, Any]]:
+    """Validation accuracies of a run, each with the minutes of distilling before it (see `seconds_a_step`)."""
+    minutes = _seconds(run) / 60
+    return [
+        {
+            "method": name,
+            "iteration": entry["iteration"],
+            "minutes": round(minutes * entry["iteration"], 3),
+            "validation_accuracy": round(entry["validation_accuracy"], 3),
+        }
+        for entry in run.metrics()
+        if "validation_accuracy" in entry
+    ]
+
+
+def seconds_a_step(steps: Sequence[Mapping[str, Any]], period: int = 1) -> float:
+    """Seconds of a step as they mostly are: a sum would count compiling, pauses and what else the machine did.
+
+    Steps that read an encoder which is due at every so many iterations take longer than the others. The median is over whole periods,
+    divided by their length, so that times the number of steps it is what a run takes.
+
+    Args:
+        steps: Lines of ``metrics.jsonl``, each with iteration (from 1) and seconds.
+        period: Iterations after which the encoders' turns repeat.
+
+    Example:
+        >>> seconds_a_step([{"iteration": 1, "seconds": 60.0}, *({"iteration": i, "seconds": 1 + i % 2} for i in range(2, 9))], 2)
+        1.5
+    """
+    periods: dict[int, list[float]] = {}
+    for step in steps:
+        periods.setdefault((step["iteration"] - 1) // period, []).append(step["seconds"])
+    whole = [seconds for seconds in periods.values() if len(seconds) == period]
+    return median(fmean(seconds) for seconds in whole or periods.values())
+
+
+def _seconds(run: Run) -> float:
+    encoders = (run.config() or {})["method"]["encoders"].values()
+    period = math.lcm(*(encoder.get("every", 1) for encoder in encoders))
+    return seconds_a_step([entry for entry in run.metrics() if "seconds" in entry], period)
+
+
+def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    run = Run(folder)
+    config, seconds = run.config() or {}, _seconds(run)
+    method = config["method"]
+    return {
+        "method": row.name,
+        "preset": row.preset or experiment.preset,
+        "data": experiment.data,
+        "ipc": experiment.ipc,
+        "network": evaluation["protocol"]["network"],
+        "accuracy": round(evaluation["accuracy"], 2),
+        "std": round(evaluation["std"], 2),
+        "interval95": None if evaluation["interval95"] is None else round(evaluation["interval95"], 2),
+        "n": evaluation["n"],
+        "paper": row.paper,
+        "split": evaluation["split"],
+        "iterations": config["iterations"],
+        "train": config["data"]["train"],
+        "real_batch": method["real_batch"],
+        "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
+        "encoder": _encoder(method["encoders"]),
+        "epochs": evaluation["protocol"]["epochs"],
+        "augment": evaluation["protocol"]["augment"],
+        "run_seed": config["seed"],
+        "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
+        "seconds_per_iteration": round(seconds, 3),
+        "minutes": round(seconds * config["iterations"] / 60, 2),
+        "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
+        "precision": config["engine"]["precision"],
+        "commit": ", ".join(run.commits()),
+        "log": f"{row.name}/metrics.jsonl",
+    }
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 60, 2)
+
+
+def _term(name: str, term: dict[str, Any]) -> str:
+    return f"{name} " + " ".join(f"{key}={value}" for key, value in term.items() if key != "class")
+
+
+def _encoder(encoders: dict[str, Any]) -> str:
+    pool = encoders.get("pretrained")
+    return f"{pool['count']} x {pool['network']}, {pool['recipe']['epochs']} epochs" if pool else ""

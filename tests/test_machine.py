@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from datastill import machine
+from datastill.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cpu", "auto"])
+def test_a_device_is_found_by_name(name: str) -> None:
+    assert machine.device(name) == (CPU if name == "cpu" else torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def test_an_unknown_device_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UserError, match=r"the device 'warp' is not to be had here .*; try --device cpu"):
+        machine.device("warp")
+
+
+def test_nothing_is_compiled_for_a_device_without_a_compiler() -> None:
+    assert machine.why_no_compiler(torch.device("meta")) == "nothing is compiled for meta"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [(("32K", "8192K", "512K"), 2**23), (("nonsense", "K", "64K"), 2**16), ((), machine.UNKNOWN_CACHE)]
+)
+def test_the_last_cache_is_the_largest_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[str, ...], expected: int
+) -> None:
+    for number, size in enumerate(sizes):
+        (tmp_path / f"index{number}").mkdir()
+        (tmp_path / f"index{number}" / "size").write_text(f"{size}\n")
+    monkeypatch.setattr(machine, "CACHES", tmp_path)
+    assert machine.last_cache() == expected
+
+
+@pytest.mark.parametrize(("cache", "expected"), [(2**20, machine.LEAST_IN_FLIGHT), (2**26, 2**24)])
+def test_a_quarter_of_the_cache_is_in_flight_and_never_too_little(monkeypatch: pytest.MonkeyPatch, cache: int, expected: int) -> None:
+    monkeypatch.setattr(machine, "last_cache", lambda: cache)
+    assert machine.in_flight.__wrapped__(CPU) == expected
+    assert machine.in_flight.__wrapped__(torch.device("cuda")) == machine.IN_FLIGHT_ON_GPU
+
+
+def test_compiled_code_is_kept_with_the_other_caches_unless_the_user_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", "/somewhere")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "what to put back")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    machine.keep_compiled()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/somewhere/compiled"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/elsewhere")
+    machine.keep_compiled()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/elsewhere"
