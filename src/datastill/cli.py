@@ -247,11 +247,15 @@ def experiment(
     results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
     runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
     only: Annotated[str | None, Parameter(help="rows to run, comma-separated; by default all of the table")] = None,
+    repeats: Annotated[
+        int | None, Parameter(help="networks a row; by default those of the specification, to which fewer are completed later")
+    ] = None,
 ) -> None:
     """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
     from datastill.experiments import run_experiment
 
-    print(f"results in {run_experiment(name, results=results, runs=runs, only=only.split(',') if only else ())}")
+    chosen = only.split(",") if only else ()
+    print(f"results in {run_experiment(name, results=results, runs=runs, only=chosen, repeats=repeats)}")
 
 
 @app.command(name="list")

@@ -26,8 +26,9 @@ LEAST_PASSES = 3
 class GrowingNetwork(Encoder):
     """Trains a random network on the synthetic images after every iteration, and draws another one when it has settled.
 
-    Both loops stop by themselves, judged by the accuracy on real training images (the query): the training after an iteration when its last
-    `LEAST_PASSES` passes differ by less than `inner`, the network when the ends of the last `window` iterations differ by less than `outer`.
+    Both loops stop by themselves, judged by the accuracy on real training images (the query): the training after an iteration when its
+    last `LEAST_PASSES` passes differ by less than `inner`, the network when the ends of the last `window` iterations differ by less than
+    `outer`.
 
     Args:
         network: A name of `datastill.networks.NETWORKS`.

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datastill.data import load
-from datastill.errors import unknown
+from datastill.errors import UserError, unknown
 from datastill.experiments import tables, teachers
-from datastill.experiments.specification import EXPERIMENTS, Experiment, TeacherExperiment
+from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.experiments.specification import Experiment, TeacherExperiment
 from datastill.files import write_atomic
 
 
-def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] = ()) -> Path:
+def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] = (), repeats: int | None = None) -> Path:
     """Run what is missing of an experiment and write its results.
 
     Args:
@@ -20,6 +21,7 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
         results: Where the table, the curve and each row's log are written, in a folder of the experiment's name.
         runs: Where the runs are kept, and continued from.
         only: Rows to run, by name; by default all.
+        repeats: Networks to evaluate with, if fewer than the specification asks for; asked again for more, only those missing are trained.
 
     Returns:
         The folder of the results.
@@ -30,6 +32,8 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     experiment = EXPERIMENTS[name]
+    if repeats is not None and repeats < 1:
+        raise UserError(f"an experiment needs at least one network, got --repeats {repeats}")
     for row in only:
         if row not in experiment.names:
             raise unknown("row", row, experiment.names)
@@ -41,7 +45,7 @@ def run_experiment(name: str, *, results: Path, runs: Path, only: Sequence[str] 
         if isinstance(experiment, TeacherExperiment):
             teachers.run_row(experiment, row, data, runs / name / row, folder / row)
         else:
-            tables.run_row(experiment, row, data, runs / name / row, folder / row)
+            tables.run_row(experiment, row, data, runs / name, folder / row, repeats)
         write(experiment, folder)
     write_index(EXPERIMENTS, results)
     return folder

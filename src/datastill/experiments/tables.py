@@ -12,12 +12,14 @@ from statistics import fmean, median
 from typing import Any
 
 from datastill import provenance
+from datastill.artifact import DistilledSet
 from datastill.data import DataSet
 from datastill.distill import distill
 from datastill.evaluate import Protocol, evaluate
+from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.specification import Experiment, Row
 from datastill.files import write_atomic
-from datastill.methods import method
+from datastill.methods import DistributionMatching, method
 from datastill.report.curve import write_curves
 from datastill.report.table import write_csv, write_table
 from datastill.run import Run
@@ -27,24 +29,69 @@ log = logging.getLogger(__name__)
 KEPT = ("config.yaml", "metrics.jsonl")
 
 
-def run_row(experiment: Experiment, name: str, data: DataSet, run: Path, target: Path) -> None:
-    """Distil and evaluate a row, if its evaluation is not there.
+def run_row(experiment: Experiment, name: str, data: DataSet, runs: Path, target: Path, repeats: int | None = None) -> None:
+    """Distil and evaluate a row, if its evaluation is not there or has fewer networks.
 
     Args:
         experiment: The table.
         name: The row's.
         data: What is distilled.
-        run: The run's folder, begun or continued.
+        runs: The folder of the experiment's runs, begun or continued; the row's is of its name.
         target: The folder of the row's log and evaluation.
+        repeats: Networks to evaluate with; None for the experiment's.
     """
-    if (target / "evaluation.json").exists():
+    wanted = min(repeats or experiment.repeats, experiment.repeats)
+    if _networks(target) >= wanted:
         return
     row = experiment.rows[experiment.names.index(name)]
     last = row == experiment.rows[-1]
     log.warning("experiment: %s", row.name)
+    source, origin, run = experiment, row, runs / row.name
+    if row.of:
+        other, _, line = row.of.partition("/")
+        source = _table(other)
+        origin, run = source.rows[source.names.index(line)], runs.parent / row.of
+    composed = _composed(source, origin, data)
+    distilled = _distilled(source, origin, composed, data, run)
+    target.mkdir(parents=True, exist_ok=True)
+    for file in KEPT:
+        shutil.copyfile(run / file, target / file)
+    shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
+    evaluation = evaluate(
+        distilled,
+        repeats=wanted,
+        seed=experiment.seed,
+        split=experiment.split,
+        data=data,
+        compare=experiment.compare if last else (),
+        protocol=Protocol(row.network, epochs=experiment.epochs),
+        keep=runs / f"{row.name}.evaluations.json",
+    )
+    made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": row.preset or experiment.preset}
+    content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
+    write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
+
+
+def _networks(target: Path) -> int:
+    """How many networks a row was evaluated with."""
+    path = target / "evaluation.json"
+    return int(json.loads(path.read_text())["n"]) if path.exists() else 0
+
+
+def _table(name: str) -> Experiment:
+    experiment = EXPERIMENTS[name]
+    if not isinstance(experiment, Experiment):
+        raise TypeError(f"{name} is no table of distilled sets")
+    return experiment
+
+
+def _composed(experiment: Experiment, row: Row, data: DataSet) -> DistributionMatching:
     preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
-    composed = method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
-    distilled = distill(  # a finished run takes no step, but is refused if it was made otherwise
+    return method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
+
+
+def _distilled(experiment: Experiment, row: Row, composed: DistributionMatching, data: DataSet, run: Path) -> DistilledSet:
+    return distill(  # a finished run takes no step, but is refused if it was made otherwise
         data,
         method=composed,
         ipc=experiment.ipc,
@@ -55,15 +102,6 @@ def run_row(experiment: Experiment, name: str, data: DataSet, run: Path, target:
         validate_at=row.validate_at or experiment.validate_at,
         validation_protocol=Protocol(epochs=experiment.validation_epochs),
     )
-    target.mkdir(parents=True, exist_ok=True)
-    for file in KEPT:
-        shutil.copyfile(run / file, target / file)
-    shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
-    compare = experiment.compare if last else ()
-    evaluation = evaluate(distilled, repeats=experiment.repeats, seed=experiment.seed, data=data, compare=compare)
-    made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": preset}
-    content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
-    write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
 
 
 def write(experiment: Experiment, folder: Path) -> None:
@@ -140,6 +178,8 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "std": round(evaluation["std"], 2),
         "interval95": None if evaluation["interval95"] is None else round(evaluation["interval95"], 2),
         "n": evaluation["n"],
+        "images": experiment.ipc * len(evaluation["class_names"]),
+        "trained_on": evaluation.get("trained_on") or experiment.ipc * len(evaluation["class_names"]),
         "paper": row.paper,
         "split": evaluation["split"],
         "iterations": config["iterations"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datastill.data import CATALOGUE
 from datastill.errors import unknown
-from datastill.experiments.specification import EXPERIMENTS
+from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.methods import METHODS
 from datastill.networks import NETWORKS
 from datastill.terms import BUNDLES, TERMS

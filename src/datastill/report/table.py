@@ -37,10 +37,10 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
     first = rows[0]
     lines += [
         "",
-        f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: {first['n']} networks ({first['network']}) trained "
-        f"from scratch for {first['epochs']} epochs under the DC protocol on the set after the last iteration. "
-        f"The standard deviation is over those networks; the runs are one for each line, on {first['train']} training images; the others "
-        f"are held out as validation split.",
+        f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: n networks ({_all(rows, 'network')}) trained from "
+        f"scratch for {first['epochs']} epochs under the DC protocol on the {_all(rows, 'trained_on')} images of the set after the last "
+        f"iteration{_parts(rows)}. The standard deviation is over those networks; the runs are one for each line, on {first['train']} "
+        f"training images; the others are held out as validation split.",
         "",
         "| method | preset | iterations | real images a class and step | terms | encoder | minutes of distilling; of the teacher "
         "| seeds (run; evaluation) | precision | commit | log |",
@@ -70,6 +70,14 @@ def write_csv(rows: Sequence[dict[str, Any]], target: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomic(target, buffer.getvalue())
+
+
+def _all(rows: Sequence[dict[str, Any]], column: str) -> str:
+    return ", ".join(dict.fromkeys(str(row[column]) for row in rows))
+
+
+def _parts(rows: Sequence[dict[str, Any]]) -> str:
+    return ", the parts of stored images counted" if any(row["trained_on"] > row["images"] for row in rows) else ""
 
 
 def _minutes(value: float | None) -> str:
