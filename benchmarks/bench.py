@@ -15,9 +15,13 @@ from datastill.files import write_atomic
 from datastill.progress import progress
 
 STEPS: list[dict[str, Any]] = [
-    {"kind": "step", "method": name, "ipc": ipc, "reference": True, "rounds": 2}
-    for name, counts in (("dm", (1, 10, 50)), ("dm+iid", (10, 50)))
-    for ipc in counts
+    *(
+        {"kind": "step", "method": name, "ipc": ipc, "reference": True, "rounds": 2}
+        for name, counts in (("dm", (1, 10, 50)), ("dm+iid", (10, 50)))
+        for ipc in counts
+    ),
+    *({"kind": "step", "method": name, "ipc": 10, "reference": True, "warm": 1, "rounds": 1} for name in ("idm", "idm+iid")),
+    *({"kind": "step", "method": name, "ipc": 10, "preset": "fast", "rounds": 2} for name in ("dm+iid", "idm+iid")),
 ]
 TRAINING: list[dict[str, Any]] = [
     {"kind": "train", "network": "convnet", "images": 100, "augmentation": "dsa", "rounds": 9},
@@ -26,7 +30,10 @@ TRAINING: list[dict[str, Any]] = [
 FEATURES: list[dict[str, Any]] = [
     {"kind": "features", "network": network, "images": 1024, "rounds": 2} for network in ("convnet", "resnet18")
 ]
-PARTS: list[dict[str, Any]] = [{"kind": "parts", "method": "dm+iid", "ipc": 10}]
+PARTS: list[dict[str, Any]] = [
+    {"kind": "parts", "method": "dm+iid", "ipc": 10},
+    {"kind": "parts", "method": "idm+iid", "ipc": 10, "rounds": 1},
+]
 SCALING: list[dict[str, Any]] = [
     *(
         {"kind": "step", "method": "dm+iid", "ipc": 10, "rounds": 2, **change}
@@ -52,7 +59,7 @@ def measured(case: dict[str, Any]) -> dict[str, Any]:
 def described(result: dict[str, Any]) -> str:
     """One line about a result."""
     what = result.get("method") or f"{NAMES[result['kind']]} {result['network']}"
-    where = " ".join(f"{key} {result[key]}" for key in ("ipc", "classes", "side", "images") if key in result)
+    where = " ".join(f"{key} {result[key]}" for key in ("ipc", "preset", "classes", "side", "images") if key in result)
     line = f"{what} {where}: {result['seconds']:.3f} s"
     if "ratio" in result:
         line += f", reference {result['reference']:.2f} s, ratio {result['ratio']:.2f}"

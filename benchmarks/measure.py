@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.reference import ReferenceFeatures, ReferenceMatching, ReferenceTraining
+from benchmarks.reference import ReferenceFeatures, ReferenceIDM, ReferenceMatching, ReferenceTraining
 from datastill import random
 from datastill.augment import DSA
 from datastill.data import ClassImages, DataSet
@@ -117,17 +117,19 @@ def rates(work: float, result: dict[str, Any], highest: dict[str, float]) -> dic
     return {"gflop": work / 1e9, "gflops": work / result["seconds"] / 1e9, "peak": highest["bf16"], "peak_fp32": highest["fp32"]}
 
 
-def composed(name: str, real_batch: int, classes: int, ipc: int) -> DistributionMatching:
-    """A method with the published hyper-parameters, in the published code's form."""
-    found = method(name, data="cifar10", classes=classes, ipc=ipc, preset="code", settings=[f"real_batch={real_batch}"])
-    return replace(found, encoders={**found.encoders, "pretrained": DrawnOnce()})
+def composed(name: str, real_batch: int | None, classes: int, ipc: int, preset: str = "code") -> DistributionMatching:
+    """A method with the published hyper-parameters, in the published code's form, or with those of another preset."""
+    settings = [] if real_batch is None else [f"real_batch={real_batch}"]
+    found = method(name, data="cifar10", classes=classes, ipc=ipc, preset=preset, settings=settings)
+    return replace(found, encoders={**found.encoders, "pretrained": DrawnOnce(most=found.encoders["pretrained"].most)})
 
 
 def opened(case: dict[str, Any]) -> tuple[DistributionMatching, DataSet, MatchingStepper]:
     """The method, the data and the stepper of a case."""
     classes, ipc = case.get("classes", 10), case["ipc"]
     data = noise(classes, case.get("side", 32), case.get("per_class"))
-    matching = composed(case["method"], case.get("real_batch", 256), classes, ipc)
+    preset = case.get("preset", "code")
+    matching = composed(case["method"], case.get("real_batch", 256 if preset == "code" else None), classes, ipc, preset)
     stepper = matching.open(data, Engine.choose(), ipc, 0)
     if not isinstance(stepper, MatchingStepper):
         raise TypeError("expected distribution matching")
@@ -150,7 +152,8 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
     if case.get("reference"):
         session = stepper.encoders.get("pretrained")
         teacher = session.network.float() if session else None
-        loop = ReferenceMatching(data, stepper.images(), real_batch=matching.real_batch, teacher=teacher)
+        published = ReferenceIDM if case["method"].startswith("idm") else ReferenceMatching
+        loop = published(data, stepper.images(), real_batch=matching.real_batch, teacher=teacher)
         reference = next_of("reference", loop.step)
         if session:
             session.network.freeze(stepper.engine.precision)
@@ -191,11 +194,13 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
         timed(DSA, "__call__", "augmentation")
         for name, session in stepper.encoders.items():
             timed(session, "begin", "new weights")
+            timed(session, "advance", f"training of networks ({name})")
             timed(session, "real", f"real images through the {session.network.name}")
             timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
         for term in matching.terms:
             timed(type(term), "__call__", f"the term {term.name}")
         timed(torch.autograd, "backward", "backward")
+        timed(stepper, "_expanded", "enlarging parts")
         timed(stepper.optimizer, "step", "step of the pixels")
         stepper.step(0)
         stepper.step(1)

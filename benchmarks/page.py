@@ -16,7 +16,6 @@ def write_page(folder: Path) -> None:
     """Write ``README.md`` and ``bench.png`` beside ``measurements.json``."""
     content = json.loads((folder / "measurements.json").read_text())
     machine = content["made_by"]["machine"]
-    parts = content["parts"][0]
     lines = [
         "# Speed",
         "",
@@ -28,7 +27,7 @@ def write_page(folder: Path) -> None:
         "",
         "| step | ours, s | reference, s | ratio | GFLOP | GFLOP/s | bf16 matrix peak | share | peak memory, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(_row(f"`{row['method']}`, IPC {row['ipc']}", row) for row in content["steps"]),
+        *(_row(_step(row), row) for row in content["steps"]),
         *(_row(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]),
         *(_row(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]),
         "",
@@ -36,16 +35,7 @@ def write_page(folder: Path) -> None:
         "ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; features are embeddings without "
         "gradients, one forward pass.",
         "",
-        f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
-        "",
-        "| part | s | share |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {value:.4f} | {100 * value / parts['seconds']:.1f}% |"
-            for name, value in sorted(parts["parts"].items(), key=lambda entry: -entry[1])
-        ),
-        f"| whole step | {parts['seconds']:.4f} | |",
-        "",
+        *(line for parts in content["parts"] for line in _parts(parts)),
         "## Cost against IPC, classes and image size",
         "",
         "| `dm+iid` | s a step | GFLOP | GFLOP/s | peak memory, MiB | of it the set of images, MiB | first step, s |",
@@ -73,9 +63,27 @@ def _size(row: dict[str, Any]) -> str:
     return f"IPC {ipc}, {classes} classes, {side}x{side}" + (" (one step timed)" if row["rounds"] == row.get("times") == 1 else "")
 
 
+def _step(row: dict[str, Any]) -> str:
+    return f"`{row['method']}`, IPC {row['ipc']}" + (f", preset {row['preset']}" if "preset" in row else "")
+
+
+def _parts(parts: dict[str, Any]) -> list[str]:
+    shares = sorted(parts["parts"].items(), key=lambda entry: -entry[1])
+    return [
+        f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
+        "",
+        "| part | s | share |",
+        "|---|---|---|",
+        *(f"| {name} | {value:.4f} | {100 * value / parts['seconds']:.1f}% |" for name, value in shares),
+        f"| whole step | {parts['seconds']:.4f} | |",
+        "",
+    ]
+
+
 def _row(name: str, row: dict[str, Any]) -> str:
+    compared = f"{row['reference']:.3f} | {row['ratio']:.2f}" if "ratio" in row else "| "
     return (
-        f"| {name} | {row['seconds']:.3f} | {row['reference']:.3f} | {row['ratio']:.2f} | {row['gflop']:.0f} | {row['gflops']:.0f} "
+        f"| {name} | {row['seconds']:.3f} | {compared} | {row['gflop']:.0f} | {row['gflops']:.0f} "
         f"| {row['peak']:.0f} | {100 * row['gflops'] / row['peak']:.0f}% | {row['memory']:.0f} |"
     )
 
@@ -89,9 +97,10 @@ def _draw(content: dict[str, Any], target: Path) -> None:
     figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     steps, parts, scaling = figure.subplots(1, 3)
-    rows = content["steps"] + content["training"] + content["features"]
+    published = [row for row in content["steps"] if "ratio" in row]
+    rows = published + content["training"] + content["features"]
     names = [
-        *(f"{row['method']}, IPC {row['ipc']}" for row in content["steps"]),
+        *(f"{row['method']}, IPC {row['ipc']}" for row in published),
         *(f"training {row['network']}" for row in content["training"]),
         *(f"features, {row['network']}" for row in content["features"]),
     ]
