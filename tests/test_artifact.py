@@ -78,7 +78,16 @@ def test_the_folder_describes_itself(tmp_path: Path) -> None:
     assert metadata["format"] == "datastill-1"
     assert json.loads(metadata["origin"]) == HEADER
     card = (folder / "README.md").read_text()
-    for fact in ("cifar10", "dm+iid", "| 7 |", "| 11 |", "| partition factor | 1 |", "1.2.3", "0123456789abcdef", "(0.4914, 0.4822, 0.4465)"):
+    for fact in (
+        "cifar10",
+        "dm+iid",
+        "| 7 |",
+        "| 11 |",
+        "| partition factor | 1 |",
+        "1.2.3",
+        "0123456789abcdef",
+        "(0.4914, 0.4822, 0.4465)",
+    ):
         assert fact in card
 
 

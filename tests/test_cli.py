@@ -383,7 +383,7 @@ def test_evaluate_of_two_kinds_of_network_prints_one_table(run: Path, capsys: py
     main(["evaluate", str(run), *KINDS])
     text = capsys.readouterr().out
     assert "digits, test split: 1 networks of each kind, 1 epochs" in " ".join(text.split())
-    assert ["convnet", "vgg11"] == [line.split()[1] for line in text.splitlines() if line.startswith("│")]
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("│")] == ["convnet", "vgg11"]
 
 
 def test_all_networks_are_the_papers_four(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,9 @@ def test_the_one_with_batch_norm_differs_in_its_norm_only() -> None:
 
 
 def attention(map: Tensor) -> Tensor:
-    sums = (map.abs() ** 4).sum(1).flatten(1)
-    return sums / sums.norm(dim=1, keepdim=True)
+    sums: Tensor = map.abs().pow(4).sum(1).flatten(1)
+    length: Tensor = sums.square().sum(1, keepdim=True).sqrt()
+    return sums / length
 
 
 @pytest.mark.parametrize("network", ["convnet", "convnet-bn"])

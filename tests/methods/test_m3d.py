@@ -35,7 +35,9 @@ def test_a_step_of_m3d_written_out(tiny: DataSet) -> None:
         draw = dsa.draw([random.generator(4, 5, label, "augmentation")])
         real = network(dsa(tiny.normalise(tiny.train.pixels[rows])[None], draw)[0]).embedding.detach()
         synthetic = network(dsa(expand(pixels[label], 2)[None], draw)[0]).embedding
-        within, between, among = ((one[:, None] - other[None]).square().sum(2) for one, other in ((real, real), (real, synthetic), (synthetic,) * 2))
+        within, between, among = (
+            (one[:, None] - other[None]).square().sum(2) for one, other in ((real, real), (real, synthetic), (synthetic,) * 2)
+        )
         for scale in (0.25, 0.5, 1.0, 2.0, 4.0):
             width = scale * within.mean()
             kernels = [torch.exp(-pairs / width).mean() for pairs in (within, between, among)]

@@ -176,10 +176,12 @@ def test_encoders_see_the_enlarged_parts(tiny: DataSet, monkeypatch: pytest.Monk
 
 
 def test_a_factor_that_the_images_or_the_classes_do_not_bear_is_refused(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match="images of 8x8 pixels cannot be cut into 3x3 parts: .* so at most 2"):
+    with pytest.raises(UserError, match=r"images of 8x8 pixels cannot be cut into 3x3 parts: .* so at most 2"):
         small("idm", "factor=3").check(tiny, 1)
     small("idm").check(tiny, 3)
-    with pytest.raises(UserError, match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use --ipc 3 or less, or --init noise"):
+    with pytest.raises(
+        UserError, match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use --ipc 3 or less, or --init noise"
+    ):
         small("idm").check(tiny, 4)
     small("idm", initialisation="noise").check(tiny, 4)
     three = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(15), *range(24, 36)]), (12, 3, 12)))
