@@ -18,6 +18,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluate import Evaluation, Protocol, Score, Scorer, evaluate, evaluate_across, operations, random_subset, resolve
+from datastill.export import export
 from datastill.networks import NETWORKS, build
 from tiny_sets import data_set, distilled_set
 
@@ -198,7 +199,7 @@ def test_the_random_subset_is_real_distinct_and_of_the_same_size(data: DataSet) 
 # Parts.
 
 
-def test_networks_are_trained_on_the_parts_of_a_partitioned_set() -> None:
+def test_networks_are_trained_on_the_parts_of_a_partitioned_set(tmp_path: Path) -> None:
     data, content = data_set(size=(8, 8)), distilled_set(size=(8, 8), factor=2)
     result = quick(content, data, compare=("rendering", "random"), repeats=2)
     assert (result.images, result.trained_on) == (6, 24)
@@ -206,6 +207,8 @@ def test_networks_are_trained_on_the_parts_of_a_partitioned_set() -> None:
     assert quick(distilled_set(size=(8, 8)), data).describe()["trained_on"] == 6
     plain = quick(expanded_set(content), data, compare=("rendering",), repeats=2)
     assert result.score.describe() == plain.score.describe()
+    exported = quick(export(content, tmp_path / "set.pt", "dc"), data, repeats=2)
+    assert exported.score.describe() == plain.score.describe()
     rendered = quick(expanded_set(content.rendered()), data, repeats=2)
     assert result.comparisons["rendering"].describe() == rendered.score.describe()
     # what it is compared with takes as much room: as many real images as are stored
