@@ -15,8 +15,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from datastill import DistilledSet, distill
+from datastill.artifact import expanded_set
 from datastill.errors import UserError
 from datastill.methods import method
 from datastill.provenance import package_version
@@ -76,7 +78,16 @@ def test_the_folder_describes_itself(tmp_path: Path) -> None:
     assert metadata["format"] == "datastill-1"
     assert json.loads(metadata["origin"]) == HEADER
     card = (folder / "README.md").read_text()
-    for fact in ("cifar10", "dm+iid", "| 7 |", "| 11 |", "| partition factor | 1 |", "1.2.3", "0123456789abcdef", "(0.4914, 0.4822, 0.4465)"):
+    for fact in (
+        "cifar10",
+        "dm+iid",
+        "| 7 |",
+        "| 11 |",
+        "| partition factor | 1 |",
+        "1.2.3",
+        "0123456789abcdef",
+        "(0.4914, 0.4822, 0.4465)",
+    ):
         assert fact in card
 
 
@@ -109,6 +120,40 @@ def test_pixels_and_rendering_by_hand() -> None:
     assert torch.equal(rendered.rendered().pixels, rendered.pixels)
 
 
+def test_networks_are_trained_on_the_enlarged_parts(tmp_path: Path) -> None:
+    whole = distilled_set(size=(8, 12), factor=2)
+    images, labels = whole.expanded()
+    assert images.shape == (24, 3, 8, 12)
+    assert labels.tolist() == [0] * 8 + [1] * 8 + [2] * 8
+    for position, image in enumerate(whole.images):
+        for part, (top, left) in enumerate([(0, 0), (0, 6), (4, 0), (4, 6)]):
+            cell = image[None, :, top : top + 4, left : left + 6]
+            assert torch.equal(images[4 * position + part], functional.interpolate(cell, scale_factor=2, mode="bilinear")[0])
+    kept = DistilledSet.load(whole.save(tmp_path))
+    assert kept.origin.factor == kept.rendered().origin.factor == 2
+    assert torch.equal(kept.expanded()[0], images)
+    card = (tmp_path / "README.md").read_text()
+    assert "| partition factor | 2 |" in card
+    assert "a grid of 2x2 parts" in card
+    assert "gives those 24 images" in card
+
+
+def test_a_set_without_parts_is_what_networks_are_trained_on(tmp_path: Path) -> None:
+    whole = distilled_set()
+    assert torch.equal(whole.expanded()[0], whole.images)
+    assert torch.equal(whole.expanded()[1], whole.labels)
+    whole.save(tmp_path)
+    assert "a grid of" not in (tmp_path / "README.md").read_text()
+
+
+def test_parts_become_images_of_their_own_for_other_programs() -> None:
+    whole = distilled_set(size=(8, 8), factor=2)
+    plain = expanded_set(whole)
+    assert torch.equal(plain.images, whole.expanded()[0])
+    assert plain.origin == replace(whole.origin, factor=1)
+    assert torch.equal(plain.expanded()[0], plain.images)
+
+
 def test_images_per_class_is_a_mean_where_classes_differ() -> None:
     whole = distilled_set(ipc=4)
     assert (len(whole), whole.ipc) == (12, 4)
@@ -136,6 +181,10 @@ def test_images_per_class_is_a_mean_where_classes_differ() -> None:
         ({"header": HEADER | {"std": [0.2, 0.0, 0.2]}}, "above 0"),
         ({"header": HEADER | {"std": [0.2, 0.2]}}, "3 numbers above 0"),
         ({"header": HEADER | {"class_names": []}}, "at least one class"),
+        ({"header": HEADER | {"factor": 2}}, "images of 8x6 pixels cannot have 2 parts a side"),
+        ({"header": HEADER | {"factor": 10**9}}, "cannot have 1000000000 parts a side"),
+        ({"header": HEADER | {"factor": 0}}, "cannot have 0 parts a side"),
+        ({"header": HEADER | {"factor": -1}}, "cannot have -1 parts a side"),
         ({"header": HEADER | {"mean": [0.5, 0.5], "std": [1, 1]}, "images": torch.zeros(6, 2, 8, 6)}, "1 or 3 channels"),
     ],
 )

@@ -123,6 +123,17 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "setting's value": (lambda tmp: ("distill", "digits", "--set", "cc.weight=much", "--out", tmp / "run"), ("cc.weight", "'much'")),
     "preset": (lambda tmp: ("distill", "digits", "--preset", "papper", "--out", tmp / "run"), ("'papper'", "'paper'")),
     "network": (lambda tmp: ("evaluate", tmp, "--network", "convnt"), ("'convnt'", "Did you mean 'convnet'?")),
+    "one of two networks": (lambda tmp: ("evaluate", tmp, "--network", "convnet,vgg1"), ("'vgg1'", "Did you mean 'vgg11'?")),
+    "a network twice": (lambda tmp: ("evaluate", tmp, "--network", "vgg11,vgg11"), ("different networks", "'vgg11,vgg11'")),
+    "no network": (lambda tmp: ("evaluate", tmp, "--network", ","), ("unknown network ''",)),
+    "too many parts": (
+        lambda tmp: ("distill", "digits", "--method", "idm", "--iterations", "1", "--set", "factor=3", "--out", tmp / "run"),
+        ("8x8", "3x3 parts", "at most 2"),
+    ),
+    "cross-entropy of untrained networks": (
+        lambda tmp: ("distill", "digits", "--method", "dm+ce", "--out", tmp / "run"),
+        ("'ce'", "never trained", "leave out +ce", "idm"),
+    ),
     "network to pretrain": (lambda tmp: ("pretrain", "digits", "--network", "resnet"), ("'resnet'", "Did you mean 'resnet18'?")),
     "experiment": (lambda tmp: ("experiment", "components"), ("unknown experiment 'components'",)),
     "missing folder": (lambda tmp: ("distill", f"folder:{tmp / 'no'}", "--out", tmp / "run"), ("no: no such folder",)),
@@ -350,6 +361,37 @@ def test_evaluate_prints_tables(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert "digits, validation split: 1 x convnet, 1 epochs" in text
     assert "the distilled set" in text
     assert "confusion" in text
+
+
+KINDS = ("--network", "convnet,vgg11", *QUICK)
+
+
+def test_evaluate_of_two_kinds_of_network_has_what_each_has_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", str(run), *KINDS, "--json", "--out", str(tmp_path / "score.json")])
+    result = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "score.json").read_text()) == result
+    assert [path.name for path in tmp_path.iterdir()] == ["score.json"]
+    assert list(result) == ["networks"]
+    assert list(result["networks"]) == ["convnet", "vgg11"]
+    for name, found in result["networks"].items():
+        main(["evaluate", str(run), *QUICK, "--network", name, "--json"])
+        assert json.loads(capsys.readouterr().out) == found
+        assert found["protocol"]["network"] == name
+
+
+def test_evaluate_of_two_kinds_of_network_prints_one_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", str(run), *KINDS])
+    text = capsys.readouterr().out
+    assert "digits, test split: 1 networks of each kind, 1 epochs" in " ".join(text.split())
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("│")] == ["convnet", "vgg11"]
+
+
+def test_all_networks_are_the_papers_four(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def seen(path: Path, networks: tuple[str, ...], **options: object) -> None:
+        raise UserError(f"asked for {' '.join(networks)}")
+
+    monkeypatch.setattr(sys.modules["datastill.evaluate"], "evaluate_across", seen)
+    assert "asked for convnet alexnet vgg11 resnet18" in refusal(capsys, "evaluate", str(run), "--network", "all")
 
 
 @pytest.mark.parametrize("format", ["folder", "dc", "parquet"])

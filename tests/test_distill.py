@@ -23,10 +23,11 @@ from datastill.data import DataSet
 from datastill.distill import Validation
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
-from datastill.evaluate import operations
+from datastill.evaluate import Score, Scorer, operations
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
 from datastill.methods.distribution_matching import MatchingStepper
+from small_methods import small
 
 ITERATIONS = 8
 
@@ -437,6 +438,46 @@ def test_a_run_killed_again_and_again_gives_the_bits_of_an_uninterrupted_one(tmp
     )
     assert_same_run(out, tmp_path / "straight")
     assert not list(out.rglob("*.partial"))
+
+
+class Shown:
+    """Remembers the images and labels that networks are trained on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sets: list[tuple[Tensor, Tensor]] = []
+        score = Scorer.score
+
+        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any) -> Score:
+            self.sets.append((images, labels))
+            return score(scorer, images, labels, *arguments)
+
+        monkeypatch.setattr(Scorer, "score", watched)
+
+
+def test_a_partitioned_set_is_validated_by_its_enlarged_parts(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown(monkeypatch)
+    distilled = run(
+        tiny, tmp_path / "run", 2, method=small("idm", averaging=0.5), validate_at=[0, 2], validation_protocol=Protocol(epochs=1)
+    )
+    assert distilled.origin.factor == DistilledSet.load(tmp_path / "run").origin.factor == 2
+    assert len(distilled) == 6
+    (first, _), (last, labels) = shown.sets
+    assert first.shape == last.shape == (24, 3, 8, 8)
+    assert torch.equal(last, distilled.expanded()[0])
+    assert torch.equal(labels, distilled.expanded()[1])
+    assert not torch.equal(first, last)
+
+
+@pytest.mark.parametrize("name", ["idm+cm", "cafe"])
+def test_a_killed_run_of_networks_that_are_trained_goes_on_to_the_same_bits(
+    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    expected = run(tiny, None, method=small(name))
+    with monkeypatch.context() as patch:
+        interrupt(patch, 5, kill)
+        with pytest.raises(KilledError):
+            run(tiny, tmp_path / "run", method=small(name))
+    assert torch.equal(run(tiny, tmp_path / "run", method=small(name), resume=True).images, expected.images)
 
 
 def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:

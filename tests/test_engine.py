@@ -14,7 +14,7 @@ from datastill import machine
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
-from datastill.operations import widest_map
+from datastill.operations import forward_operations, widest_map
 
 BIG = 1e18
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
@@ -101,6 +101,51 @@ def test_micro_batches_are_few_and_even(count: int, limit: int) -> None:
     assert padded[count:].eq(0).all()
 
 
+def sizes_seen(network: Network) -> list[int]:
+    """Grows by the number of images for every batch that goes through."""
+    sizes: list[int] = []
+    network.register_forward_pre_hook(lambda module, arguments: sizes.append(len(arguments[0])))
+    return sizes
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_batchwise_network_sees_the_images_of_a_class_together_and_no_others(classes: int) -> None:
+    network = made("convnet-bn")
+    network.freeze(torch.float32)
+    sizes = sizes_seen(network)
+    runner = Runner(Engine(micro_batch=4), network, FIELDS)
+    for group in (5, 2, 7):  # more than a micro-batch holds, fewer, and never one filled up with zeros
+        images = picture(classes * group, seed=group).requires_grad_()
+        alone = [network(part) for part in torch.split(images, group)]
+        (expected,) = torch.autograd.grad(sum(((part.embedding**2).mean(0).sum() for part in alone), torch.zeros(())), images)
+        sizes.clear()
+        found = runner(images, group=group)
+        assert sizes == [group] * classes
+        for name in FIELDS[1:]:
+            close(getattr(found, name), torch.cat([getattr(part, name) for part in alone]))
+        close(found.blocks[0], torch.cat([part.blocks[0] for part in alone]))
+        stacked = torch.unflatten(found.embedding, 0, (classes, group))
+        close(torch.autograd.grad((stacked**2).mean(1).sum(), images)[0], expected)
+
+
+def test_without_a_group_a_batchwise_network_sees_all_and_in_evaluation_it_may_be_cut() -> None:
+    network = made("convnet-bn")
+    network.freeze(torch.float32)
+    sizes = sizes_seen(network)
+    runner = Runner(Engine(micro_batch=4), network, ("embedding",))
+    close(runner(picture(7)).embedding, network(picture(7)).embedding)
+    assert sizes == [7, 7]
+    network.eval()
+    close(Runner(Engine(micro_batch=4), network, ("embedding",))(picture(7), group=7).embedding, network(picture(7)).embedding)
+    assert sizes[2:4] == [4, 4]
+
+
+def test_a_group_makes_no_difference_to_other_networks() -> None:
+    network = made()
+    runner = Runner(Engine(micro_batch=4), network, ("embedding",))
+    assert torch.equal(runner(picture(6), group=3).embedding, runner(picture(6)).embedding)
+
+
 def plain_sgd(
     network: Network, batches: Sequence[tuple[Tensor, Tensor]], rates: Sequence[float], **options: float
 ) -> list[tuple[float, int]]:
@@ -157,6 +202,57 @@ def test_a_step_reads_its_figures_from_the_device_once(monkeypatch: pytest.Monke
         monkeypatch.setattr(Tensor, name, counted(name))
     trainer.step(picture(8), torch.arange(8) % 5)
     assert read == ["__float__", "__int__"]
+
+
+def test_training_with_batch_norm_is_plain_sgd_on_whole_batches() -> None:
+    ours, theirs = made("convnet-bn"), made("convnet-bn")
+    sizes = sizes_seen(ours)
+    trainer = Trainer(Engine(micro_batch=4), ours, learning_rate=0.05, momentum=0.8, weight_decay=0.01)
+    batches = [(picture(count, seed), torch.arange(count) % 5) for seed, count in enumerate((10, 10, 7))]
+    sizes.clear()
+    found = [trainer.step(*batch) for batch in batches]
+    expected = plain_sgd(theirs, batches, [0.05] * 3, momentum=0.8, weight_decay=0.01, nesterov=False)
+    assert sizes == [10, 10, 7]
+    assert [loss for loss, _ in found] == pytest.approx([loss for loss, _ in expected], rel=1e-3)
+    for name, value in ours.weights().items():
+        torch.testing.assert_close(value, theirs.weights()[name], rtol=1e-3, atol=1e-4)
+
+
+def test_counting_operations_leaves_a_network_as_it_is() -> None:
+    network = made("convnet-bn")
+    before = {name: value.clone() for name, value in network.weights().items()}
+    assert widest_map(network) == widest_map(made())
+    assert forward_operations(network) == forward_operations(made())
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.weights().items())
+
+
+@pytest.mark.parametrize("name", ["convnet", "convnet-bn"])
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_a_trainer_goes_on_from_its_state_to_the_same_bits(name: str, momentum: float) -> None:
+    engine = Engine()
+    straight, other = (Trainer(engine, engine.place(made(name, seed)), learning_rate=0.05, momentum=momentum) for seed in (0, 1))
+    straight.step(picture(8, seed=1), torch.arange(8) % 5)
+    other.step(picture(8, seed=2), torch.arange(8) % 5)
+    state = straight.state()
+    momenta = {f"momentum.{entry}" for entry, _ in straight.network.named_parameters()} if momentum else set()
+    assert set(state) == {*straight.network.weights(), *momenta}
+    straight.step(picture(8, seed=3), torch.arange(8) % 5)
+    other.restore({entry: value.contiguous() for entry, value in state.items()})  # the layout that files keep
+    assert all(torch.equal(value, state[entry]) for entry, value in other.state().items())
+    other.step(picture(8, seed=3), torch.arange(8) % 5)
+    assert set(other.state()) == set(straight.state())
+    assert all(torch.equal(value, straight.state()[entry]) for entry, value in other.state().items())
+
+
+def test_a_state_without_momenta_starts_the_momentum_afresh() -> None:
+    ours, theirs = made(), made(seed=1)
+    trainer = Trainer(Engine(), ours, learning_rate=0.05)
+    trainer.step(picture(8), torch.arange(8) % 5)
+    trainer.restore(theirs.weights())
+    trainer.step(picture(8, seed=1), torch.arange(8) % 5)
+    Trainer(Engine(), theirs, learning_rate=0.05).step(picture(8, seed=1), torch.arange(8) % 5)
+    assert all(torch.equal(value, theirs.weights()[name]) for name, value in ours.weights().items())
 
 
 def test_the_momentum_starts_afresh_when_told_to() -> None:

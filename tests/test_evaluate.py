@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill import random
-from datastill.artifact import DistilledSet
+from datastill.artifact import DistilledSet, expanded_set
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.evaluate import Evaluation, Protocol, Score, Scorer, evaluate, random_subset, resolve
+from datastill.evaluate import Evaluation, Protocol, Score, Scorer, evaluate, evaluate_across, operations, random_subset, resolve
+from datastill.export import export
 from datastill.networks import NETWORKS, build
 from tiny_sets import data_set, distilled_set
 
@@ -193,6 +194,78 @@ def test_the_random_subset_is_real_distinct_and_of_the_same_size(data: DataSet) 
     assert [int(data.train.labels[int(row)]) for row in found] == drawn.tolist()
     assert torch.equal(random_subset(data, labels, seed=4)[0], images)
     assert not torch.equal(random_subset(data, labels, seed=5)[0], images)
+
+
+# Parts.
+
+
+def test_networks_are_trained_on_the_parts_of_a_partitioned_set(tmp_path: Path) -> None:
+    data, content = data_set(size=(8, 8)), distilled_set(size=(8, 8), factor=2)
+    result = quick(content, data, compare=("rendering", "random"), repeats=2)
+    assert (result.images, result.trained_on) == (6, 24)
+    assert (result.describe()["images"], result.describe()["trained_on"]) == (6, 24)
+    assert quick(distilled_set(size=(8, 8)), data).describe()["trained_on"] == 6
+    plain = quick(expanded_set(content), data, compare=("rendering",), repeats=2)
+    assert result.score.describe() == plain.score.describe()
+    exported = quick(export(content, tmp_path / "set.pt", "dc"), data, repeats=2)
+    assert exported.score.describe() == plain.score.describe()
+    rendered = quick(expanded_set(content.rendered()), data, repeats=2)
+    assert result.comparisons["rendering"].describe() == rendered.score.describe()
+    # what it is compared with takes as much room: as many real images as are stored
+    images, labels = random_subset(data, content.labels, seed=0)
+    chosen = quick(DistilledSet(images, labels, replace(content.origin, factor=1)), data, repeats=2)
+    assert len(images) == 6
+    assert result.comparisons["random"].describe() == chosen.score.describe()
+
+
+# Kinds of networks.
+
+
+def test_each_kind_of_network_gets_the_figures_it_gets_alone(data: DataSet) -> None:
+    content, protocol = distilled_set(), Protocol("alexnet", epochs=2, augment=False)
+    found = evaluate_across(
+        content, ("vgg11", "convnet"), data=data, repeats=2, seed=3, split="validation", compare=("random",), protocol=protocol,
+        engine=Engine(),
+    )  # fmt: skip
+    assert list(found) == ["vgg11", "convnet"]
+    for name, result in found.items():
+        alone = evaluate(
+            content, data=data, repeats=2, seed=3, split="validation", compare=("random",), protocol=replace(protocol, network=name),
+            engine=Engine(),
+        )  # fmt: skip
+        assert result.describe() == alone.describe()
+        assert result.protocol == replace(protocol, network=name)
+
+
+def test_the_kinds_are_those_of_the_papers_unless_named(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = quick(distilled_set(), data)
+    monkeypatch.setattr(sys.modules["datastill.evaluate"], "evaluate", lambda *arguments, **options: result)
+    assert list(evaluate_across(distilled_set(), data=data)) == ["convnet", "alexnet", "vgg11", "resnet18"]
+
+
+@pytest.mark.parametrize(
+    ("networks", "said"),
+    [
+        (("convnet", "convnet"), "the names of different networks, got 'convnet,convnet'"),
+        ((), "the names of different networks, got ''"),
+        (("convnet", "vgg"), r"unknown network 'vgg'\. Did you mean 'vgg11'"),
+    ],
+)
+def test_kinds_that_are_no_table_are_refused_before_anything_is_read(networks: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        evaluate_across(Path("nowhere"), networks)
+
+
+def test_each_kind_is_run_as_suits_it(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def suited(engine: Engine, operations: float) -> Engine:
+        asked.append(operations)
+        return engine
+
+    monkeypatch.setattr(Engine, "suited", suited)
+    evaluate_across(distilled_set(), ("convnet", "alexnet"), data=data, repeats=1, protocol=QUICK, engine=Engine())
+    assert asked == [operations(data, replace(QUICK, network=name), 6) for name in ("convnet", "alexnet")]
 
 
 # Splits and fitting.

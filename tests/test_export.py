@@ -104,6 +104,21 @@ def test_the_tensor_file_is_what_the_published_evaluators_read(tmp_path: Path) -
     assert set(loaded) == {"data"}
 
 
+def test_parts_are_images_of_their_own_where_programs_know_nothing_of_parts(tmp_path: Path) -> None:
+    content = distilled_set(size=(8, 8), factor=2)
+    images, labels = content.expanded()
+    loaded = torch.load(export(content, tmp_path / "set.pt", "dc"), weights_only=True)["data"][-1]
+    assert same_bits(loaded[0], images)
+    assert torch.equal(loaded[1], labels)
+    found, pixels = read_back(export(content, tmp_path / "folder", "folder"))
+    assert found == labels.tolist()
+    expected = replace(content, images=images.contiguous(), labels=labels, origin=replace(content.origin, factor=1)).pixels
+    assert all(torch.equal(image, other) for image, other in zip(pixels, expected, strict=True))
+    kept = DistilledSet.load(export(content, tmp_path / "hub", "parquet"))
+    assert same_bits(kept.images, content.images)
+    assert kept.origin.factor == 2
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The `datasets` package, offline, with caches of its own."""

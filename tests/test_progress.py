@@ -71,6 +71,15 @@ def test_steps_of_an_earlier_process_count_as_done_but_not_for_the_rate(time: Cl
     assert capsys.readouterr().err == "resumed 91/100 10.00 s/it, 1m30s left\n"
 
 
+def test_steps_that_are_skipped_on_the_way_do_not_count_for_the_rate_either(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("evaluating", 20, unit="step") as bar:
+        bar.skip(12)
+        for _ in range(8):
+            time.now += 2
+            bar.advance()
+    assert capsys.readouterr().err.splitlines() == ["evaluating 17/20 2.00 s/step, 6s left", "evaluating 20/20 2.00 s/step, 0s left"]
+
+
 def test_a_terminal_gets_one_line_that_is_overwritten(time: Clock, screen: Screen) -> None:
     with progress("bar", 4) as bar:
         for _ in range(4):

@@ -8,7 +8,6 @@ from datastill.data import DataSet
 from datastill.encoders import FreshNetwork, Session
 from datastill.engine import Engine
 
-
 LABELS = torch.arange(3)
 
 

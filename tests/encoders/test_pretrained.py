@@ -112,25 +112,25 @@ def test_members_differ_and_data_and_recipe_have_pools_of_their_own(tiny: DataSe
     assert tiny.fingerprint in str(one.path)
 
 
-@pytest.mark.parametrize("momentum", [0.9, 0.0])
+@pytest.mark.parametrize(("network", "momentum"), [("convnet", 0.9), ("convnet", 0.0), ("convnet-bn", 0.9)])
 @pytest.mark.parametrize("kill_at", [0, 3, 4])
 def test_a_killed_pretraining_goes_on_to_the_same_weights(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kill_at: int, momentum: float
+    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kill_at: int, network: str, momentum: float
 ) -> None:
     recipe = TrainingRecipe(epochs=3, learning_rate=0.01, momentum=momentum)
-    straight = load_tensors(pretrain(tiny, "convnet", 1, recipe, Engine())[0].path)[0]
+    straight = load_tensors(pretrain(tiny, network, 1, recipe, Engine())[0].path)[0]
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "other"))
     taken: list[int] = []
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", counting(Trainer.step, taken, kill_at))
         with pytest.raises(KilledError):
-            pretrain(tiny, "convnet", 1, recipe, Engine())
-    folder = pool_folder(tiny, "convnet", recipe)
+            pretrain(tiny, network, 1, recipe, Engine())
+    folder = pool_folder(tiny, network, recipe)
     assert not (folder / "0.safetensors").exists()
     assert (folder / "0.partial.safetensors").exists() == (kill_at >= 2)
     taken.clear()
     monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
-    (member,) = pretrain(tiny, "convnet", 1, recipe, Engine())
+    (member,) = pretrain(tiny, network, 1, recipe, Engine())
     assert len(taken) == 6 - kill_at // 2 * 2  # whole epochs are kept
     found = load_tensors(member.path)[0]
     assert set(found) == set(straight)
@@ -198,6 +198,34 @@ def test_the_networks_of_a_pool_are_frozen(tiny: DataSet) -> None:
     session = PretrainedPool("convnet", recipe=TrainingRecipe(epochs=1)).open(tiny, Engine(), 0, ("embedding",))
     session.begin(0)
     assert not any(parameter.requires_grad for parameter in session.network.parameters())
+
+
+def test_the_accuracy_of_the_network_in_place_goes_with_its_features(tiny: DataSet) -> None:
+    encoder = PretrainedPool("convnet", count=3, recipe=TrainingRecipe(epochs=2, learning_rate=0.01))
+    reached = [member.accuracy / 100 for member in pretrain(tiny, "convnet", 3, encoder.recipe, Engine())]
+    session = encoder.open(tiny, Engine(), 0, ("logits",))
+    images, labels = torch.zeros(3, 1, 3, 8, 8), torch.arange(3)
+    found = []
+    for iteration in range(20):
+        session.begin(iteration)
+        found.append(session.synthetic(images, labels).accuracy)
+        assert session.real(images, labels).accuracy == session.accuracy == found[-1]
+    assert set(found) == set(reached)
+
+
+def test_a_pool_with_batch_norm_goes_by_its_running_statistics(tiny: DataSet) -> None:
+    encoder = PretrainedPool("convnet-bn", recipe=TrainingRecipe(epochs=2))
+    session = encoder.open(tiny, Engine(), 0, ("embedding",))
+    session.begin(0)
+    network = build("convnet-bn", channels=3, classes=3, size=(8, 8)).eval()
+    (member,) = pretrain(tiny, "convnet-bn", 1, encoder.recipe, Engine())
+    network.take(load_tensors(member.path)[0])
+    assert any(bool((entry != 0).any()) for name, entry in network.named_buffers() if name.endswith("running_mean"))
+    images = torch.randn(3, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = torch.stack([network(image[None]).embedding[0] for image in images.flatten(0, 1)])
+    for found in (session.real(images, torch.arange(3)), session.synthetic(images, torch.arange(3))):
+        torch.testing.assert_close(found.embedding.flatten(0, 1), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_pool_without_a_network_is_refused(tiny: DataSet) -> None:

@@ -40,7 +40,9 @@ def test_against_a_loop() -> None:
 
     expected = 0.0
     for label in range(2):
-        means = [[sum(entries) / len(entries) for entries in zip(*map(attention, batch[label]), strict=True)] for batch in (real, synthetic)]
+        means = [
+            [sum(entries) / len(entries) for entries in zip(*map(attention, batch[label]), strict=True)] for batch in (real, synthetic)
+        ]
         expected += sum((one - other) ** 2 for one, other in zip(*means, strict=True))
     assert float(attention_matching(real, synthetic, power=4)) == pytest.approx(expected, rel=1e-12)
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from datastill.functional import kernel_matching, mean_matching, squared_distances
 
-
 SCALES = (0.25, 1.0, 4.0)
 
 

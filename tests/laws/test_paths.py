@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.reference import ReferenceMatching
+from benchmarks.reference import ReferenceIDM, ReferenceMatching
 from torch import Tensor
 
 import datastill
 from datastill.data import ClassImages, DataSet
-from datastill.encoders import PretrainedPool, TrainingRecipe
+from datastill.encoders import NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.methods import distribution_matching, method
 from datastill.methods.distribution_matching import DistributionMatching, MatchingStepper
@@ -121,3 +121,23 @@ def test_the_exact_path_is_the_published_loop_written_plainly(constraints: bool)
     for iteration in range(2):
         assert reference.step(iteration) == pytest.approx(stepper.step(iteration)["loss"], rel=1e-4)
         torch.testing.assert_close(stepper.images(), reference.pixels.detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("constraints", [False, True])
+def test_idm_is_its_published_loop_written_plainly(constraints: bool) -> None:
+    """Against a loop with torch's own optimizers, one step a class, and the training of the queue and a push between the steps."""
+    data = noise()
+    composed = method("idm+iid" if constraints else "idm", preset="code", settings=["real_batch=16"])
+    queue = NetworkQueue("convnet", push_every=2, steps=2, batch=16)
+    composed = replace(composed, encoders={"matching": queue, "pretrained": iid().encoders["pretrained"]})
+    stepper = composed.open(data, Engine(), 2, 0)
+    assert isinstance(stepper, MatchingStepper)
+    teacher = None
+    if constraints:
+        stepper.encoders["pretrained"].begin(0)  # puts the pretrained weights in place
+        teacher = stepper.encoders["pretrained"].network
+    reference = ReferenceIDM(data, stepper.images(), real_batch=16, teacher=teacher, push_every=2, steps=2, batch=16)
+    for iteration in range(4):
+        assert reference.step(iteration) == pytest.approx(stepper.step(iteration)["loss"], rel=1e-3)
+        torch.testing.assert_close(stepper.images(), reference.pixels.detach(), rtol=1e-3, atol=1e-3)
+    assert max(reference.accuracies) > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -103,7 +104,7 @@ def reading(term: Term, real: Features, synthetic: Features) -> tuple[Callable[.
     inputs = [getattr(synthetic, name) for name in names] + (list(synthetic.blocks) if "blocks" in term.reads else [])
 
     def function(*tensors: Tensor) -> Tensor:
-        read = dict(zip(names, tensors, strict=False))
+        read: dict[str, Any] = dict(zip(names, tensors, strict=False))
         return term(real, replace(synthetic, blocks=tuple(tensors[len(names) :]), **read))
 
     return function, tuple(entry.clone().requires_grad_() for entry in inputs)
@@ -164,11 +165,12 @@ def test_the_whole_is_the_sum_over_its_classes_unless_it_couples_them(term: Term
 def test_its_gradient_is_right(term: Term) -> None:
     function, inputs = reading(term, *pair())
     assert torch.autograd.gradcheck(function, inputs)
-    gradients = torch.autograd.grad(function(*inputs), inputs, allow_unused=True)
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad(function(*inputs), inputs, allow_unused=True)
     if isinstance(term, AttentionMatching):  # it leaves the last block alone
         assert gradients[-1] is None
         gradients = gradients[:-1]
     for gradient in gradients:
+        assert gradient is not None
         assert gradient.abs().amax(tuple(range(2, gradient.ndim))).min() > 0, "an image without a gradient"
 
 

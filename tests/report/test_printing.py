@@ -10,7 +10,7 @@ from datastill.errors import UserError
 from datastill.evaluate import Evaluation, Protocol, Score
 from datastill.experiments import EXPERIMENTS
 from datastill.report import printable
-from datastill.report.evaluation import MOST_CLASSES, print_evaluation
+from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation
 from datastill.report.listing import rows
 from datastill.report.summary import show
 from tiny_sets import distilled_set
@@ -40,6 +40,25 @@ def test_scores_comparisons_and_confusion_are_printed(capsys: pytest.CaptureFixt
     assert "20.00" in lines["a random real subset of the same size"]
     rows = [line.split() for line in text.splitlines() if line.split()[:1] in (["cat"], ["dog"])]
     assert rows[-2:] == [["cat", "75", "25"], ["dog", ".", "100"]]
+
+
+def test_the_parts_of_a_set_are_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=24))
+    assert "6 images in 24 parts" in " ".join(text.split())
+    assert "parts" not in printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=6))
+
+
+def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_across({"convnet": evaluation(("cat", "[/]")), "vgg11": evaluation(("cat", "[/]"), (70.0, 80.0, 90.0))})
+    text = capsys.readouterr().out
+    rows = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in text.splitlines() if "│" in line}
+    assert "tiny, test split: 3 networks of each kind, 3 epochs" in text
+    assert rows == {
+        "convnet": ["60.00", "8.16", "35.16 to 84.84", "20.00 +- 8.16"],
+        "vgg11": ["80.00", "8.16", "55.16 to 104.84", "20.00 +- 8.16"],
+    }
+    assert "confusion matrices: --json" in text
 
 
 def test_one_network_has_no_interval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +106,17 @@ def test_a_summary_of_many_classes_leaves_their_names_out(tmp_path: Path, capsys
     assert "21 classes, 1 per class" in text
     assert "name3" not in text
     assert f"picture     {tmp_path / 'out.png'}" in text
+
+
+def test_a_summary_says_what_the_parts_are_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    distilled_set(size=(8, 8), factor=2).save(tmp_path / "parts")
+    distilled_set(size=(8, 8)).save(tmp_path / "whole")
+    show(tmp_path / "parts", None, 10)
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines[:3]] == ["images", "parts", "data"]
+    assert lines[1][1] == "each image is a grid of 4, which are enlarged to 24 images in training"
+    show(tmp_path / "whole", None, 10)
+    assert "grid of" not in capsys.readouterr().out
 
 
 def test_listings_are_known_by_name() -> None:

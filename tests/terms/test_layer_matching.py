@@ -31,7 +31,9 @@ def test_few_blocks_are_early_and_the_embedding_is_late(blocks: int) -> None:
 def test_a_block_is_compared_position_by_position() -> None:
     real, synthetic = torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 1, 2), torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 1, 2)
     embedding = torch.zeros(1, 1, 1)
-    batches = [Features(blocks=(map, map, map), map=torch.empty(0), embedding=embedding, logits=torch.empty(0)) for map in (real, synthetic)]
+    batches = [
+        Features(blocks=(map, map, map), map=torch.empty(0), embedding=embedding, logits=torch.empty(0)) for map in (real, synthetic)
+    ]
     assert float(LayerMatching()(*batches)) == pytest.approx(2 + 2 + 0.1 * 2)
 
 

@@ -1,0 +1,125 @@
+"""The laws that every method keeps, alone and with the constraints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.encoders import GrowingNetwork
+from datastill.files import load_tensors, save_tensors
+from datastill.methods import METHODS, DistributionMatching, distribution_matching, method
+from datastill.run import plain
+from datastill.setting import PRESETS
+from datastill.terms import BUNDLES, TERMS
+from small_methods import POOL, gradient, opened, small
+
+ADDED = ("", "+cc", "+cm", "+iid")
+every = pytest.mark.parametrize("base", METHODS)
+with_constraints = pytest.mark.parametrize("added", ADDED)
+
+SOME_AT_TIMES = replace(POOL, every=2, most=3)
+RUNS: dict[str, DistributionMatching] = {
+    **{base: small(base) for base in METHODS},
+    "idm of everything": small("idm+iid", "views=2", encoders={**small("idm").encoders, "pretrained": SOME_AT_TIMES}, averaging=0.7),
+    "cafe of everything": small("cafe+iid", "views=2", "factor=2", "augment=yes", averaging=0.7, halve_at=(2, 4)),
+    "fast idm": small("idm+iid", preset="fast"),
+}
+
+
+def changed(images: Tensor, before: Tensor) -> bool:
+    """Whether every image has moved."""
+    return bool(((images - before).flatten(2).abs().amax(2) > 0).all())
+
+
+@every
+@with_constraints
+def test_it_composes_by_name_and_takes_steps(tiny: DataSet, base: str, added: str) -> None:
+    composed = small(base + added)
+    terms = [term.name for term in method(base).terms]
+    assert composed.name == base + added
+    assert [term.name for term in composed.terms] == [*terms, *(BUNDLES.get(added[1:], (added[1:],)) if added else ())]
+    composed.check(tiny, 2)
+    assert composed.operations(tiny, 2) > 0
+    stepper = opened(composed, tiny)
+    for iteration in range(2):
+        before = stepper.images()
+        figures = stepper.step(iteration)
+        assert list(figures) == ["loss", *(term.name for term in sorted(composed.terms, key=lambda term: term.encoder))]
+        assert all(math.isfinite(figure) for figure in figures.values())
+        assert figures["loss"] == pytest.approx(sum(term.weight * figures[term.name] for term in composed.terms))
+        assert changed(stepper.images(), before)
+    assert stepper.images().shape == (3, 2, 3, 8, 8)
+    assert stepper.factor == composed.factor
+
+
+@every
+@with_constraints
+def test_its_description_is_plain(base: str, added: str) -> None:
+    described = plain(small(base + added).describe())
+    assert yaml.safe_load(yaml.safe_dump(described)) == described
+    assert described["name"] == base + added
+    assert set(described["terms"]) == {term.name for term in small(base + added).terms}
+
+
+@every
+def test_it_has_values_for_every_preset_and_a_line_for_the_list(base: str) -> None:
+    assert METHODS[base].__doc__
+    for preset in PRESETS:
+        for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50), ("digits", 2)):
+            composed = method(f"{base}+iid", data=data, ipc=ipc, preset=preset)
+            assert {term.name for term in composed.terms} <= set(TERMS)
+            assert (composed.averaging > 0) is (preset == "fast")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_that_is_continued_goes_on_to_the_same_bits(tiny: DataSet, tmp_path: Path, name: str) -> None:
+    straight = opened(RUNS[name], tiny, ipc=3, seed=5)
+    for iteration in range(3):
+        straight.step(iteration)
+    save_tensors(tmp_path / "state.safetensors", straight.state(), {})
+    continued = opened(RUNS[name], tiny, ipc=3, seed=5)
+    continued.step(0)  # what it did before does not matter
+    continued.restore(load_tensors(tmp_path / "state.safetensors")[0])
+    for iteration in range(3, 6):
+        assert continued.step(iteration) == straight.step(iteration)
+    assert torch.equal(continued.images(), straight.images())
+    assert set(continued.state()) == set(straight.state())
+    assert all(torch.equal(value, straight.state()[key]) for key, value in continued.state().items())
+
+
+def test_the_runs_above_change_their_networks_on_the_way(tiny: DataSet) -> None:
+    queue, growing = opened(small("idm"), tiny), opened(small("cafe"), tiny)
+    lengths, histories = [], []
+    for iteration in range(6):
+        queue.step(iteration)
+        growing.step(iteration)
+        lengths.append(len({key.split(".")[0] for key in queue.state() if key.startswith("matching/")}))
+        histories.append(len(growing.state()["matching/history"]))
+    assert isinstance(small("cafe").encoders["matching"], GrowingNetwork)
+    assert lengths == [3, 4, 4, 4, 4, 4]  # a push after iterations 1, 3 and 5, which drops the oldest
+    assert histories == [1, 0, 1, 0, 1, 0]  # another network after every second iteration
+
+
+@pytest.mark.parametrize("name", ["idm+iid", "m3d+iid", "datadam-bn+iid", "dm+iid of views", "cafe+iid"])
+@pytest.mark.parametrize("chunk", [1, 16])
+def test_class_chunks_change_nothing_but_what_couples_is_not_cut(
+    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, chunk: int
+) -> None:
+    composed = small(name.removesuffix(" of views"), *(["views=4"] if "views" in name else []))
+    whole = opened(composed, tiny)
+    assert len(whole.chunks) == 1
+    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
+    parts = opened(composed, tiny)
+    couples = any(term.couples for term in composed.terms)
+    assert (len(parts.chunks) == 1) is (couples or composed.sample(2) * 3 <= chunk)
+    for iteration in range(2):
+        assert parts.step(iteration) == pytest.approx(whole.step(iteration), rel=1e-4)
+        torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-3, atol=1e-4 * float(gradient(whole).abs().max()))
+    torch.testing.assert_close(parts.images(), whole.images(), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,45 @@
+"""Methods whose networks are trained in moments, for sets of a few tiny images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, TrainingRecipe
+from datastill.engine import Engine
+from datastill.methods import DistributionMatching, method
+from datastill.methods.distribution_matching import MatchingStepper
+
+POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
+
+
+def small(name: str, *settings: str, preset: str = "paper", **changes: Any) -> DistributionMatching:
+    """A method with a quick pretrained pool, and other networks that are trained on a few images between steps."""
+    composed = method(name, preset=preset, settings=["real_batch=7", *settings])
+    encoders = {**composed.encoders, "matching": hurried(composed.encoders["matching"]), "pretrained": POOL}
+    return replace(composed, **{"encoders": encoders, **changes})
+
+
+def hurried(encoder: Encoder) -> Encoder:
+    """An encoder that trains for moments, and changes its networks often."""
+    if isinstance(encoder, NetworkQueue):
+        return replace(encoder, push_every=2, longest=4, trained=2, steps=2, batch=12)
+    if isinstance(encoder, GrowingNetwork):
+        return replace(encoder, window=2, outer=2.0, passes=3, query=16, batch=8)
+    return encoder
+
+
+def opened(composed: DistributionMatching, data: DataSet, ipc: int = 2, seed: int = 0) -> MatchingStepper:
+    """A method at the start of an exact run."""
+    stepper = composed.open(data, Engine(), ipc, seed)
+    assert isinstance(stepper, MatchingStepper)
+    return stepper
+
+
+def gradient(stepper: MatchingStepper) -> Tensor:
+    """The pixels' gradient of the last step."""
+    assert stepper.pixels.grad is not None
+    return stepper.pixels.grad.clone()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.evaluate import Evaluation, Protocol, Scorer, evaluate, evaluate_across
+from datastill.tally import Tally, key
+from tiny_sets import data_set, distilled_set
+
+QUICK = Protocol(epochs=2)
+MATRIX = torch.tensor([[3, 1], [0, 4]])
+
+
+class KilledError(Exception):
+    """What stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    return data_set()
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows by the path of every network that is trained."""
+    paths: list[object] = []
+    train: Callable[..., None] = Scorer._train
+
+    def watched(scorer: Scorer, images: object, labels: object, path: object, bar: object) -> None:
+        if len(paths) == 3:
+            raise KilledError
+        paths.append(path)
+        train(scorer, images, labels, path, bar)
+
+    monkeypatch.setattr(Scorer, "_train", watched)
+    return paths
+
+
+def quick(data: DataSet, keep: Path | None, **options: Any) -> Evaluation:
+    settings: dict[str, Any] = {"repeats": 2, "compare": ("random",), "protocol": QUICK, "engine": Engine(), **options}
+    return evaluate(distilled_set(), data=data, keep=keep, **settings)
+
+
+def test_a_killed_evaluation_trains_only_what_is_missing(tmp_path: Path, data: DataSet, trained: list[object]) -> None:
+    keep = tmp_path / "deep" / "score.json.partial"
+    with pytest.raises(KilledError):
+        quick(data, keep)  # before the last of four networks
+    trained.clear()
+    found = quick(data, keep)
+    assert trained == [(0, 1)]
+    trained.clear()
+    assert quick(data, keep).describe() == found.describe()
+    assert trained == []
+    assert quick(data, keep, repeats=3, compare=()).score.accuracies[:2] == found.score.accuracies
+    assert trained == [(0, 2)]
+
+
+def test_the_figures_are_those_of_an_evaluation_that_was_not_killed(tmp_path: Path, data: DataSet) -> None:
+    kept = [quick(data, tmp_path / "kept").describe() for _ in range(2)]
+    assert kept == [quick(data, None).describe()] * 2
+
+
+def test_kinds_of_network_share_a_file(tmp_path: Path, data: DataSet, trained: list[object]) -> None:
+    options: dict[str, Any] = {"data": data, "repeats": 1, "protocol": QUICK, "engine": Engine(), "keep": tmp_path / "kept"}
+    first = evaluate_across(distilled_set(), ("convnet", "vgg11"), **options)
+    assert len(trained) == 2
+    again = evaluate_across(distilled_set(), ("vgg11", "convnet"), **options)
+    assert len(trained) == 2
+    assert {name: result.describe() for name, result in again.items()} == {name: result.describe() for name, result in first.items()}
+
+
+def test_whatever_a_figure_depends_on_is_in_its_name(data: DataSet) -> None:
+    content = distilled_set()
+    given: dict[str, Any] = {"data": data, "examined": data.test, "protocol": QUICK, "engine": Engine()}
+    changes: list[dict[str, Any]] = [
+        {"data": replace(data, fingerprint="f" * 16)},
+        {"data": replace(data, mean=(0.5, 0.5, 0.5))},
+        {"examined": data.validation},
+        {"protocol": Protocol("vgg11", epochs=2)},
+        {"protocol": Protocol(epochs=3)},
+        {"protocol": Protocol(epochs=2, augment=False)},
+        {"engine": Engine(precision=torch.bfloat16)},
+    ]
+    names = [key(content.images, content.labels, (0, 0), **{**given, **change}) for change in ({}, *changes)]
+    names.append(key(content.images, content.labels, (0, 1), **given))
+    names.append(key(content.images, content.labels.flip(0), (0, 0), **given))
+    names.append(key(content.images + 1e-6, content.labels, (0, 0), **given))
+    assert len(set(names)) == len(names) == 11
+    assert key(content.images.clone(), content.labels.clone(), (0, 0), **given) == names[0]
+
+
+def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
+    tally = Tally(tmp_path / "kept")
+    assert tally.find("one") is None
+    tally.keep("one", MATRIX)
+    tally.keep("two", MATRIX + 1)
+    again = Tally(tmp_path / "kept")
+    for name, matrix in (("one", MATRIX), ("two", MATRIX + 1)):
+        found = again.find(name)
+        assert found is not None
+        assert torch.equal(found, matrix)
+    assert again.find("three") is None
+    again.remove()
+    again.remove()  # nothing is there any more
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tally = Tally(None)
+    tally.keep("one", MATRIX)
+    assert tally.find("one") is not None
+    tally.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1, 2]", b"null", b'{"one": "two"}', b'{"one": [[1], [2, 3]]}', b"\xff\xfe", b'{"one": null}']
+)
+def test_a_damaged_file_is_said_and_begun_anew(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "kept").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        tally = Tally(tmp_path / "kept")
+    assert f"{tmp_path / 'kept'} is damaged" in caplog.text
+    assert tally.find("one") is None
+    tally.keep("one", MATRIX)
+    assert json.loads((tmp_path / "kept").read_text()) == {"one": [[3, 1], [0, 4]]}
