@@ -92,3 +92,8 @@ def test_gradients() -> None:
 def test_other_classes_or_features_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(jaxtyping.TypeCheckError):
         kernel_matching(random(2, 3, 4), random(*shape), scales=[1.0])
+
+
+def test_a_single_real_image_gives_no_width() -> None:
+    with pytest.raises(UserError, match=r"at least two real images a class, got .*\(2, 1, 3\)"):
+        kernel_matching(torch.zeros(2, 1, 3), torch.ones(2, 4, 3), scales=(1.0,))

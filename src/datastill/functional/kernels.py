@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datastill.errors import UserError
+
 
 def squared_distances(
     one: Float[Tensor, "class one feature"], other: Float[Tensor, "class other feature"]
@@ -34,9 +36,14 @@ def kernel_matching(
     Returns:
         A scalar, 0 for equal samples.
 
+    Raises:
+        UserError: If a class has a single real image, which has no distances to take a width from.
+
     Reference:
         Zhang et al., M3D, AAAI 2024, arXiv:2312.15927; Gretton et al., JMLR 13, 2012, Eq. 5 (the biased estimate).
     """
+    if real.shape[1] < 2:
+        raise UserError(f"kernel matching needs at least two real images a class, got embeddings of shape {tuple(real.shape)}")
     pairs = [squared_distances(*pair) for pair in ((real, real), (real, synthetic), (synthetic, synthetic))]
     unit = pairs[0].detach().mean((1, 2)).clamp(min=torch.finfo(real.dtype).tiny)
     total = torch.zeros((), dtype=synthetic.dtype, device=synthetic.device)
