@@ -24,8 +24,8 @@ from datastill.data import ClassImages, DataSet
 from datastill.encoders import Encoder, Session
 from datastill.encoders.recipe import flip_and_shift
 from datastill.engine import Engine, Trainer
-from datastill.methods import method
-from datastill.methods.distribution_matching import DistributionMatching, MatchingStepper
+from datastill.methods import DistributionMatching, method
+from datastill.methods.matching import MatchingStepper
 from datastill.networks import build
 from datastill.operations import forward_operations
 

@@ -11,7 +11,7 @@ from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.methods import DistributionMatching, method
-from datastill.methods.distribution_matching import MatchingStepper
+from datastill.methods.matching import MatchingStepper
 
 POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
 

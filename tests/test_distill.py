@@ -26,7 +26,7 @@ from datastill.engine import Engine
 from datastill.evaluate import Score, Scorer, operations
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
-from datastill.methods.distribution_matching import MatchingStepper
+from datastill.methods.matching import MatchingStepper
 from small_methods import small
 
 ITERATIONS = 8

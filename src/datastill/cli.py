@@ -29,7 +29,7 @@ For example:
 
   datastill show runs/digits
 
-A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR. A method is METHOD[+TERM...]: dm, dm+cc, dm+iid.
+A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR. A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
 `datastill list datasets|networks|methods|terms` names them all.
 """
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks import bench, measure
 from datastill.engine import Engine
-from datastill.methods.distribution_matching import MatchingStepper
+from datastill.methods.matching import MatchingStepper
 from datastill.networks import build
 from datastill.operations import forward_operations
 

@@ -15,7 +15,7 @@ from datastill.distill import distill
 from datastill.errors import UserError
 from datastill.evaluate import Evaluation, Protocol, evaluate
 from datastill.experiments import EXPERIMENTS, Experiment, Row, run_experiment, running, tables
-from datastill.methods.distribution_matching import MatchingStepper
+from datastill.methods.matching import MatchingStepper
 
 TINY = Experiment(
     "The title",

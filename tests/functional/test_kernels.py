@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from datastill.errors import UserError
 from datastill.functional import kernel_matching, mean_matching, squared_distances
 
 SCALES = (0.25, 1.0, 4.0)

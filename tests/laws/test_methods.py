@@ -14,7 +14,7 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.encoders import GrowingNetwork
 from datastill.files import load_tensors, save_tensors
-from datastill.methods import METHODS, DistributionMatching, distribution_matching, method
+from datastill.methods import METHODS, DistributionMatching, matching, method
 from datastill.run import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
@@ -115,7 +115,7 @@ def test_class_chunks_change_nothing_but_what_couples_is_not_cut(
     composed = small(name.removesuffix(" of views"), *(["views=4"] if "views" in name else []))
     whole = opened(composed, tiny)
     assert len(whole.chunks) == 1
-    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
+    monkeypatch.setattr(matching, "CHUNK", chunk)
     parts = opened(composed, tiny)
     couples = any(term.couples for term in composed.terms)
     assert (len(parts.chunks) == 1) is (couples or composed.sample(2) * 3 <= chunk)

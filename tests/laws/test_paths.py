@@ -15,8 +15,8 @@ import datastill
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
-from datastill.methods import distribution_matching, method
-from datastill.methods.distribution_matching import DistributionMatching, MatchingStepper
+from datastill.methods import DistributionMatching, matching, method
+from datastill.methods.matching import MatchingStepper
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]
@@ -101,7 +101,7 @@ def test_the_fast_path_agrees_with_the_exact_one_on_photographs(real_data: Path)
 def test_class_chunks_change_nothing(limit: str, value: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     data = noise(classes=5)
     loss, gradient = stepped(iid(), data, Engine())
-    monkeypatch.setattr(distribution_matching, limit, value)
+    monkeypatch.setattr(matching, limit, value)
     stepper = opened(iid(), data, Engine())
     assert tuple(len(chunk) for chunk in stepper.chunks) == sizes
     chunked_loss, chunked = first_step(stepper)

@@ -12,7 +12,7 @@ from datastill import Term, UserError, random
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import FreshNetwork, PretrainedPool
-from datastill.methods import DistributionMatching, distribution_matching
+from datastill.methods import DistributionMatching, matching
 from datastill.networks import Features, build
 from datastill.run import plain
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
@@ -111,7 +111,7 @@ def test_class_centralization_reads_the_pretrained_pool_on_the_augmented_images(
 def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     whole = opened(small("dm+iid"), tiny)
     assert len(whole.chunks) == 1
-    monkeypatch.setattr(distribution_matching, "CHUNK", chunk)
+    monkeypatch.setattr(matching, "CHUNK", chunk)
     parts = opened(small("dm+iid"), tiny)
     assert [len(part) for part in parts.chunks] == ([2, 1] if chunk == 4 else [1, 1, 1])
     for iteration in range(2):
@@ -183,7 +183,7 @@ def test_the_real_batch_is_a_function_of_seed_iteration_and_class(tiny: DataSet,
     assert not torch.equal(found[0], found[1])
     assert not torch.equal(found[0][0], found[0][1] - 12)
 
-    monkeypatch.setattr(distribution_matching, "CHUNK", 1)
+    monkeypatch.setattr(matching, "CHUNK", 1)
     jumping = opened(small("dm+cm"), tiny)  # class after class, later iterations first, with another term: the same images
     gathered.take()
     for iteration in (2, 0):

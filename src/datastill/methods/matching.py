@@ -1,0 +1,196 @@
+"""A distribution-matching method during a run: draw, encode, add the terms, step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.augment import DSA, Draw, expand, families, pack
+from datastill.data import DataSet
+from datastill.encoders import Encoder
+from datastill.engine import Engine, even_micro_batch
+from datastill.errors import UserError
+from datastill.methods.method import Stepper
+from datastill.methods.pixels import PixelSGD
+from datastill.networks import FIELDS, Features
+from datastill.terms import Term
+
+if TYPE_CHECKING:
+    from datastill.methods.distribution_matching import DistributionMatching
+
+CHUNK_BYTES = 2**28
+"""Bytes of real images, as floats, that are in memory at a time."""
+CHUNK = 256
+"""Synthetic images that are in memory with their gradients at a time; more classes go in several chunks."""
+
+
+class MatchingStepper(Stepper):
+    """A `DistributionMatching` method during a run."""
+
+    def __init__(self, method: DistributionMatching, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
+        self.method, self.data, self.engine, self.seed = method, data, engine, seed
+        self.terms = {name: [term for term in method.terms if term.encoder == name] for name in method.encoders}
+        self.terms = {name: terms for name, terms in self.terms.items() if terms}
+        self.encoders = {name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()}
+        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.factor, views = method.factor, method.views
+        self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
+        self.pixels = _initial(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
+        self.ahead: dict[tuple[int, int], Tensor] = {}
+        self.average = self.pixels.detach().clone()
+        self.optimizer = PixelSGD(
+            self.pixels,
+            learning_rate=method.learning_rate,
+            momentum=method.momentum,
+            by_class=method.by_class,
+            halve_at=method.halve_at,
+        )
+        bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
+        together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // bytes_of_class))
+        if any(term.couples for term in method.terms):
+            together = data.classes
+        self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
+
+    def step(self, iteration: int) -> dict[str, float]:
+        """Draw, encode, add the terms, step."""
+        self.optimizer.before(iteration)
+        due = {name: terms for name, terms in self.terms.items() if iteration % self.method.encoders[name].every == 0}
+        weights = {term.name: self._weight(term, self.method.encoders[name]) for name, terms in due.items() for term in terms}
+        for name in due:
+            self.encoders[name].begin(iteration)
+        sums = {name: torch.zeros((), device=self.engine.device) for name in weights}
+        for chunk in self.chunks:
+            loss = torch.zeros((), device=self.engine.device)
+            for term, value in self._terms(iteration, chunk.tolist(), due):
+                loss = loss + weights[term.name] * value
+                sums[term.name] += value.detach()
+            torch.autograd.backward(loss)
+        self.optimizer.step(iteration)
+        if self.method.averaging:
+            # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
+            self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
+        if self.engine.device.type != "cpu" and any(term.compares for terms in due.values() for term in terms):
+            self._look_ahead(iteration + 1)  # while the device still computes: reading the figures waits for it
+        values = {name: float(value) for name, value in sums.items()}
+        total = sum(weights[name] * value for name, value in values.items())
+        if not math.isfinite(total):
+            figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+            raise UserError(
+                f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
+            )
+        for name in self.encoders:
+            self.encoders[name].advance(iteration, self._expanded(slice(None)).detach())
+        return {"loss": total, **values}
+
+    def images(self) -> Tensor:
+        """The pixels, or their average over iterations (see `Stepper.images`)."""
+        return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
+
+    def state(self) -> dict[str, Tensor]:
+        """The pixels, their momentum and their average, and what the encoders keep (see `Stepper.state`)."""
+        return {
+            "pixels": self.pixels.detach(),
+            "momentum": self.optimizer.velocity,
+            **({"average": self.average} if self.method.averaging else {}),
+            **{f"{name}/{key}": value for name, encoder in self.encoders.items() for key, value in encoder.state().items()},
+        }
+
+    def encoders_used(self) -> dict[str, str]:
+        """Checksums of the pretrained pools (see `Stepper.encoders_used`)."""
+        return {f"{name} {key}": value for name, encoder in self.encoders.items() for key, value in encoder.checksums().items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over pixels, momentum, average and what the encoders kept (see `Stepper.restore`)."""
+        with torch.no_grad():
+            self.pixels.copy_(state["pixels"])
+            self.average.copy_(state.get("average", state["pixels"]))
+            self.optimizer.velocity.copy_(state["momentum"])
+        for name, encoder in self.encoders.items():
+            of_encoder = {key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")}
+            if of_encoder:
+                encoder.restore(of_encoder)
+
+    def _weight(self, term: Term, encoder: Encoder) -> float:
+        """A term's factor at an iteration that reads its encoder: what is read more rarely or in part weighs more."""
+        images = self.method.sample(self.pixels.shape[1])
+        left_out = images / encoder.most if term.adds and 0 < encoder.most < images else 1.0
+        return term.weight * encoder.every * left_out
+
+    def _expanded(self, classes: slice) -> Tensor:
+        """The synthetic images of some classes, their parts enlarged."""
+        chosen = self.pixels[classes]
+        return torch.unflatten(expand(chosen.flatten(0, 1), self.factor), 0, (len(chosen), -1))
+
+    def _augmented(self, images: Tensor, draw: Draw) -> Tensor:
+        """Augment ``class image ...``; with several views the images of a class are shared out among as many draws."""
+        views = self.method.views
+        shared = torch.unflatten(images.flatten(0, 1), 0, (len(images) * views, -1))
+        return torch.unflatten(self.augmentation(shared, draw).flatten(0, 1), 0, (len(images), -1))
+
+    def _terms(self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]]) -> list[tuple[Term, Tensor]]:
+        names = [("augmentation",), *(("augmentation", view) for view in range(1, self.method.views))]
+        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, *name) for label in classes for name in names])
+        synthetic = self._augmented(self._expanded(slice(classes[0], classes[-1] + 1)).repeat(1, self.method.views, 1, 1, 1), draw)
+        labels = torch.tensor(classes)
+        real: Tensor | None = None
+        values = []
+        for name, terms in due.items():
+            of_real = _NOTHING
+            if any(term.compares for term in terms):
+                real = self._real(iteration, classes, draw) if real is None else real
+                of_real = self.encoders[name].real(real, labels)
+            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels)
+            values += [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
+        return values
+
+    def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:
+        """As many images of every class as an encoder reads, drawn anew every iteration."""
+        most = self.method.encoders[name].most
+        if not 0 < most < synthetic.shape[1]:
+            return synthetic
+        generators = [random.generator(self.seed, iteration, label, name, "some of the images") for label in classes]
+        rows = torch.stack([torch.randperm(synthetic.shape[1], generator=generator)[:most] for generator in generators])
+        return synthetic[torch.arange(len(classes))[:, None], rows]
+
+    def _real(self, iteration: int, classes: Sequence[int], draw: Draw) -> Tensor:
+        pixels = self.ahead.pop((iteration, classes[0]), None)
+        pixels = self._gathered(iteration, classes) if pixels is None else pixels
+        return self._augmented(torch.unflatten(self.data.normalise(pixels), 0, (len(classes), -1)), draw)
+
+    def _gathered(self, iteration: int, classes: Sequence[int]) -> Tensor:
+        """The real images of a step, uint8, on the device: one gather, and a quarter of the bytes that floats would take to get there."""
+        train = self.data.train
+        rows = [train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes]
+        return train.gather(torch.cat(rows)).to(self.engine.device)
+
+    def _look_ahead(self, iteration: int) -> None:
+        classes = self.chunks[0].tolist()
+        self.ahead = {(iteration, classes[0]): self._gathered(iteration, classes)}
+
+
+_NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
+
+
+def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
+    return tuple(name for name in FIELDS if any(name in term.reads for term in terms))
+
+
+def _initial(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:
+    generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
+    if initialisation == "noise":
+        return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
+    rows = [data.train.draw(label, ipc * factor**2, generator) for label, generator in enumerate(generators)]
+    return torch.unflatten(pack(data.normalise(data.train.gather(torch.cat(rows))), factor), 0, (data.classes, ipc))
+
+
+def _scalar(term: Term, value: Tensor) -> Tensor:
+    if value.ndim:
+        raise UserError(
+            f"the term '{term.name}' must return a scalar, but returned a tensor of shape {tuple(value.shape)}; sum it over classes"
+        )
+    return value
