@@ -72,6 +72,7 @@ def distill(
         str | None, Parameter(help="iterations to evaluate on the validation split after, comma-separated, e.g. 0,500,1000")
     ] = None,
     validation_epochs: Annotated[int | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
+    validation_network: Annotated[str, Parameter(help="network of such an evaluation")] = "convnet",
     validation: Validation = 0.1,
     checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
     device: Device = "auto",
@@ -102,7 +103,7 @@ def distill(
         out=out,
         resume=resume,
         validate_at=_numbers(validate_at),
-        validation_protocol=Protocol(epochs=validation_epochs),
+        validation_protocol=Protocol(validation_network, epochs=validation_epochs),
         engine=_engine(device, precision, compile, composed.operations(data, ipc) * iterations),
         checkpoint_seconds=checkpoint_seconds,
     )
@@ -146,7 +147,7 @@ def evaluate(
     from datastill.report.evaluation import print_across, print_evaluation
 
     names = [name for name in compare.split(",") if name and name != "none"]
-    networks = ZOO if network == "all" else tuple(network.split(","))
+    networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
     protocol = Protocol(network=networks[0], epochs=epochs, augment=augment)
     engine = _engine(device, precision, compile, 0)  # suited to each network's training later
     keep = None if out is None else out.with_name(f"{out.name}.partial")
@@ -174,7 +175,7 @@ def pretrain(
     dataset: str = "digits",
     /,
     *,
-    network: Annotated[str, Parameter(help="convnet, alexnet, vgg11 or resnet18")] = "resnet18",
+    network: Annotated[str, Parameter(help="see `datastill list networks`")] = "resnet18",
     count: Annotated[int, Parameter(help="networks in the pool")] = 1,
     epochs: Annotated[int | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
     recipe: Annotated[

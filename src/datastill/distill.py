@@ -25,6 +25,8 @@ from datastill.run import Run
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+SHARE_OF_CHECKPOINTS = 20
+"""A checkpoint is written no sooner than so many times as long after the last one as that took: a queue of networks is large."""
 
 
 def distill(
@@ -58,7 +60,7 @@ def distill(
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
         validation_protocol: How; by default the DC protocol.
         engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
-        checkpoint_seconds: Seconds between checkpoints; 0 writes one after every iteration.
+        checkpoint_seconds: Seconds between checkpoints at least; 0 writes one after every iteration.
 
     Returns:
         The distilled set after the last iteration.
@@ -110,7 +112,7 @@ def _loop(
     stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
 ) -> None:
     validate(done)
-    saved = time.monotonic()
+    saved, cost = time.monotonic(), 0.0
     with progress(title, iterations, done=done) as bar:
         for iteration in range(done, iterations):
             began = time.monotonic()
@@ -118,10 +120,12 @@ def _loop(
             completed = iteration + 1
             if run:
                 run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
-                due = time.monotonic() - saved >= checkpoint_seconds
+                due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * cost)
                 if due or completed == iterations or completed in validate.due:
+                    began = time.monotonic()
                     run.checkpoint(completed, stepper.state())
                     saved = time.monotonic()
+                    cost = saved - began if checkpoint_seconds else 0.0
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             validate(completed)
 

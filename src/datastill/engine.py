@@ -155,17 +155,11 @@ class Runner:
         self.limit, self.size = engine.images_at_a_time(network), 0
         self._compute = engine.compile(self._tensors)
 
-    def __call__(self, images: Tensor, group: int | None = None) -> Features:
-        """Compute the features of normalised ``image channel height width``, in 32 bits.
-
-        Args:
-            images: Any number.
-            group: How many images after one another belong together, those of a class: a network that is `Network.batchwise` sees them
-                together and without others; to any other network it makes no difference.
-        """
+    def __call__(self, images: Tensor) -> Features:
+        """Compute the features of normalised ``image channel height width``, in 32 bits."""
         count = len(images)
         if self.network.batchwise and self.network.training:
-            self.size = group or count
+            self.size = count  # the images are normalised by one another
         self.size = self.size or even_micro_batch(count, self.limit)
         parts = [self._features(self._compute(part)) for part in pieces(images, self.size)]
         features = concatenate(parts)

@@ -14,6 +14,7 @@ from datastill import random
 from datastill.artifact import TENSOR_FILES, DistilledSet, Origin
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet, load
+from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError, unknown
 from datastill.networks import ZOO, build
@@ -153,7 +154,7 @@ class Scorer:
     """
 
     def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine, tally: Tally | None = None) -> None:
-        self.tally = tally or Tally(None)
+        self.tally, self.tested = tally or Tally(None), fingerprint(examined, data.class_names)
         self.data, self.examined, self.protocol, self.engine = data, examined, protocol, engine
         network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
         self.network = engine.place(network)
@@ -183,7 +184,7 @@ class Scorer:
         confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
         accuracies = []
         for path in paths:
-            name = key(images, labels, path, data=self.data, examined=self.examined, protocol=self.protocol, engine=self.engine)
+            name = key(images, labels, path, data=self.data, tested=self.tested, protocol=self.protocol, engine=self.engine)
             matrix = self.tally.find(name)
             if matrix is None:
                 self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from datastill.networks import Network
+from datastill.networks import Features, Network
 from datastill.networks.layers import Convolution
 
 
@@ -30,10 +32,17 @@ def widest_map(network: Network) -> int:
     return max(sizes)
 
 
-def _one_image(network: Network) -> None:
+def feature_values(network: Network, fields: Sequence[str]) -> int:
+    """How many numbers some fields of the features of one image are."""
+    features = _one_image(network).only(fields)
+    return sum(tensor.numel() for tensor in (*features.blocks, features.map, features.embedding, features.logits))
+
+
+def _one_image(network: Network) -> Features:
     """Send one image through a network and leave it as it is, the running statistics of a batch norm included."""
     training = network.training
     network.eval()
     with torch.no_grad():
-        network(torch.zeros(1, network.channels, *network.size, device=next(network.parameters()).device))
+        features: Features = network(torch.zeros(1, network.channels, *network.size, device=next(network.parameters()).device))
     network.train(training)
+    return features

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import ClassImages, DataSet
+from datastill import provenance
+from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.files import checksum, write_atomic
 from datastill.protocol import Protocol
@@ -53,9 +54,20 @@ class Tally:
 
 
 def key(
-    images: Tensor, labels: Tensor, path: tuple[int | str, ...], *, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine
+    images: Tensor, labels: Tensor, path: tuple[int | str, ...], *, data: DataSet, tested: str, protocol: Protocol, engine: Engine
 ) -> str:
-    """Name what a network's confusion matrix depends on: set, protocol, seed, what it is tested on, and how it runs."""
-    tested = (data.fingerprint, data.mean, data.std, data.flip, len(examined), int(examined.rows.sum()))
-    content = (checksum({"images": images, "labels": labels}), path, tested, asdict(protocol), engine.describe())
+    """Name what a network's confusion matrix depends on: set, protocol, seed, what it is tested on, how it runs, and the program.
+
+    Args:
+        images: What it is trained on.
+        labels: Of those images.
+        path: What its randomness derives from.
+        data: How images are normalised and mirrored.
+        tested: Fingerprint of what it is tested on.
+        protocol: How it is trained.
+        engine: How it runs.
+    """
+    trained = checksum({"images": images, "labels": labels})
+    program = (provenance.package_version(), provenance.commit())
+    content = (trained, path, data.mean, data.std, data.flip, tested, asdict(protocol), engine.describe(), program)
     return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.networks import Features, Network, build
+from datastill.operations import feature_values
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Encoder(ABC):
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
         every: Its terms count at every so many iterations only, with so many times their weight: the same pull at a share of the cost.
-        most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. Terms that add up over images
-            weigh so many times more as images are left out.
+        most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. A term that is smaller for it
+            weighs as much more (see `datastill.terms.Term.share`).
         trains: Whether its networks are trained and know their accuracy.
     """
 
@@ -71,12 +72,14 @@ class Session(ABC):
 
     Attributes:
         accuracy: Share in [0, 1] of training images that the network in place classifies right; 0 where nobody measured it.
+        values: Numbers that the features of one image are.
     """
 
     accuracy: float = 0.0
 
     def __init__(self, network: str, data: DataSet, engine: Engine, fields: Sequence[str]) -> None:
         self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
+        self.values = feature_values(self.network, fields)
         self.network.freeze(engine.precision)
         self._real = engine.runner(self.network, fields)
         self._synthetic = engine.runner(self.network, fields)
@@ -85,12 +88,12 @@ class Session(ABC):
     def begin(self, iteration: int) -> None:
         """Put the weights of an iteration in place; a function of the iteration, the seed and the `state`, not of what ran before."""
 
-    def advance(self, iteration: int, synthetic: Tensor) -> None:  # noqa: B027  # most encoders have nothing to do
+    def advance(self, iteration: int, synthetic: Callable[[], Tensor]) -> None:  # noqa: B027  # most encoders have nothing to do
         """Do what the encoder does after an iteration, such as training its networks; nothing by default.
 
         Args:
             iteration: The one that was just finished.
-            synthetic: The images after it, expanded and not augmented, ``class image channel height width``.
+            synthetic: Gives the images after it, expanded and not augmented, ``class image channel height width``, without gradients.
         """
 
     def state(self) -> dict[str, Tensor]:
@@ -107,8 +110,8 @@ class Session(ABC):
     def real(self, images: Tensor, labels: Tensor) -> Features:
         """Features of ``class image channel height width``, without gradients, stacked by class; `labels` say which classes."""
         with torch.no_grad():
-            return self._real(images.flatten(0, 1), group=images.shape[1]).stack(labels, accuracy=self.accuracy)
+            return self._real(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
 
     def synthetic(self, images: Tensor, labels: Tensor) -> Features:
         """Features of ``class image channel height width``, with gradients to the images, stacked by class; `labels` say which classes."""
-        return self._synthetic(images.flatten(0, 1), group=images.shape[1]).stack(labels, accuracy=self.accuracy)
+        return self._synthetic(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,33 +18,30 @@ from datastill.networks import build
 from datastill.operations import forward_operations
 from datastill.predict import share_correct
 
-LEAST_PASSES = 3
-"""Passes over the synthetic images before their effect is judged."""
-
 
 @dataclass(frozen=True)
 class GrowingNetwork(Encoder):
     """Trains a random network on the synthetic images after every iteration, and draws another one when it has settled.
 
-    Both loops stop by themselves, judged by the accuracy on real training images (the query): the training after an iteration when its
-    last `LEAST_PASSES` passes differ by less than `inner`, the network when the ends of the last `window` iterations differ by less than
-    `outer`.
+    Both loops stop by themselves, judged by the accuracy on real training images (the query). The network is given up when the accuracies
+    of its last `window` iterations differ by less than `outer`. The training after an iteration ends when those of its last `judged` passes
+    differ by more than `inner`: it has then learned something new; or after `passes`.
 
     Args:
         network: A name of `datastill.networks.NETWORKS`.
-        outer: The threshold for a new network, a difference of accuracies in [0, 1].
-        inner: The threshold for the training after an iteration.
+        outer: The threshold for another network, a difference of accuracies in [0, 1].
+        inner: The threshold for the end of the training after an iteration.
         window: Iterations that are compared.
-        passes: Passes over the synthetic images after an iteration at most.
-        query: Real training images that accuracy is measured on, drawn anew every iteration.
+        judged: Passes over the synthetic images that are compared, and so the least number of them.
+        passes: Passes after an iteration at most; the published code has no bound.
+        query: Real training images of every class that accuracy is measured on, drawn anew every time.
         batch: Synthetic images a step.
         learning_rate: Of SGD on the network.
         momentum: Of that SGD.
         weight_decay: Of that SGD.
 
     Reference:
-        Wang et al., CAFE, CVPR 2022, arXiv:2203.01531, dynamic bi-level optimization; the thresholds are the published code's. The
-        numbers of passes and of query images are ours.
+        Wang et al., CAFE, CVPR 2022, arXiv:2203.01531, dynamic bi-level optimization; thresholds and numbers of the published code.
     """
 
     trains = True
@@ -52,19 +49,20 @@ class GrowingNetwork(Encoder):
     outer: float = 0.04
     inner: float = 0.03
     window: int = 10
-    passes: int = 10
-    query: int = 256
+    judged: int = 10
+    passes: int = 50
+    query: int = 128
     batch: int = 256
     learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    momentum: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.window, self.query, self.batch) < 1 or self.passes < 0 or min(self.outer, self.inner) < 0:
+        if min(self.window, self.judged, self.query, self.batch) < 1 or self.passes < 0 or min(self.outer, self.inner) < 0:
             raise UserError(
-                f"a growing network needs window, query and batch of at least 1 and passes, outer and inner of at least 0, "
-                f"got {self.window}, {self.query}, {self.batch}, {self.passes}, {self.outer}, {self.inner}"
+                f"a growing network needs window, judged, query and batch of at least 1 and passes, outer and inner of at least 0, "
+                f"got {self.window}, {self.judged}, {self.query}, {self.batch}, {self.passes}, {self.outer}, {self.inner}"
             )
         if not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
             raise UserError(
@@ -76,9 +74,10 @@ class GrowingNetwork(Encoder):
         return GrowingSession(self, data, engine, fields, seed)
 
     def operations(self, data: DataSet) -> float:
-        """The least number of passes over one image a class, and their queries (see `Encoder.operations`)."""
+        """The least number of passes over one image a class, and the queries (see `Encoder.operations`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        return LEAST_PASSES * forward_operations(network) * (3 * data.classes + self.query)
+        passes = min(self.judged, self.passes)
+        return forward_operations(network) * data.classes * (passes * (3 + self.query) + self.query)
 
 
 class GrowingSession(Session):
@@ -99,33 +98,45 @@ class GrowingSession(Session):
         """Put the network as it is now in place (see `Session.begin`)."""
         self.network.take(self.trainer.network.weights())
 
-    def advance(self, iteration: int, synthetic: Tensor) -> None:
-        """Train the network on the synthetic images; draw another one if it has settled (see `Session.advance`)."""
-        labels = torch.arange(len(synthetic), device=synthetic.device).repeat_interleave(synthetic.shape[1])
-        rows = torch.randint(len(self.data.train), (self.growing.query,), generator=random.generator(self.seed, iteration, "query"))
-        query = self.data.normalise(self.data.train.gather(rows).to(self.engine.device))
+    def advance(self, iteration: int, synthetic: Callable[[], Tensor]) -> None:
+        """Draw another network if this one has settled; if not, train it on the synthetic images (see `Session.advance`)."""
+        self.history = [*self.history, self._judged(iteration, "outer")][-self.growing.window :]
+        if len(self.history) == self.growing.window and _range(self.history) < self.growing.outer:
+            self._begin_anew(iteration + 1)
+            return
+        images = synthetic()
+        labels = torch.arange(len(images), device=images.device).repeat_interleave(images.shape[1])
         reached: list[float] = []
         for number in range(self.growing.passes):
             order = torch.randperm(len(labels), generator=random.generator(self.seed, iteration, number, "growing")).to(labels.device)
             for batch in torch.split(order, self.growing.batch):
-                self.trainer.step(synthetic.flatten(0, 1)[batch], labels[batch])
-            reached.append(share_correct(self.runner, query, self.data.train.labels[rows]))
-            if len(reached) >= LEAST_PASSES and _range(reached[-LEAST_PASSES:]) < self.growing.inner:
+                self.trainer.step(images.flatten(0, 1)[batch], labels[batch])
+            reached = [*reached, self._judged(iteration, number)][-self.growing.judged :]
+            if len(reached) == self.growing.judged and _range(reached) > self.growing.inner:
                 break
-        self.history = [*self.history, *reached[-1:]][-self.growing.window :]
-        self.accuracy = self.history[-1] if self.history else 0.0
-        if len(self.history) == self.growing.window and _range(self.history) < self.growing.outer:
-            self._begin_anew(iteration + 1)
+        self.accuracy = reached[-1] if reached else self.history[-1]
+
+    def _judged(self, iteration: int, number: int | str) -> float:
+        """The accuracy on a query."""
+        train = self.data.train
+        rows = torch.cat(
+            [
+                train.draw(label, self.growing.query, random.generator(self.seed, iteration, label, number, "query"))
+                for label in range(self.data.classes)
+                if train.counts[label]
+            ]
+        )
+        return share_correct(self.runner, self.data.normalise(train.gather(rows).to(self.engine.device)), train.labels[rows])
 
     def state(self) -> dict[str, Tensor]:
         """Weights, momenta and the accuracies so far (see `Session.state`)."""
-        return {**self.trainer.state(), "history": torch.tensor(self.history, dtype=torch.float64)}
+        accuracies = {"accuracy": [self.accuracy], "history": self.history}
+        return {**self.trainer.state(), **{name: torch.tensor(values, dtype=torch.float64) for name, values in accuracies.items()}}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over network and accuracies (see `Session.restore`)."""
         self.trainer.restore(state)
-        self.history = state["history"].tolist()
-        self.accuracy = self.history[-1] if self.history else 0.0
+        self.history, self.accuracy = state["history"].tolist(), float(state["accuracy"])
 
     def _begin_anew(self, iteration: int) -> None:
         self.trainer.network.reset(random.generator(self.seed, iteration, "growing network"))

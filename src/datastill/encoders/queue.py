@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -97,7 +97,7 @@ class QueueSession(Session):
         self.network.take(entry)
         self.accuracy = float(entry[ACCURACY])
 
-    def advance(self, iteration: int, synthetic: Tensor) -> None:
+    def advance(self, iteration: int, synthetic: Callable[[], Tensor]) -> None:
         """Train some networks on real images; push a fresh one where it is time (see `Session.advance`)."""
         order = torch.randperm(len(self.entries), generator=random.generator(self.seed, iteration, "queue training"))
         for place in order[: self.queue.trained].tolist() if self.queue.steps else ():

@@ -185,8 +185,9 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "iterations": config["iterations"],
         "train": config["data"]["train"],
         "real_batch": method["real_batch"],
+        "pixels": _pixels(method),
         "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
-        "encoder": _encoder(method["encoders"]),
+        "networks": "; ".join(_encoder(name, encoder) for name, encoder in method["encoders"].items()),
         "epochs": evaluation["protocol"]["epochs"],
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
@@ -196,6 +197,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
         "precision": config["engine"]["precision"],
         "commit": ", ".join(run.commits()),
+        "evaluation_commit": evaluation["made_by"]["commit"],
         "log": f"{row.name}/metrics.jsonl",
     }
 
@@ -208,6 +210,20 @@ def _term(name: str, term: dict[str, Any]) -> str:
     return f"{name} " + " ".join(f"{key}={value}" for key, value in term.items() if key != "class")
 
 
-def _encoder(encoders: dict[str, Any]) -> str:
-    pool = encoders.get("pretrained")
-    return f"{pool['count']} x {pool['network']}, {pool['recipe']['epochs']} epochs" if pool else ""
+def _pixels(method: Mapping[str, Any]) -> str:
+    """How the pixels move, and what an image stands for, where it is not one."""
+    found = [f"rate {method['learning_rate']}", f"momentum {method['momentum']}"]
+    found += [f"{name} {method[name]}" for name in ("averaging", "factor", "views") if method.get(name, 1) not in (0, 1)]
+    return ", ".join([*found, *(["by class"] if method.get("by_class") else [])])
+
+
+def _encoder(name: str, encoder: Mapping[str, Any]) -> str:
+    """An encoder with every number that is not its default's."""
+    if "recipe" in encoder:
+        described = f"{encoder['count']} x {encoder['network']}, {encoder['recipe']['epochs']} epochs"
+    else:
+        kind = encoder["class"].rpartition(".")[2]
+        numbers = ("push_every", "trained", "steps", "judged", "passes", "query")
+        described = " ".join([kind, encoder["network"], *(f"{key}={encoder[key]}" for key in numbers if key in encoder)])
+    rarely = [f"{key}={encoder[key]}" for key, usual in (("every", 1), ("most", 0)) if encoder.get(key, usual) != usual]
+    return f"{name}: {' '.join([described, *rarely])}"

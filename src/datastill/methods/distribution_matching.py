@@ -68,6 +68,12 @@ class DistributionMatching(Method):
             )
         if self.factor < 1 or self.views < 1:
             raise UserError(f"{self.name} needs a factor and a number of views of at least 1, got {self.factor} and {self.views}")
+        if self.views > 1 and not self.augment:
+            raise UserError(
+                f"{self.name} does not augment, so that {self.views} views of an image are all the same: use --set augment=true"
+            )
+        if any(bound < 1 for bound in self.halve_at):
+            raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         for term in self.terms:
@@ -78,6 +84,11 @@ class DistributionMatching(Method):
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
+            if term.couples and self.by_class:
+                raise UserError(
+                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
+                    f"+{term.name}, or use --set by_class=false"
+                )
             if term.trusts and not self.encoders[term.encoder].trains:
                 raise UserError(
                     f"the term '{term.name}' goes by what a network takes images for, but those of {self.name} are never trained: "
@@ -96,6 +107,8 @@ class DistributionMatching(Method):
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
         check_factor(self.factor, *data.size)
+        if not self.terms:
+            raise UserError(f"{self.name} has no terms, so nothing to minimise: add one, such as MeanMatching()")
         for term in self.terms:
             if self.sample(ipc) < term.least_images:
                 raise UserError(
@@ -111,9 +124,9 @@ class DistributionMatching(Method):
             raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
         smallest = min(data.train.counts)
         for term in self.terms:
-            if term.compares and min(self.real_batch, smallest) < term.least_images:
+            if term.compares and min(self.real_batch, smallest) < term.least_real:
                 raise UserError(
-                    f"the term '{term.name}' needs at least {term.least_images} real images per class and step, but the real batch is "
+                    f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
                     f"{self.real_batch} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
                 )
         if self.initialisation == "real" and smallest < ipc * self.factor**2:

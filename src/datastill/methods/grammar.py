@@ -91,13 +91,20 @@ def _changed(composed: DistributionMatching, change: str) -> DistributionMatchin
 
 def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
     plain = {entry.name: getattr(thing, entry.name) for entry in dataclasses.fields(thing)}
-    plain = {key: current for key, current in plain.items() if isinstance(current, bool | int | float | str) and key != "name"}
+    plain = {
+        key: current
+        for key, current in plain.items()
+        if isinstance(current, bool | int | float | str | tuple) and key not in ("name", "terms")
+    }
     if field not in plain:
         raise unknown(f"setting of {name}", field, plain)
     current = plain[field]
     try:
         if isinstance(current, bool):
             converted: Any = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        elif isinstance(current, tuple):
+            kind = type(current[0]) if current else int
+            converted = tuple(kind(part) for part in value.split(",") if part)
         else:
             converted = type(current)(value)
     except (KeyError, ValueError) as error:

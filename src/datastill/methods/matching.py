@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datastill.methods.distribution_matching import DistributionMatching
 
 CHUNK_BYTES = 2**28
-"""Bytes of real images, as floats, that are in memory at a time."""
+"""Bytes of real images or of their features, as floats, that are in memory at a time."""
 CHUNK = 256
 """Synthetic images that are in memory with their gradients at a time; more classes go in several chunks."""
 
@@ -50,9 +50,9 @@ class MatchingStepper(Stepper):
             by_class=method.by_class,
             halve_at=method.halve_at,
         )
-        bytes_of_class = 4 * self.real_batch * data.channels * data.size[0] * data.size[1]
-        together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // bytes_of_class))
-        if any(term.couples for term in method.terms):
+        values = max(data.channels * data.size[0] * data.size[1], *(session.values for session in self.encoders.values()))
+        together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // (4 * self.real_batch * values)))
+        if any(term.couples for term in method.terms) or any(session.network.batchwise for session in self.encoders.values()):
             together = data.classes
         self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
 
@@ -84,7 +84,7 @@ class MatchingStepper(Stepper):
                 f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
             )
         for name in self.encoders:
-            self.encoders[name].advance(iteration, self._expanded(slice(None)).detach())
+            self.encoders[name].advance(iteration, self._shown)
         return {"loss": total, **values}
 
     def images(self) -> Tensor:
@@ -118,8 +118,13 @@ class MatchingStepper(Stepper):
     def _weight(self, term: Term, encoder: Encoder) -> float:
         """A term's factor at an iteration that reads its encoder: what is read more rarely or in part weighs more."""
         images = self.method.sample(self.pixels.shape[1])
-        left_out = images / encoder.most if term.adds and 0 < encoder.most < images else 1.0
-        return term.weight * encoder.every * left_out
+        share = term.share(encoder.most, images) if 0 < encoder.most < images else 1.0
+        return term.weight * encoder.every / share
+
+    @torch.no_grad()
+    def _shown(self) -> Tensor:
+        """The synthetic images as networks are trained on them."""
+        return self._expanded(slice(None))
 
     def _expanded(self, classes: slice) -> Tensor:
         """The synthetic images of some classes, their parts enlarged."""

@@ -21,7 +21,7 @@ def rows(what: str) -> list[tuple[str, str]]:
 
     Example:
         >>> [name for name, _ in rows("networks")]
-        ['convnet', 'alexnet', 'vgg11', 'resnet18']
+        ['convnet', 'alexnet', 'vgg11', 'resnet18', 'convnet-bn']
     """
     tables = {
         "datasets": [(name, source.summary) for name, source in CATALOGUE.items()],

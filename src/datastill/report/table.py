@@ -42,14 +42,15 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         f"iteration{_parts(rows)}. The standard deviation is over those networks; the runs are one for each line, on {first['train']} "
         f"training images; the others are held out as validation split.",
         "",
-        "| method | preset | iterations | real images a class and step | terms | encoder | minutes of distilling; of the teacher "
-        "| seeds (run; evaluation) | precision | commit | log |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| method | preset | iterations | real images a class and step | terms | networks | pixels | minutes of distilling; of the "
+        "teacher | seeds (run; evaluation) | precision | commit (run; evaluation) | log |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{row['method']}` | {row['preset']} | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['encoder']} "
-        f"| {_minutes(row['minutes'])}; {_minutes(row['teacher_minutes']) if row['encoder'] else 'none'} | {row['run_seed']}; "
-        f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']} | [{row['log']}]({row['log']}) |"
+        f"| `{row['method']}` | {row['preset']} | {row['iterations']} | {row['real_batch']} | {row['terms']} | {row['networks']} "
+        f"| {row['pixels']} | {_minutes(row['minutes'])}; "
+        f"{_minutes(row['teacher_minutes']) if 'pretrained' in row['networks'] else 'none'} | {row['run_seed']}; "
+        f"{row['evaluation_seeds']} | {row['precision']} | {row['commit']}; {row['evaluation_commit']} | [{row['log']}]({row['log']}) |"
         for row in rows
     ]
     lines += [

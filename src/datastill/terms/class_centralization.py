@@ -36,7 +36,6 @@ class ClassCentralization(Term):
     reads = ("embedding",)
     encoder = "pretrained"
     compares = False
-    adds = True
     least_images = 2
 
     weight: float = 0.05
@@ -55,6 +54,10 @@ class ClassCentralization(Term):
         if self.form == "squared":
             return squared_centralization(synthetic.embedding)
         return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
+
+    def share(self, read: int, images: int) -> float:
+        """The expected sum of squared distances from the mean of the images read; exact for the squared form (see `Term.share`)."""
+        return (read - 1) / (images - 1)
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:

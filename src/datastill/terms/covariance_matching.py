@@ -27,6 +27,7 @@ class CovarianceMatching(Term):
     summary = "squared distance between local feature covariances of real and synthetic images (IID, inter-feature)"
     reads = ("map",)
     least_images = 2
+    least_real = 2
 
     weight: float = 0.01
 

@@ -26,9 +26,9 @@ class Term(ABC):
         encoder: Which of the method's encoders its features come from: "matching" or "pretrained".
         compares: Whether it reads real features; if not, none are computed for it.
         couples: Whether it compares classes with each other, and so must see all of them at once.
-        adds: Whether it is a sum over the synthetic images of a class, and so grows with their number; otherwise it is a mean.
         trusts: Whether it goes by what the network takes images for, which means nothing in a network that was never trained.
         least_images: Synthetic images per class it needs.
+        least_real: Real images per class it needs, if it compares.
         weight: Its factor in the loss.
     """
 
@@ -38,9 +38,9 @@ class Term(ABC):
     encoder: ClassVar[str] = "matching"
     compares: ClassVar[bool] = True
     couples: ClassVar[bool] = False
-    adds: ClassVar[bool] = False
     trusts: ClassVar[bool] = False
     least_images: ClassVar[int] = 1
+    least_real: ClassVar[int] = 1
 
     weight: float = 1.0
 
@@ -57,3 +57,15 @@ class Term(ABC):
     def suited(cls, setting: Setting) -> Term:
         """Make the term with the published weights for a setting; by default the same everywhere."""
         return cls()
+
+    def share(self, read: int, images: int) -> float:
+        """What the term amounts to, in expectation, if it reads some of the images of every class, drawn at random, and not all.
+
+        Args:
+            read: How many it reads.
+            images: How many there are.
+
+        Returns:
+            A share of its value over all images; 1, the default, for a mean over images.
+        """
+        return 1.0
