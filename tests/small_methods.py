@@ -28,7 +28,7 @@ def hurried(encoder: Encoder) -> Encoder:
     if isinstance(encoder, NetworkQueue):
         return replace(encoder, push_every=2, longest=4, trained=2, steps=2, batch=12)
     if isinstance(encoder, GrowingNetwork):
-        return replace(encoder, window=2, outer=2.0, passes=3, query=16, batch=8)
+        return replace(encoder, window=2, outer=2.0, judged=2, passes=3, query=5, batch=8)
     return encoder
 
 

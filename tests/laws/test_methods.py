@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import torch
 import yaml
 from torch import Tensor
 
+from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.encoders import GrowingNetwork
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import METHODS, DistributionMatching, matching, method
+from datastill.methods.matching import MatchingStepper
+from datastill.networks import NETWORKS
 from datastill.run import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
@@ -107,9 +111,9 @@ def test_the_runs_above_change_their_networks_on_the_way(tiny: DataSet) -> None:
     assert histories == [1, 0, 1, 0, 1, 0]  # another network after every second iteration
 
 
-@pytest.mark.parametrize("name", ["idm+iid", "m3d+iid", "datadam-bn+iid", "dm+iid of views", "cafe+iid"])
+@pytest.mark.parametrize("name", ["idm+iid", "m3d+iid", "datadam+iid", "datadam-bn+iid", "dm+iid of views", "cafe+iid"])
 @pytest.mark.parametrize("chunk", [1, 16])
-def test_class_chunks_change_nothing_but_what_couples_is_not_cut(
+def test_class_chunks_change_nothing_but_what_couples_or_has_batch_norm_is_not_cut(
     tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, chunk: int
 ) -> None:
     composed = small(name.removesuffix(" of views"), *(["views=4"] if "views" in name else []))
@@ -117,9 +121,47 @@ def test_class_chunks_change_nothing_but_what_couples_is_not_cut(
     assert len(whole.chunks) == 1
     monkeypatch.setattr(matching, "CHUNK", chunk)
     parts = opened(composed, tiny)
-    couples = any(term.couples for term in composed.terms)
-    assert (len(parts.chunks) == 1) is (couples or composed.sample(2) * 3 <= chunk)
+    together = NETWORKS[composed.encoders["matching"].network].batchwise or any(term.couples for term in composed.terms)
+    assert together is (name in ("cafe+iid", "datadam-bn+iid"))
+    assert (len(parts.chunks) == 1) is (together or composed.sample(2) * 3 <= chunk)
     for iteration in range(2):
         assert parts.step(iteration) == pytest.approx(whole.step(iteration), rel=1e-4)
         torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-3, atol=1e-4 * float(gradient(whole).abs().max()))
     torch.testing.assert_close(parts.images(), whole.images(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "asked"), [("idm", False), ("idm+iid", False), ("cafe", True), ("dm", False)])
+def test_images_are_enlarged_between_the_steps_only_for_networks_that_are_trained_on_them(
+    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, asked: bool
+) -> None:
+    enlarged: list[slice] = []
+    expanded = MatchingStepper._expanded
+
+    def watched(stepper: MatchingStepper, classes: slice) -> Tensor:
+        enlarged.append(classes)
+        return expanded(stepper, classes)
+
+    monkeypatch.setattr(MatchingStepper, "_expanded", watched)
+    stepper = opened(small(name), tiny)
+    for iteration in range(2):
+        enlarged.clear()
+        stepper.step(iteration)
+        # the second step of cafe finds that the network has settled: no image is shown to it any more
+        assert enlarged == [slice(0, 3), *([slice(None)] if asked and iteration == 0 else [])]
+
+
+def test_networks_are_trained_on_the_images_after_the_step_enlarged_not_augmented_and_without_gradients(tiny: DataSet) -> None:
+    shown: list[Tensor] = []
+    stepper = opened(small("cafe", "factor=2", "augment=yes"), tiny)
+    session = stepper.encoders["matching"]
+
+    def advance(iteration: int, synthetic: Callable[[], Tensor]) -> None:
+        shown.append(synthetic())
+
+    session.advance = advance  # type: ignore[method-assign]  # watched
+    before = stepper.images()
+    stepper.step(0)
+    assert changed(stepper.images(), before)
+    assert torch.equal(shown[0].flatten(0, 1), expand(stepper.images().flatten(0, 1), 2))
+    assert shown[0].shape == (3, 8, 3, 8, 8)
+    assert not shown[0].requires_grad

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -175,17 +176,37 @@ def test_its_gradient_is_right(term: Term) -> None:
 
 
 @every
-def test_repeated_real_images_change_nothing(term: Term) -> None:
+def test_real_images_twice_change_nothing_unless_it_adds_up_over_them(term: Term) -> None:
     real, synthetic = pair()
     twice = real.apply(lambda entry: torch.cat([entry, entry], 1))
-    assert value(term, twice, synthetic) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+    times = 2 if isinstance(term, Discrimination) else 1  # as in CAFE's published code: it grows with the real batch
+    assert value(term, twice, synthetic) == pytest.approx(times * value(term, real, synthetic), rel=1e-12)
 
 
 @every
 def test_synthetic_images_twice_change_nothing_unless_it_adds_up_over_them(term: Term) -> None:
     real, synthetic = pair()
     twice = synthetic.apply(lambda entry: torch.cat([entry, entry], 1))
-    assert value(term, real, twice) == pytest.approx(value(term, real, synthetic) * (2 if term.adds else 1), rel=1e-12)
+    times = 2 if isinstance(term, ClassCentralization) else 1
+    assert value(term, real, twice) == pytest.approx(times * value(term, real, synthetic), rel=1e-12)
+
+
+@every
+def test_all_images_are_all_of_it_and_fewer_no_more(term: Term) -> None:
+    for images in range(term.least_images, 9):
+        if images > 1:
+            shares = [term.share(read, images) for read in range(term.least_images, images + 1)]
+            assert shares == sorted(shares)
+            assert 0 < shares[0] <= shares[-1] == 1
+
+
+@pytest.mark.parametrize("term", [FORMS["cc squared"], FORMS["ce"]])
+@pytest.mark.parametrize("read", [2, 3])
+def test_its_share_is_what_is_left_on_average_over_every_choice_of_images(term: Term, read: int) -> None:
+    real, synthetic = pair()
+    choices = list(combinations(range(SYNTHETIC), read))
+    mean = sum(value(term, real, images_of(synthetic, list(choice))) for choice in choices) / len(choices)
+    assert mean == pytest.approx(term.share(read, SYNTHETIC) * value(term, real, synthetic), rel=1e-12)
 
 
 @every
@@ -227,3 +248,18 @@ def test_too_few_images_are_refused(term: Term) -> None:
             term(real, features(1, seed=20))
     else:
         assert least == 1
+
+
+@every
+def test_too_few_real_images_are_refused(term: Term) -> None:
+    synthetic = features(SYNTHETIC, seed=20)
+    assert value(term, features(term.least_real, seed=10), synthetic) >= 0
+    if term.least_real == 2:
+        with pytest.raises(UserError, match=r"at least two (real )?images a class, got .*\(3, 1, "):
+            term(features(1, seed=10), synthetic)
+    else:
+        assert term.least_real == 1
+
+
+def test_covariances_and_the_width_of_a_kernel_need_two_real_images() -> None:
+    assert {name for name, term in TERMS.items() if term.least_real == 2} == {"cm", "km"}

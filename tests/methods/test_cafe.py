@@ -15,15 +15,20 @@ from small_methods import gradient, opened, small
 
 def test_the_published_values() -> None:
     cafe = method("cafe", data="cifar10", ipc=10)
-    assert cafe.terms == (LayerMatching(weight=1.0, early=1.0, late=0.1), Discrimination(weight=0.01))
-    assert cafe.encoders["matching"] == GrowingNetwork("convnet", outer=0.04, inner=0.03)
+    assert cafe.terms == (LayerMatching(weight=1.0, early=0.1, late=1.0, last=2.0), Discrimination(weight=0.01))
+    assert cafe.encoders["matching"] == GrowingNetwork(
+        "convnet", outer=0.04, inner=0.03, window=10, judged=10, passes=50, query=128, momentum=0.0, weight_decay=0.0
+    )
     assert (cafe.learning_rate, cafe.momentum, cafe.real_batch, cafe.factor, cafe.by_class) == (0.1, 0.5, 256, 1, False)
-    assert (cafe.augment, cafe.halve_at, cafe.averaging) == (False, (1200, 1600, 1800), 0.0)
+    assert (cafe.augment, cafe.initialisation, cafe.halve_at, cafe.averaging) == (False, "noise", (12_000, 16_000, 18_000), 0.0)
+    assert method("cafe", data="cifar10", ipc=10, preset="code") == cafe
 
 
-def test_the_fast_preset_augments_as_the_published_code_may() -> None:
-    fast = method("cafe", data="cifar10", ipc=10, preset="fast")
-    assert (fast.augment, fast.real_batch, fast.averaging) == (True, 64, 0.99)
+def test_the_fast_preset_augments_as_the_published_code_may_and_judges_its_networks_briefly() -> None:
+    fast, paper = (method("cafe", data="cifar10", ipc=10, preset=preset) for preset in ("fast", "paper"))
+    assert (fast.augment, fast.initialisation, fast.real_batch, fast.averaging) == (True, "real", 64, 0.99)
+    assert fast.encoders["matching"] == GrowingNetwork("convnet", judged=2, passes=3, query=25)
+    assert (fast.terms, fast.learning_rate, fast.halve_at) == (paper.terms, paper.learning_rate, paper.halve_at)
 
 
 def test_a_step_of_cafe_written_out(tiny: DataSet) -> None:
@@ -39,11 +44,12 @@ def test_a_step_of_cafe_written_out(tiny: DataSet) -> None:
         of_real, of_synthetic = network(tiny.normalise(tiny.train.pixels[rows])), network(pixels[label])
         pairs = [*zip(of_real.blocks, of_synthetic.blocks, strict=True), (of_real.embedding, of_synthetic.embedding)]
         distances = [(one.detach().mean(0) - other.mean(0)).square().sum() for one, other in pairs]
-        layers.append(distances[0] + distances[1] + 0.1 * distances[2])  # two blocks at this size, and the embedding
+        layers.append(0.1 * (distances[0] + distances[1]) + 2 * distances[2])  # two blocks at this size, and the embedding
         embeddings.append(of_real.embedding.detach())
         centres.append(of_synthetic.embedding.mean(0))
     matching = torch.stack(layers).sum()
-    discrimination = F.cross_entropy(torch.cat(embeddings) @ torch.stack(centres).T, torch.arange(3).repeat_interleave(7))
+    logits, classes = torch.cat(embeddings) @ torch.stack(centres).T, torch.arange(3).repeat_interleave(7)
+    discrimination = 21 * F.cross_entropy(logits, classes)  # the sum over all real images
     (expected,) = torch.autograd.grad(matching + 0.01 * discrimination, pixels)
     assert figures["lm"] == pytest.approx(matching.item(), rel=1e-4)
     assert figures["dl"] == pytest.approx(discrimination.item(), rel=1e-4)

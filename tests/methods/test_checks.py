@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
+import torch
 from torch import Tensor
 
-from datastill.data import DataSet
+from datastill.data import ClassImages, DataSet
 from datastill.encoders import RECIPES, PretrainedPool
 from datastill.errors import UserError
 from datastill.methods import DistributionMatching, method
@@ -73,9 +74,48 @@ def test_a_weight_that_is_no_number_is_refused() -> None:
         method("dm+cm", settings=["cm.weight=nan"])
 
 
-def test_a_covariance_of_one_real_image_is_refused_before_the_first_step(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match="needs at least 2 real images per class and step, but the real batch is 1"):
-        method("dm+cm", settings=["real_batch=1"]).check(tiny, 2)
+@pytest.mark.parametrize(("name", "term"), [("dm+cm", "cm"), ("m3d", "km"), ("idm+km", "km")])
+def test_a_term_that_needs_two_real_images_is_refused_one_before_the_first_step(tiny: DataSet, name: str, term: str) -> None:
+    said = rf"'{term}' needs at least 2 real images per class and step, but the real batch is {{}} and the smallest class has {{}}: enlarge"
+    with pytest.raises(UserError, match=said.format(1, 12)):
+        method(name, settings=["real_batch=1"]).check(tiny, 2)
+    method(name, settings=["real_batch=2"]).check(tiny, 2)
+    single = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, *range(24, 36)]), (12, 1, 12)))
+    with pytest.raises(UserError, match=said.format(256, 1)):
+        method(name, settings=["initialisation=noise", "real_batch=256"]).check(single, 2)
+
+
+def test_one_real_image_is_enough_for_the_others(tiny: DataSet) -> None:
+    for name in ("dm", "idm", "datadam", "cafe", "dm+cc"):  # dm+cc needs two synthetic images, and compares none
+        method(name, settings=["real_batch=1"]).check(tiny, 2)
+
+
+def test_a_method_without_terms_is_refused(tiny: DataSet) -> None:
+    with pytest.raises(UserError, match=r"bare has no terms, so nothing to minimise: add one, such as MeanMatching\(\)"):
+        DistributionMatching(name="bare").check(tiny, 2)
+    (DistributionMatching(name="bare") + MeanMatching()).check(tiny, 2)
+
+
+def test_views_that_are_all_the_same_are_refused_and_the_advice_works(tiny: DataSet) -> None:
+    with pytest.raises(UserError, match="cafe does not augment, so that 4 views of an image are all the same: use --set augment=true"):
+        method("cafe", settings=["views=4"]).check(tiny, 2)
+    for settings in (["views=4", "augment=true"], ["augment=true", "views=4"]):
+        method("cafe", settings=settings).check(tiny, 2)
+
+
+def test_what_compares_classes_cannot_step_after_each_of_them_and_the_advice_works(tiny: DataSet) -> None:
+    said = r"'dl' compares classes with each other, but idm\+dl steps after each of them: leave out \+dl, or use --set by_class=false"
+    with pytest.raises(UserError, match=said):
+        method("idm+dl").check(tiny, 2)
+    method("idm+dl", settings=["by_class=false"]).check(tiny, 2)
+    with pytest.raises(UserError, match="cafe steps after each of them"):
+        method("cafe", settings=["by_class=true"]).check(tiny, 2)
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "10,0"])
+def test_a_learning_rate_halved_before_the_first_iteration_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match=rf"dm halves its learning rate at iterations from 1 on, got \(.*{value.split(',')[-1]}"):
+        method("dm", settings=[f"halve_at={value}"])
 
 
 def test_a_name_of_the_metrics_is_refused() -> None:

@@ -6,7 +6,7 @@ from datastill.encoders import FreshNetwork, PretrainedPool
 from datastill.errors import UserError
 from datastill.methods import METHODS, DistributionMatching, method
 from datastill.setting import PRESETS
-from datastill.terms import TERMS, ClassCentralization, CovarianceMatching, MeanMatching
+from datastill.terms import TERMS, ClassCentralization, CovarianceMatching, KernelMatching, MeanMatching
 
 
 def test_the_base_method_is_the_papers() -> None:
@@ -89,6 +89,26 @@ def test_settings_change_fields_and_keep_their_types() -> None:
     assert changed.momentum == 0.5
 
 
+@pytest.mark.parametrize(("text", "expected"), [("5,10", (5, 10)), ("7", (7,)), ("", ()), ("3,", (3,)), ("12000,16000", (12000, 16000))])
+def test_several_numbers_are_separated_by_commas(text: str, expected: tuple[int, ...]) -> None:
+    for base in ("dm", "cafe"):  # with none before, and with three
+        changed = method(base, settings=[f"halve_at={text}"])
+        assert changed.halve_at == expected
+        assert {type(number) for number in changed.halve_at} <= {int}
+
+
+def test_numbers_of_a_term_keep_their_type() -> None:
+    (kernel,) = method("m3d", settings=["km.scales=0.5,1"]).terms
+    assert isinstance(kernel, KernelMatching)
+    assert kernel == KernelMatching(scales=(0.5, 1.0))
+    assert {type(scale) for scale in kernel.scales} == {float}
+
+
+def test_settings_count_together_whatever_their_order() -> None:
+    assert method("cafe", settings=["views=2", "augment=yes"]) == method("cafe", settings=["augment=yes", "views=2"])
+    assert not method("idm+dl", settings=["by_class=no"]).by_class
+
+
 def test_the_last_setting_counts_and_none_changes_the_next_method() -> None:
     assert method("dm", settings=["real_batch=64", "real_batch=32"]).real_batch == 32
     assert method("dm").real_batch == 256
@@ -113,6 +133,13 @@ def test_switches(text: str, expected: bool) -> None:
         ("dm", {"preset": "papier"}, "unknown preset 'papier'. Did you mean 'paper'"),
         ("dm", {"settings": ["real_bath=3"]}, "unknown setting of dm 'real_bath'. Did you mean 'real_batch'"),
         ("dm", {"settings": ["name=other"]}, "unknown setting of dm 'name'"),
+        ("dm", {"settings": ["terms=mm"]}, "unknown setting of dm 'terms'"),
+        ("dm", {"settings": ["encoders=fresh"]}, "unknown setting of dm 'encoders'"),
+        ("dm", {"settings": ["halve_at=5;10"]}, "dm.halve_at must be numbers separated by commas, got '5;10'"),
+        ("dm", {"settings": ["halve_at=1.5"]}, "dm.halve_at must be numbers separated by commas, got '1.5'"),
+        ("m3d", {"settings": ["km.scales=wide"]}, "km.scales must be numbers separated by commas, got 'wide'"),
+        ("m3d", {"settings": ["km.scales="]}, "scales of kernel matching must be numbers above 0, got .."),
+        ("m3d", {"settings": ["km.scales=1,0"]}, "scales of kernel matching must be numbers above 0, got .1.0, 0.0."),
         ("dm", {"settings": ["real_batch"]}, "'real_batch' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE"),
         ("dm", {"settings": ["=3"]}, "'=3' is no setting"),
         ("dm", {"settings": ["cc.=3"]}, "'cc.=3' is no setting"),

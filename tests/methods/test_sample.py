@@ -16,7 +16,7 @@ from datastill.encoders import FreshNetwork
 from datastill.errors import UserError
 from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
-from datastill.terms import Term
+from datastill.terms import ClassCentralization, Term
 from small_methods import POOL, gradient, opened, small
 
 
@@ -28,16 +28,20 @@ class Brightness(Term):
     summary = "sum of activations"
     reads = ("embedding",)
     compares = False
-    adds = True
 
     def __call__(self, real: Features, synthetic: Features) -> Tensor:
         return synthetic.embedding.sum()
 
+    def share(self, read: int, images: int) -> float:
+        return read / images
 
+
+@dataclass(frozen=True)
 class Unadded(Brightness):
-    """The same to a term that says it does not add up."""
+    """The same to a term that says it is a mean."""
 
-    adds = False
+    def share(self, read: int, images: int) -> float:
+        return 1.0
 
 
 def bright(term: Term, **encoder: Any) -> DistributionMatching:
@@ -50,9 +54,9 @@ def pulls(composed: DistributionMatching, data: DataSet, iteration: int, ipc: in
     return gradient(stepper)
 
 
-@pytest.mark.parametrize(("term", "share"), [(Brightness(), 5 / 2), (Unadded(), 1.0)])
+@pytest.mark.parametrize(("term", "weight"), [(Brightness(), 5 / 2), (Unadded(), 1.0)])
 @pytest.mark.parametrize("every", [1, 3])
-def test_some_of_the_images_weigh_as_much_as_all_where_a_term_adds_up(tiny: DataSet, term: Term, share: float, every: int) -> None:
+def test_some_of_the_images_weigh_as_much_as_all_by_the_terms_share(tiny: DataSet, term: Term, weight: float, every: int) -> None:
     counts = torch.zeros(3, 5, dtype=torch.int64)
     for iteration in range(0, 90, every):
         some = pulls(bright(term, most=2, every=every), tiny, iteration, ipc=5)
@@ -60,13 +64,33 @@ def test_some_of_the_images_weigh_as_much_as_all_where_a_term_adds_up(tiny: Data
         assert chosen.sum(1).tolist() == [2, 2, 2]
         counts += chosen
         if iteration < 9:
-            whole = every * share * pulls(bright(term), tiny, iteration, ipc=5)
+            whole = every * weight * pulls(bright(term), tiny, iteration, ipc=5)
             expected = torch.where(chosen[:, :, None, None, None], whole, 0.0)
             torch.testing.assert_close(some, expected, rtol=1e-4, atol=1e-5 * float(whole.abs().max()))
     draws = 90 // every
     # every image two times in five, in each class by draws of its own; five standard deviations
     assert float((counts - 0.4 * draws).abs().max()) < 5 * (0.24 * draws) ** 0.5
     assert len({tuple(row) for row in counts.tolist()}) == 3
+
+
+def test_some_of_the_images_are_pulled_together_as_strongly_as_all_on_average(tiny: DataSet) -> None:
+    """The squared form of class centralization: loss and gradient are unbiased, so that neither grows or falls with what is left out."""
+    found = {}
+    for most in (0, 2):
+        pool = replace(POOL, count=1, most=most)
+        term = ClassCentralization(form="squared", weight=1.0)
+        composed = DistributionMatching("cc", (term,), {"pretrained": pool}, augment=False, momentum=0.0, learning_rate=1e-30)
+        stepper = opened(composed, tiny, ipc=5)
+        losses, gradients = [], []
+        for iteration in range(400 if most else 1):
+            losses.append(stepper.step(iteration)["loss"])
+            gradients.append(gradient(stepper).flatten())
+        found[most] = torch.tensor(losses), torch.stack(gradients)
+    (loss, whole), (losses, gradients_of_some) = found[0], found[2]
+    for ratios in (losses / loss, gradients_of_some @ whole[0] / whole[0].square().sum()):
+        error = float(ratios.std()) / 400**0.5
+        assert error < 0.02  # with the weight 5/2, of a sum over images, the mean would be 5/8
+        assert float(ratios.mean()) == pytest.approx(1, abs=5 * error)
 
 
 @pytest.mark.parametrize("most", [0, 5, 100])
@@ -78,7 +102,7 @@ def test_as_many_as_there_are_is_all(tiny: DataSet, most: int) -> None:
 def test_the_loss_counts_what_is_left_out(tiny: DataSet) -> None:
     composed = small("idm+iid", encoders={**small("idm").encoders, "pretrained": replace(POOL, most=3, every=2)})
     figures = opened(composed, tiny).step(2)
-    expected = figures["mm"] + 0.05 * 2 * (8 / 3) * figures["cc"] + 0.01 * figures["cm"] + 0.5 * figures["ce"]
+    expected = figures["mm"] + 0.05 * 2 * (7 / 2) * figures["cc"] + 0.01 * figures["cm"] + 0.5 * figures["ce"]
     assert figures["loss"] == pytest.approx(expected, rel=1e-6)
     assert composed.operations(tiny, 2) < small("idm+iid").operations(tiny, 2)
 

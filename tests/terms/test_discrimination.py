@@ -20,7 +20,7 @@ def test_the_value_by_hand() -> None:
     # centres (1, 0) and (0, 1); the first real image is twice its centre, the second one is nearer to the other's
     synthetic = torch.tensor([[[1.0, -1.0], [1.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
     real = torch.tensor([[[2.0, 0.0]], [[3.0, 1.0]]])
-    expected = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
+    expected = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))
     assert float(Discrimination()(embedded(real), embedded(synthetic))) == pytest.approx(expected)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
+from datastill.errors import UserError
 from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms import KernelMatching
@@ -33,6 +34,20 @@ def test_images_are_pushed_apart_where_only_their_mean_is_right() -> None:
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
 def test_its_weight_is_that_of_mean_matching_for_wide_kernels(preset: str) -> None:
     assert KernelMatching.suited(Setting("cifar10", 10, 10, preset, "m3d")).weight == 0.5
+
+
+def test_its_widths_are_a_field() -> None:
+    real, synthetic = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64), torch.tensor([[[1.0]]], dtype=torch.float64)
+    assert KernelMatching().scales == (0.25, 0.5, 1.0, 2.0, 4.0)
+    values = [width * ((1 + math.exp(-4 / width)) / 2 - 2 * math.exp(-1 / width) + 1) for width in (1.0, 6.0)]
+    found = float(KernelMatching(scales=(0.5, 3.0))(embedded(real), embedded(synthetic)))
+    assert found == pytest.approx(sum(values) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (1.0, -2.0), (math.inf,), (1.0, math.nan)])
+def test_widths_that_are_none_are_refused(scales: tuple[float, ...]) -> None:
+    with pytest.raises(UserError, match="the scales of kernel matching must be numbers above 0, got "):
+        KernelMatching(scales=scales)
 
 
 def test_embeddings_of_other_lengths_are_refused() -> None:

@@ -16,14 +16,14 @@ def features(embedding: float, *blocks: float) -> Features:
 
 def test_the_value_by_hand() -> None:
     zero = features(0, 0, 0, 0, 0)
-    # 1 and 4 of the first two blocks, a tenth of 9, 16 and 25 of the others and of the embedding
-    assert float(LayerMatching()(zero, features(5, 1, 2, 3, 4))) == pytest.approx(1 + 4 + 0.1 * (9 + 16 + 25))
-    assert float(LayerMatching(early=0.5, late=2.0)(zero, features(5, 1, 2, 3, 4))) == pytest.approx(0.5 * 5 + 2 * 50)
+    # a tenth of 1 and 4 of the first two blocks, 9 and 16 of the others, twice 25 of the embedding
+    assert float(LayerMatching()(zero, features(5, 1, 2, 3, 4))) == pytest.approx(0.1 * (1 + 4) + 9 + 16 + 2 * 25)
+    assert float(LayerMatching(early=0.5, late=2.0, last=3.0)(zero, features(5, 1, 2, 3, 4))) == pytest.approx(0.5 * 5 + 2 * 25 + 3 * 25)
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_few_blocks_are_early_and_the_embedding_is_late(blocks: int) -> None:
-    expected = sum((2 + number) ** 2 for number in range(blocks)) + 0.1 * 9
+def test_few_blocks_are_early_and_the_embedding_is_last(blocks: int) -> None:
+    expected = 0.1 * sum((2 + number) ** 2 for number in range(blocks)) + 2 * 9
     found = LayerMatching()(features(0, *[0] * blocks), features(3, *[2 + number for number in range(blocks)]))
     assert float(found) == pytest.approx(expected)
 
@@ -34,12 +34,27 @@ def test_a_block_is_compared_position_by_position() -> None:
     batches = [
         Features(blocks=(map, map, map), map=torch.empty(0), embedding=embedding, logits=torch.empty(0)) for map in (real, synthetic)
     ]
-    assert float(LayerMatching()(*batches)) == pytest.approx(2 + 2 + 0.1 * 2)
+    assert float(LayerMatching()(*batches)) == pytest.approx(0.1 * (2 + 2) + 2)
 
 
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
-def test_its_weight_is_one_everywhere(preset: str) -> None:
-    assert LayerMatching.suited(Setting("cifar10", 10, 10, preset, "cafe")) == LayerMatching(weight=1.0, early=1.0, late=0.1)
+def test_its_factors_are_the_published_ones_everywhere(preset: str) -> None:
+    assert LayerMatching.suited(Setting("cifar10", 10, 10, preset, "cafe")) == LayerMatching(weight=1.0, early=0.1, late=1.0, last=2.0)
+
+
+def test_the_last_map_counts_as_a_map_and_as_the_embedding_where_it_is_not_pooled() -> None:
+    """The published code adds up [.1, .1, 1, 1, 1] over its layers, of which the last two are the last map, as it is and flattened."""
+    last = torch.randn(2, 3, 4, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    blocks = (last[..., :1, :1], last[..., :1], last[..., :1, :])
+    real = Features(blocks=blocks, map=last, embedding=last.flatten(2), logits=torch.empty(0))
+    nothing = real.apply(torch.zeros_like)
+    layers = [*blocks, last, last.flatten(2)]
+    expected = sum(
+        factor * float(layer[label].mean(0).square().sum())
+        for factor, layer in zip((0.1, 0.1, 1, 1, 1), layers, strict=True)
+        for label in (0, 1)
+    )
+    assert float(LayerMatching()(real, nothing)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_networks_of_other_depths_are_refused() -> None:

@@ -68,10 +68,6 @@ class DistributionMatching(Method):
             )
         if self.factor < 1 or self.views < 1:
             raise UserError(f"{self.name} needs a factor and a number of views of at least 1, got {self.factor} and {self.views}")
-        if self.views > 1 and not self.augment:
-            raise UserError(
-                f"{self.name} does not augment, so that {self.views} views of an image are all the same: use --set augment=true"
-            )
         if any(bound < 1 for bound in self.halve_at):
             raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
         if not 0 <= self.averaging < 1:
@@ -84,11 +80,6 @@ class DistributionMatching(Method):
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
-            if term.couples and self.by_class:
-                raise UserError(
-                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
-                    f"+{term.name}, or use --set by_class=false"
-                )
             if term.trusts and not self.encoders[term.encoder].trains:
                 raise UserError(
                     f"the term '{term.name}' goes by what a network takes images for, but those of {self.name} are never trained: "
@@ -109,7 +100,16 @@ class DistributionMatching(Method):
         check_factor(self.factor, *data.size)
         if not self.terms:
             raise UserError(f"{self.name} has no terms, so nothing to minimise: add one, such as MeanMatching()")
+        if self.views > 1 and not self.augment:
+            raise UserError(
+                f"{self.name} does not augment, so that {self.views} views of an image are all the same: use --set augment=true"
+            )
         for term in self.terms:
+            if term.couples and self.by_class:
+                raise UserError(
+                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
+                    f"+{term.name}, or use --set by_class=false"
+                )
             if self.sample(ipc) < term.least_images:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use --ipc "

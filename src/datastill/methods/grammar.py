@@ -108,5 +108,6 @@ def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
         else:
             converted = type(current)(value)
     except (KeyError, ValueError) as error:
-        raise UserError(f"{name}.{field} must be a {type(current).__name__} like {current}, got '{value}'") from error
+        expected = "numbers separated by commas" if isinstance(current, tuple) else f"a {type(current).__name__} like {current}"
+        raise UserError(f"{name}.{field} must be {expected}, got '{value}'") from error
     return dataclasses.replace(thing, **{field: converted})

@@ -52,7 +52,8 @@ class MatchingStepper(Stepper):
         )
         values = max(data.channels * data.size[0] * data.size[1], *(session.values for session in self.encoders.values()))
         together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // (4 * self.real_batch * values)))
-        if any(term.couples for term in method.terms) or any(session.network.batchwise for session in self.encoders.values()):
+        batchwise = any(session.network.batchwise and session.network.training for session in self.encoders.values())
+        if batchwise or any(term.couples for term in method.terms):
             together = data.classes
         self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
 
