@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from datastill.artifact import DistilledSet
@@ -20,11 +21,23 @@ from datastill.data import CATALOGUE
 from datastill.errors import UserError
 from datastill.methods import METHODS
 from datastill.networks import NETWORKS
+from datastill.protocol import Protocol
 from datastill.terms import BUNDLES, TERMS
 from tiny_sets import distilled_set
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "distill": ("--method", "--ipc", "--iterations", "--seed", "--out", "--resume", "--set", "--preset", "--validate-at"),
+    "distill": (
+        "--method",
+        "--ipc",
+        "--iterations",
+        "--seed",
+        "--out",
+        "--resume",
+        "--set",
+        "--preset",
+        "--validate-at",
+        "--validation-network",
+    ),
     "evaluate": ("--network", "--repeats", "--json", "--split", "--compare", "--data", "--epochs", "--no-augment"),
     "pretrain": ("--network", "--count", "--epochs", "--recipe"),
     "export": ("--format", "TARGET"),
@@ -126,6 +139,28 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "one of two networks": (lambda tmp: ("evaluate", tmp, "--network", "convnet,vgg1"), ("'vgg1'", "Did you mean 'vgg11'?")),
     "a network twice": (lambda tmp: ("evaluate", tmp, "--network", "vgg11,vgg11"), ("different networks", "'vgg11,vgg11'")),
     "no network": (lambda tmp: ("evaluate", tmp, "--network", ","), ("unknown network ''",)),
+    "blanks for a network": (lambda tmp: ("evaluate", tmp, "--network", "convnet, vgg1"), ("'vgg1'", "Did you mean 'vgg11'?")),
+    "a network of all twice": (lambda tmp: ("evaluate", tmp, "--network", "all,convnet"), ("different networks",)),
+    "network to validate with": (
+        lambda tmp: ("distill", "digits", "--validate-at", "1", "--validation-network", "vgg", "--out", tmp / "run"),
+        ("'vgg'", "Did you mean 'vgg11'?"),
+    ),
+    "one real image for a kernel": (
+        lambda tmp: ("distill", "digits", "--method", "m3d", "--real-batch", "1", "--out", tmp / "run"),
+        ("'km'", "at least 2 real images", "the real batch is 1"),
+    ),
+    "a term between classes, class by class": (
+        lambda tmp: ("distill", "digits", "--method", "idm+dl", "--out", tmp / "run"),
+        ("'dl'", "leave out +dl", "--set by_class=false"),
+    ),
+    "views of what is not augmented": (
+        lambda tmp: ("distill", "digits", "--method", "cafe", "--set", "views=2", "--out", tmp / "run"),
+        ("2 views", "--set augment=true"),
+    ),
+    "a list of numbers": (
+        lambda tmp: ("distill", "digits", "--method", "dm", "--set", "halve_at=5;10", "--out", tmp / "run"),
+        ("dm.halve_at", "separated by commas", "'5;10'"),
+    ),
     "too many parts": (
         lambda tmp: ("distill", "digits", "--method", "idm", "--iterations", "1", "--set", "factor=3", "--out", tmp / "run"),
         ("8x8", "3x3 parts", "at most 2"),
@@ -386,12 +421,24 @@ def test_evaluate_of_two_kinds_of_network_prints_one_table(run: Path, capsys: py
     assert [line.split()[1] for line in text.splitlines() if line.startswith("│")] == ["convnet", "vgg11"]
 
 
-def test_all_networks_are_the_papers_four(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def seen(path: Path, networks: tuple[str, ...], **options: object) -> None:
-        raise UserError(f"asked for {' '.join(networks)}")
+@pytest.mark.parametrize(
+    ("asked", "networks"),
+    [
+        ("all", "convnet alexnet vgg11 resnet18"),
+        ("all,convnet-bn", "convnet alexnet vgg11 resnet18 convnet-bn"),
+        (" convnet-bn , all", "convnet-bn convnet alexnet vgg11 resnet18"),
+        ("convnet, vgg11", "convnet vgg11"),
+    ],
+)
+def test_all_networks_are_the_papers_four_and_blanks_do_not_matter(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: str, networks: str
+) -> None:
+    def seen(path: Path, networks: list[str], protocol: Protocol, **options: object) -> None:
+        raise UserError(f"asked for {' '.join(networks)}, first {protocol.network}")
 
     monkeypatch.setattr(sys.modules["datastill.evaluate"], "evaluate_across", seen)
-    assert "asked for convnet alexnet vgg11 resnet18" in refusal(capsys, "evaluate", str(run), "--network", "all")
+    line = refusal(capsys, "evaluate", str(run), "--network", asked)
+    assert line == f"datastill: asked for {networks}, first {networks.split()[0]}"
 
 
 @pytest.mark.parametrize("format", ["folder", "dc", "parquet"])
@@ -408,6 +455,32 @@ def test_export_writes_what_is_read_again(run: Path, format: str, tmp_path: Path
         assert json.loads(capsys.readouterr().out) == from_file
     if format == "parquet":
         assert torch.equal(DistilledSet.load(target).images, DistilledSet.load(run).images)
+
+
+def test_a_run_is_validated_with_the_network_that_is_asked_for(tmp_path: Path) -> None:
+    accuracies = {}
+    for network in ("convnet", "vgg11"):
+        options = ("--validate-at", "3", "--validation-epochs", "2", "--validation-network", network)
+        main(["distill", "digits", *TINY_RUN, *options, "--out", str(tmp_path / network)])
+        config = yaml.safe_load((tmp_path / network / "config.yaml").read_text())
+        assert config["validate_at"] == {"iterations": [3], "network": network, "epochs": 2}
+        (found,) = [
+            json.loads(line)["validation_accuracy"]
+            for line in (tmp_path / network / "metrics.jsonl").read_text().splitlines()
+            if "validation_accuracy" in line
+        ]
+        accuracies[network] = found
+    assert accuracies["convnet"] != accuracies["vgg11"]
+
+
+def test_several_numbers_of_a_setting_are_kept_in_the_configuration(tmp_path: Path) -> None:
+    run = ("--ipc", "1", "--iterations", "1", "--real-batch", "8")
+    main(["distill", "digits", "--method", "m3d", *run, "--set", "halve_at=5,10", "--set", "km.scales=0.5,1", "--out", str(tmp_path)])
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["method"]["halve_at"] == [5, 10]
+    assert config["method"]["terms"]["km"]["scales"] == [0.5, 1.0]
+    resumed = ("--set", "halve_at=5,10", "--set", "km.scales=0.5,1", "--out", str(tmp_path), "--resume")
+    main(["distill", "digits", "--method", "m3d", *run, *resumed])  # and is recognised
 
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:

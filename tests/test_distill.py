@@ -27,6 +27,7 @@ from datastill.evaluate import Score, Scorer, operations
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
 from datastill.methods.matching import MatchingStepper
+from datastill.run import Run
 from small_methods import small
 
 ITERATIONS = 8
@@ -342,12 +343,47 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(
         ({"settings": ["real_batch=3"]}, "settings change a method given by name"),
         ({"ipc": 1}, "the term 'cm' needs at least 2 images per class"),
         ({"ipc": 13}, "the class 'left' has 12 training images, fewer than IPC 13"),
+        ({"method": method("m3d", real_batch=1)}, "'km' needs at least 2 real images per class and step, but the real batch is 1"),
+        ({"method": method("cafe", views=2)}, "cafe does not augment, so that 2 views of an image are all the same"),
+        ({"method": method("idm+dl")}, "'dl' compares classes with each other, but idm.dl steps after each of them"),
+        ({"method": DistributionMatching("bare")}, "bare has no terms"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(tiny: DataSet, tmp_path: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         run(tiny, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("checkpoint_seconds", "cost", "expected"),
+    [
+        (3, 0.5, [3, 13, 23, 33, 40]),  # twenty times half a second after the one before
+        (3, 0.125, [*range(3, 40, 3), 40]),  # cheap ones as often as asked for
+        (15, 0.5, [15, 30, 40]),
+        (0, 0.5, list(range(1, 41))),  # after every iteration, whatever they cost
+    ],
+)
+def test_checkpoints_take_a_twentieth_of_the_time_at_most(
+    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_seconds: float, cost: float, expected: list[int]
+) -> None:
+    now, written = 0.0, []
+
+    def stepped(stepper: MatchingStepper, iteration: int) -> dict[str, float]:
+        nonlocal now
+        now += 1
+        return {"loss": 1.0}
+
+    def checkpointed(folder: Run, iteration: int, state: dict[str, Tensor]) -> None:
+        nonlocal now
+        now += cost
+        written.append(iteration)
+
+    monkeypatch.setattr(MatchingStepper, "step", stepped)
+    monkeypatch.setattr(Run, "checkpoint", checkpointed)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    run(tiny, tmp_path / "run", 40, checkpoint_seconds=checkpoint_seconds)
+    assert written == expected
 
 
 def test_validation_without_held_out_images_is_refused_before_anything_is_written(tiny: DataSet, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from datastill import machine
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
-from datastill.operations import forward_operations, widest_map
+from datastill.operations import feature_values, forward_operations, widest_map
 
 BIG = 1e18
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
@@ -108,42 +108,35 @@ def sizes_seen(network: Network) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize("classes", [1, 3])
-def test_a_batchwise_network_sees_the_images_of_a_class_together_and_no_others(classes: int) -> None:
+def test_a_batchwise_network_sees_all_images_together_and_no_others() -> None:
     network = made("convnet-bn")
     network.freeze(torch.float32)
     sizes = sizes_seen(network)
     runner = Runner(Engine(micro_batch=4), network, FIELDS)
-    for group in (5, 2, 7):  # more than a micro-batch holds, fewer, and never one filled up with zeros
-        images = picture(classes * group, seed=group).requires_grad_()
-        alone = [network(part) for part in torch.split(images, group)]
-        (expected,) = torch.autograd.grad(sum(((part.embedding**2).mean(0).sum() for part in alone), torch.zeros(())), images)
+    for count in (5, 2, 7, 4):  # more than a micro-batch holds, fewer, more than the call before, and never filled up with zeros
+        images = picture(count, seed=count).requires_grad_()
+        expected = network(images)
+        (gradient,) = torch.autograd.grad(expected.embedding.square().mean(0).sum(), images)
         sizes.clear()
-        found = runner(images, group=group)
-        assert sizes == [group] * classes
+        found = runner(images)
+        assert sizes == [count]
         for name in FIELDS[1:]:
-            close(getattr(found, name), torch.cat([getattr(part, name) for part in alone]))
-        close(found.blocks[0], torch.cat([part.blocks[0] for part in alone]))
-        stacked = torch.unflatten(found.embedding, 0, (classes, group))
-        close(torch.autograd.grad((stacked**2).mean(1).sum(), images)[0], expected)
+            close(getattr(found, name), getattr(expected, name))
+        close(found.blocks[0], expected.blocks[0])
+        close(torch.autograd.grad(found.embedding.square().mean(0).sum(), images)[0], gradient)
 
 
-def test_without_a_group_a_batchwise_network_sees_all_and_in_evaluation_it_may_be_cut() -> None:
+def test_in_evaluation_a_batchwise_network_may_be_cut() -> None:
     network = made("convnet-bn")
     network.freeze(torch.float32)
     sizes = sizes_seen(network)
-    runner = Runner(Engine(micro_batch=4), network, ("embedding",))
+    runner = Runner(Engine(micro_batch=4), network.eval(), ("embedding",))
+    found = runner(picture(7)).embedding
+    assert sizes == [4, 4]
+    close(found, network(picture(7)).embedding)
+    network.train()  # from then on the images are normalised by one another again
     close(runner(picture(7)).embedding, network(picture(7)).embedding)
-    assert sizes == [7, 7]
-    network.eval()
-    close(Runner(Engine(micro_batch=4), network, ("embedding",))(picture(7), group=7).embedding, network(picture(7)).embedding)
-    assert sizes[2:4] == [4, 4]
-
-
-def test_a_group_makes_no_difference_to_other_networks() -> None:
-    network = made()
-    runner = Runner(Engine(micro_batch=4), network, ("embedding",))
-    assert torch.equal(runner(picture(6), group=3).embedding, runner(picture(6)).embedding)
+    assert not torch.allclose(found, runner(picture(7)).embedding, rtol=1e-2)
 
 
 def plain_sgd(
@@ -223,8 +216,20 @@ def test_counting_operations_leaves_a_network_as_it_is() -> None:
     before = {name: value.clone() for name, value in network.weights().items()}
     assert widest_map(network) == widest_map(made())
     assert forward_operations(network) == forward_operations(made())
+    assert feature_values(network, FIELDS) == feature_values(made(), FIELDS)
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.weights().items())
+
+
+def test_the_values_of_features_are_those_of_the_fields_that_are_asked_for() -> None:
+    network = made()  # two blocks of 8x8 and 4x4 at a width of 128, the last map 2x2, five classes
+    blocks, embedding = 128 * 8 * 8 + 128 * 4 * 4, 128 * 2 * 2
+    assert feature_values(network, ("blocks",)) == blocks
+    assert feature_values(network, ("embedding",)) == feature_values(network, ("map",)) == embedding
+    assert feature_values(network, ("logits",)) == 5
+    assert feature_values(network, FIELDS) == blocks + 2 * embedding + 5
+    assert feature_values(network.eval(), ()) == 0
+    assert not network.training
 
 
 @pytest.mark.parametrize("name", ["convnet", "convnet-bn"])

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from datastill import provenance
 from datastill.data import DataSet
+from datastill.data.images import fingerprint
 from datastill.engine import Engine
 from datastill.evaluate import Evaluation, Protocol, Scorer, evaluate, evaluate_across
 from datastill.tally import Tally, key
@@ -80,11 +82,12 @@ def test_kinds_of_network_share_a_file(tmp_path: Path, data: DataSet, trained: l
 
 def test_whatever_a_figure_depends_on_is_in_its_name(data: DataSet) -> None:
     content = distilled_set()
-    given: dict[str, Any] = {"data": data, "examined": data.test, "protocol": QUICK, "engine": Engine()}
+    given: dict[str, Any] = {"data": data, "tested": fingerprint(data.test, data.class_names), "protocol": QUICK, "engine": Engine()}
     changes: list[dict[str, Any]] = [
-        {"data": replace(data, fingerprint="f" * 16)},
         {"data": replace(data, mean=(0.5, 0.5, 0.5))},
-        {"examined": data.validation},
+        {"data": replace(data, std=(0.5, 0.5, 0.5))},
+        {"data": replace(data, flip=False)},
+        {"tested": fingerprint(data.validation, data.class_names)},
         {"protocol": Protocol("vgg11", epochs=2)},
         {"protocol": Protocol(epochs=3)},
         {"protocol": Protocol(epochs=2, augment=False)},
@@ -94,8 +97,31 @@ def test_whatever_a_figure_depends_on_is_in_its_name(data: DataSet) -> None:
     names.append(key(content.images, content.labels, (0, 1), **given))
     names.append(key(content.images, content.labels.flip(0), (0, 0), **given))
     names.append(key(content.images + 1e-6, content.labels, (0, 0), **given))
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 12
     assert key(content.images.clone(), content.labels.clone(), (0, 0), **given) == names[0]
+    # the training split has no part in it: what the set was distilled from is in its images
+    assert key(content.images, content.labels, (0, 0), **{**given, "data": replace(data, fingerprint="f" * 16)}) == names[0]
+
+
+@pytest.mark.parametrize("of", ["commit", "package_version"])
+def test_networks_of_another_program_are_trained_again(
+    tmp_path: Path, data: DataSet, trained: list[object], monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    first = quick(data, tmp_path / "kept", repeats=1, compare=())
+    monkeypatch.setattr(provenance, of, lambda: "another")
+    again = quick(data, tmp_path / "kept", repeats=1, compare=())
+    assert trained == [(0, 0)] * 2
+    assert again.score.accuracies == first.score.accuracies
+
+
+def test_networks_that_were_tested_on_other_pixels_are_tested_again(tmp_path: Path, data: DataSet, trained: list[object]) -> None:
+    pixels = data.test.pixels.clone()
+    pixels[-1, 0, 0, 0] += 1  # as many images, of the same classes, at the same places
+    changed = replace(data, test=replace(data.test, pixels=pixels))
+    assert (changed.name, changed.fingerprint, changed.test.counts) == (data.name, data.fingerprint, data.test.counts)
+    for each in (data, changed, data):
+        quick(each, tmp_path / "kept", repeats=1, compare=())
+    assert trained == [(0, 0)] * 2
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:

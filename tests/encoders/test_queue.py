@@ -17,8 +17,12 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.networks import build
 
-NOTHING = torch.empty(3, 0, 3, 8, 8)
 QUICK = NetworkQueue("convnet", trained=1, steps=1, batch=4)
+
+
+def nobody() -> Tensor:
+    """In the place of the synthetic images, which a queue has no use for."""
+    raise AssertionError("the synthetic images were asked for")
 
 
 def opened(queue: NetworkQueue, data: DataSet, seed: int = 0, fields: Sequence[str] = ("embedding", "logits")) -> QueueSession:
@@ -29,7 +33,7 @@ def opened(queue: NetworkQueue, data: DataSet, seed: int = 0, fields: Sequence[s
 
 def advanced(session: QueueSession, iterations: int) -> QueueSession:
     for iteration in range(iterations):
-        session.advance(iteration, NOTHING)
+        session.advance(iteration, nobody)
     return session
 
 
@@ -47,7 +51,7 @@ def test_it_starts_with_some_networks_pushes_more_and_lets_the_oldest_go(tiny: D
     lengths = []
     for iteration in range(14):
         before = first_weights(session)
-        session.advance(iteration, NOTHING)
+        session.advance(iteration, nobody)
         after = first_weights(session)
         lengths.append(len(after))
         pushed = (iteration + 1) % 3 == 0
@@ -89,7 +93,7 @@ def test_so_many_networks_are_trained_and_the_others_left_alone(tiny: DataSet, t
     chosen = set()
     for iteration in range(20):
         before = list(session.entries)
-        session.advance(iteration, NOTHING)
+        session.advance(iteration, nobody)
         moved = [place for place in range(3) if not same(before[place], session.entries[place])]
         assert len(moved) == expected
         chosen.update(moved)
@@ -106,7 +110,7 @@ def test_the_training_is_plain_sgd_on_real_images_and_each_network_keeps_its_mom
         plain[-1].reset(random.generator(1, "queue", "first", number))
         optimizers.append(torch.optim.SGD(plain[-1].parameters(), lr=0.05, momentum=0.8, weight_decay=0.01))
     for iteration in range(2):
-        session.advance(iteration, NOTHING)
+        session.advance(iteration, nobody)
         for place in range(2):
             rows = torch.randint(36, (2, 6), generator=random.generator(1, iteration, place, "queue batches"))
             hits = 0
@@ -126,7 +130,7 @@ def test_networks_learn_and_their_accuracy_says_so(tiny: DataSet) -> None:
     session = opened(NetworkQueue("convnet", trained=2, steps=4, batch=24), tiny)
     reached = []
     for iteration in range(10):
-        session.advance(iteration, NOTHING)
+        session.advance(iteration, nobody)
         reached.append(sum(float(entry["accuracy"]) for entry in session.entries) / 3)
     assert reached[-1] > 0.95  # a bright bar, at another place in every class
     assert reached[0] < 0.6

@@ -14,10 +14,10 @@ from datastill.report.table import write_table
 def line(method: str, accuracy: float, paper: float | None, interval: float | None) -> dict[str, Any]:
     return {
         "method": method, "data": "digits", "ipc": 2, "network": "convnet", "accuracy": accuracy, "std": 0.456, "interval95": interval,
-        "n": 5, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0", "encoder": "", "epochs": 1000,
-        "train": 45000, "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "minutes": 0.5,
-        "teacher_minutes": None, "preset": "paper", "precision": "fp32",
-        "commit": "abc+", "log": f"{method}/metrics.jsonl",
+        "n": 5, "images": 20, "trained_on": 20, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0",
+        "networks": "matching: FreshNetwork convnet", "pixels": "rate 1.0, momentum 0.5", "epochs": 1000, "train": 45000, "augment": True,
+        "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "minutes": 0.5, "teacher_minutes": None,
+        "preset": "paper", "precision": "fp32", "commit": "abc+", "evaluation_commit": "def", "log": f"{method}/metrics.jsonl",
     }  # fmt: skip
 
 
@@ -32,6 +32,9 @@ def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Pa
     assert "[dm+cm/metrics.jsonl](dm+cm/metrics.jsonl)" in text
     assert "for 1000 epochs" in text
     assert "on 45000 training images" in text
+    assert "on the 20 images of the set after the last iteration. " in text
+    assert "n networks (convnet) trained" in text
+    assert "| matching: FreshNetwork convnet | rate 1.0, momentum 0.5 | 0.5; none | 0; 0/0..4 | fp32 | abc+; def |" in text
     assert "![accuracy over iterations](curve.png)" in text
     write_table("Some title", rows, tmp_path / "README.md", picture=None)
     assert "![" not in (tmp_path / "README.md").read_text()
@@ -40,7 +43,23 @@ def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Pa
 def test_every_line_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
     write_table("T", [line("dm", 48.0, None, None)], tmp_path / "README.md", picture=None)
     tables = [line.count("|") for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")]
-    assert tables == [7, 7, 7, 12, 12, 12]
+    assert tables == [7, 7, 7, 13, 13, 13]
+
+
+def test_what_differs_between_the_lines_is_said_of_all_of_them(tmp_path: Path) -> None:
+    first, second = line("dm", 48.0, None, None), line("idm", 50.0, None, None)
+    second = {
+        **second,
+        "network": "vgg11",
+        "trained_on": 80,
+        "networks": "matching: NetworkQueue convnet; pretrained: 1 x resnet18, 8 epochs",
+    }
+    write_table("T", [first, {**second, "teacher_minutes": 3.21}, {**second, "method": "old"}], tmp_path / "README.md", picture=None)
+    text = (tmp_path / "README.md").read_text()
+    assert "n networks (convnet, vgg11) trained" in text
+    assert "on the 20, 80 images of the set after the last iteration, the parts of stored images counted. " in text
+    minutes = [row.split("|")[8].strip() for row in text.splitlines() if "metrics.jsonl" in row]
+    assert minutes == ["0.5; none", "0.5; 3.2", "0.5; not recorded"]  # without a teacher, with one, and with one that nobody timed
 
 
 @pytest.mark.parametrize("count", [1, 3])
