@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pretrain": ("--network", "--count", "--epochs", "--recipe"),
     "export": ("--format", "TARGET"),
     "show": ("--out", "--columns"),
-    "experiment": ("--results", "--runs", "--only"),
+    "experiment": ("--results", "--runs", "--only", "--repeats"),
     "list": ("datasets", "networks", "methods", "terms", "experiments"),
 }
 TINY_RUN = ("--method", "dm", "--ipc", "1", "--iterations", "3", "--real-batch", "8")

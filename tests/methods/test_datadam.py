@@ -40,7 +40,7 @@ def attention(map: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("network", ["convnet", "convnet-bn"])
 def test_a_step_of_datadam_is_the_published_loop(tiny: DataSet, network: str) -> None:
-    """The images of all classes go through the network together, which makes a difference with batch norm; real and synthetic ones apart."""
+    """The images of all classes go through the network together, which counts with batch norm; real and synthetic ones apart."""
     stepper = opened(small("datadam" if network == "convnet" else "datadam-bn"), tiny, ipc=3, seed=4)
     pixels = stepper.images().requires_grad_()
     figures = stepper.step(5)
