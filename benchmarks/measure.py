@@ -171,20 +171,27 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
     matching, _, stepper = opened(case)
     spent: dict[str, float] = defaultdict(float)
     inside: list[float] = []
+    closed: list[str] = []
     rounds = case.get("rounds", 5)
     with ExitStack() as undo:
 
-        def timed(owner: Any, attribute: str, label: str) -> None:
+        def timed(owner: Any, attribute: str, label: str, *, whole: bool = False) -> None:
             function = getattr(owner, attribute)
 
             def call(*arguments: Any, **options: Any) -> Any:
+                if closed:
+                    return function(*arguments, **options)
                 inside.append(0.0)
+                if whole:  # with the parts inside it: what a network's training takes backwards is training
+                    closed.append(label)
                 began = time.perf_counter()
                 result = function(*arguments, **options)
                 took = time.perf_counter() - began
                 spent[label] += took - inside.pop()  # without the parts inside it
                 if inside:
                     inside[-1] += took
+                if whole:
+                    closed.pop()
                 return result
 
             setattr(owner, attribute, call)
@@ -194,7 +201,7 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
         timed(DSA, "__call__", "augmentation")
         for name, session in stepper.encoders.items():
             timed(session, "begin", "new weights")
-            timed(session, "advance", f"training of networks ({name})")
+            timed(session, "advance", f"training of networks ({name})", whole=True)
             timed(session, "real", f"real images through the {session.network.name}")
             timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
         for term in matching.terms:

@@ -171,7 +171,7 @@ def test_without_passes_the_network_stays_as_it_was_drawn(tiny: DataSet, monkeyp
 
 @pytest.mark.parametrize("network", ["convnet", "convnet-bn"])
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.8, "weight_decay": 0.01}])
-def test_the_training_is_plain_sgd_on_the_synthetic_images(tiny: DataSet, network: str, options: dict[str, float]) -> None:
+def test_the_training_is_plain_sgd_on_the_synthetic_images(tiny: DataSet, network: str, options: dict[str, Any]) -> None:
     encoder = replace(ENDLESS, network=network, passes=3, batch=4, learning_rate=0.05, **options)
     session = opened(encoder, tiny, seed=1)
     plain = build(network, channels=3, classes=3, size=(8, 8))

@@ -86,8 +86,8 @@ def test_some_of_the_images_are_pulled_together_as_strongly_as_all_on_average(ti
             losses.append(stepper.step(iteration)["loss"])
             gradients.append(gradient(stepper).flatten())
         found[most] = torch.tensor(losses), torch.stack(gradients)
-    (loss, whole), (losses, gradients_of_some) = found[0], found[2]
-    for ratios in (losses / loss, gradients_of_some @ whole[0] / whole[0].square().sum()):
+    (loss, whole), (loss_of_some, pull_of_some) = found[0], found[2]
+    for ratios in (loss_of_some / loss, pull_of_some @ whole[0] / whole[0].square().sum()):
         error = float(ratios.std()) / 400**0.5
         assert error < 0.02  # with the weight 5/2, of a sum over images, the mean would be 5/8
         assert float(ratios.mean()) == pytest.approx(1, abs=5 * error)
