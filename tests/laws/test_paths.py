@@ -20,8 +20,8 @@ from datastill.methods.matching import MatchingStepper
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]
-CLASS_BYTES = 4 * 16 * 3 * 16 * 16
-"""Of the real images of a class and step, as floats."""
+CLASS_BYTES = 4 * 16 * 2 * (128 * 4 * 4)
+"""Of what a ConvNet makes of the real images of a class and step, as floats: the last map and the embedding."""
 
 
 def noise(classes: int = 3, side: int = 16) -> DataSet:
