@@ -129,3 +129,11 @@ def test_a_term_that_is_no_scalar_is_named(tiny: DataSet) -> None:
     stepper = (method("dm", settings=["real_batch=2"]) + Unsummed()).open(tiny, Engine(), 2, 0)
     with pytest.raises(UserError, match=r"the term 'unsummed' must return a scalar, but returned a tensor of shape \(3,\)"):
         stepper.step(0)
+
+
+def test_steps_by_class_do_not_go_with_batch_norm_over_all_classes(tiny: DataSet) -> None:
+    name = "matching.network=convnet-bn"
+    with pytest.raises(UserError, match="all classes go through convnet-bn together, but idm steps after each class"):
+        method("idm", settings=[name]).check(tiny, 2)
+    method("idm", settings=[name, "by_class=false"]).check(tiny, 2)
+    method("idm+cc", settings=["pretrained.network=convnet-bn"]).check(tiny, 2)  # in evaluation mode images are apart

@@ -16,7 +16,7 @@ from datastill.engine import Engine, Trainer
 from datastill.errors import UserError
 from datastill.networks import build
 from datastill.operations import forward_operations
-from datastill.predict import share_correct
+from datastill.predict import BLOCK, share_correct
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,11 @@ class GrowingSession(Session):
                 if train.counts[label]
             ]
         )
-        return share_correct(self.runner, self.data.normalise(train.gather(rows).to(self.engine.device)), train.labels[rows])
+        correct = 0.0
+        for block in torch.split(rows, BLOCK):
+            images = self.data.normalise(train.gather(block).to(self.engine.device))
+            correct += len(block) * share_correct(self.runner, images, train.labels[block])
+        return correct / len(rows)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, momenta and the accuracies so far (see `Session.state`)."""

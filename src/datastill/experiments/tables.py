@@ -110,7 +110,7 @@ def write(experiment: Experiment, folder: Path) -> None:
     for row in experiment.rows:
         if (folder / row.name / "evaluation.json").exists():
             table.append(_line(experiment, row, folder / row.name))
-        if (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
+        if not row.of and (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
             curve += _points(row.name, Run(folder / row.name))
     if not table:
         return

@@ -14,7 +14,7 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.methods.matching import MatchingStepper
 from datastill.methods.method import Method, Stepper
-from datastill.networks import FIELDS, build
+from datastill.networks import FIELDS, NETWORKS, build
 from datastill.operations import forward_operations
 from datastill.terms import Term
 
@@ -109,6 +109,13 @@ class DistributionMatching(Method):
                 raise UserError(
                     f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
                     f"+{term.name}, or use --set by_class=false"
+                )
+            encoder = self.encoders[term.encoder]
+            network = NETWORKS.get(encoder.network)
+            if self.by_class and network is not None and network.batchwise and not isinstance(encoder, PretrainedPool):
+                raise UserError(
+                    f"the images of all classes go through {encoder.network} together, but {self.name} steps after each class: "
+                    f"use another --set {term.encoder}.network, or --set by_class=false"
                 )
             if self.sample(ipc) < term.least_images:
                 raise UserError(
