@@ -342,7 +342,7 @@ def test_a_line_says_what_moved_the_pixels_and_all_its_networks(bench: Bench, mo
     monkeypatch.setitem(EXPERIMENTS, "tiny", wide)
     folder = bench.run()
     idm, cafe = bench.table()
-    assert idm["pixels"] == "rate 0.2, momentum 0.5, averaging 0.99, factor 2, by class"
+    assert idm["pixels"] == "rate 1.0, momentum 0.5, averaging 0.99, factor 2, by class"
     assert idm["networks"] == (
         "matching: NetworkQueue convnet push_every=30 trained=2 steps=1; pretrained: 1 x convnet, 1 epochs every=2 most=2"
     )
