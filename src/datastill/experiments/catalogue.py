@@ -57,8 +57,8 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         ),
         preset="fast",
         validate_at=(0, 100, 200, 300),
-        remark="The paper has no `dm+iid` at IPC 1. With views every image is augmented by four draws, which are its class's sample; the "
-        "row `dm-views4` tells what that does without the constraints. The curve chose nothing.",
+        remark="The paper has no `dm+iid` at IPC 1. With views every image is augmented by four draws, which are its class's sample. What "
+        "views do without the constraints is the row `dm-views4`, where it has been run. The curve chose nothing.",
     ),
     "idm-rates-cifar10-ipc1": Experiment(
         title="Choosing the learning rate of the preset fast for IDM, CIFAR-10, IPC 1",
