@@ -103,7 +103,7 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         validate_at=(0, 100, 200),
         validation_epochs=100,
         remark="The paper's numbers are of the published settings and many thousand iterations. The curve chose nothing here; the learning "
-        "rate was chosen on the validation split (see idm-rates-cifar10-ipc10).",
+        "rate is carried over from IPC 1 (see idm-rates-cifar10-ipc1).",
     ),
     "cross-cifar10-ipc10": Experiment(
         title="IDM + IID across architectures (Table 3 of the paper), CIFAR-10, IPC 10",
