@@ -352,6 +352,16 @@ def test_wider_maps_go_through_in_smaller_micro_batches() -> None:
     assert replace(roomy, micro_batch=5).images_at_a_time(small) == 5
 
 
+def test_a_training_step_takes_twice_as_many_images_but_no_buffer_that_needs_fresh_pages() -> None:
+    network = build("convnet", channels=3, classes=5, size=(32, 32))
+    found = [
+        Engine(precision=torch.bfloat16, in_flight=in_flight).images_at_a_time(network, training=True)
+        for in_flight in (2**22, 2**23, machine.MOST_IN_FLIGHT, machine.IN_FLIGHT_ON_GPU)
+    ]
+    assert found == [32, 63, 63, 4096]
+    assert 63 * widest_map(network) * 4 < 2**25 <= 64 * widest_map(network) * 4
+
+
 def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
     small = Engine.choose(device="cpu", precision="fp32", operations=1)

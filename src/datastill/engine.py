@@ -35,7 +35,7 @@ class Engine:
         compiled: Whether networks go through ``torch.compile``.
         micro_batch: The most images that go through a network at a time; None for as many as `in_flight` allows.
         in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of its last cache, so that what one
-            layer writes the next one still finds there; on a GPU 1 GiB.
+            layer writes the next one still finds there, below 16 MiB; on a GPU 1 GiB.
         asked: The precision and the compilation that were asked for, which `suited` chooses by again; None for an engine made by hand,
             which stays as it is.
     """
@@ -119,11 +119,14 @@ class Engine:
             "in_flight": self.in_flight,
         }
 
-    def images_at_a_time(self, network: Network) -> int:
-        """The most images of one micro-batch of a network (see `in_flight`)."""
+    def images_at_a_time(self, network: Network, *, training: bool = False) -> int:
+        """The most images of one micro-batch of a network (see `in_flight`), up to twice as many where it is trained."""
         if self.micro_batch is not None:
             return self.micro_batch
-        return max(FEWEST, self.in_flight // (widest_map(network) * self.precision.itemsize))
+        in_flight = self.in_flight
+        if training:  # the gradients of the weights are added up in memory after every micro-batch
+            in_flight = max(in_flight, min(2 * in_flight, machine.MOST_IN_FLIGHT))
+        return max(FEWEST, in_flight // (widest_map(network) * self.precision.itemsize))
 
     def place(self, network: Network) -> Network:
         """Move a network to the device, in the layout that convolutions are fastest in."""
@@ -230,8 +233,7 @@ class Trainer:
         self.optimizer = torch.optim.SGD(
             network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
         )
-        # Twice as many as without gradients of weights: those are added up in memory after every micro-batch.
-        self.limit, self.size = 2 * engine.images_at_a_time(network) if engine.micro_batch is None else engine.micro_batch, 0
+        self.limit, self.size = engine.images_at_a_time(network, training=True), 0
         self._loss = engine.compile(self._tensors)
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:

@@ -22,6 +22,10 @@ UNKNOWN_CACHE = 16 * 2**20
 """Bytes that the processor's last cache is taken to have where its size cannot be read."""
 LEAST_IN_FLIGHT = 4 * 2**20
 """Bytes of a network's widest map that are in flight at least."""
+MOST_IN_FLIGHT = 2**24 - 1
+"""Bytes of a network's widest map that are in flight at most on a CPU, whatever cache it reports (a virtual machine may report one that
+it shares with many). From 32 MiB on, the C library gives a buffer back to the system and takes fresh pages for the next one, which costs more
+than the convolution: a map of this many bytes is below that in 32 bits as well."""
 IN_FLIGHT_ON_GPU = 2**30
 
 
@@ -85,10 +89,10 @@ def bf16_supported(device: torch.device) -> bool:
 
 @cache
 def in_flight(device: torch.device) -> int:
-    """Bytes of a network's widest map that a micro-batch may take: a quarter of the last cache, at least 4 MiB; on a GPU 1 GiB."""
+    """Bytes of a network's widest map that a micro-batch may take: a quarter of the last cache, 4 to 16 MiB; on a GPU 1 GiB."""
     if device.type != "cpu":
         return IN_FLIGHT_ON_GPU
-    return max(LEAST_IN_FLIGHT, last_cache() // 4)
+    return min(max(LEAST_IN_FLIGHT, last_cache() // 4), MOST_IN_FLIGHT)
 
 
 def last_cache() -> int:
