@@ -40,9 +40,7 @@ def test_the_last_cache_is_the_largest_that_can_be_read(
 
 
 @pytest.mark.parametrize(("cache", "expected"), [(2**20, machine.LEAST_IN_FLIGHT), (2**25, 2**23), (2**29, machine.MOST_IN_FLIGHT)])
-def test_a_quarter_of_the_cache_is_in_flight_never_too_little_and_never_too_much(
-    monkeypatch: pytest.MonkeyPatch, cache: int, expected: int
-) -> None:
+def test_a_quarter_of_the_cache_is_in_flight_within_bounds(monkeypatch: pytest.MonkeyPatch, cache: int, expected: int) -> None:
     monkeypatch.setattr(machine, "last_cache", lambda: cache)
     assert machine.in_flight.__wrapped__(CPU) == expected
     assert machine.in_flight.__wrapped__(torch.device("cuda")) == machine.IN_FLIGHT_ON_GPU

@@ -23,9 +23,11 @@ UNKNOWN_CACHE = 16 * 2**20
 LEAST_IN_FLIGHT = 4 * 2**20
 """Bytes of a network's widest map that are in flight at least."""
 MOST_IN_FLIGHT = 2**24 - 1
-"""Bytes of a network's widest map that are in flight at most on a CPU, whatever cache it reports (a virtual machine may report one that
-it shares with many). From 32 MiB on, the C library gives a buffer back to the system and takes fresh pages for the next one, which costs more
-than the convolution: a map of this many bytes is below that in 32 bits as well."""
+"""Bytes of a network's widest map that are in flight at most on a CPU, whatever cache it reports.
+
+A virtual machine may report one that it shares with many. And from 32 MiB on, the C library gives a buffer back to the system and takes
+fresh pages for the next one, which costs more than the convolution: a map of this many bytes in 16 bits is below that in 32 bits as well.
+"""
 IN_FLIGHT_ON_GPU = 2**30
 
 
