@@ -75,12 +75,29 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         title="Choosing the learning rate of the preset fast for IDM, CIFAR-10, IPC 10",
         data="cifar10",
         ipc=10,
-        iterations=60,
+        iterations=100,
         rows=tuple(Row("idm", label=f"idm-rate{rate}", settings=(f"learning_rate={rate}",)) for rate in (2.0, 10.0)),
         preset="fast",
-        repeats=1,
-        epochs=300,
+        repeats=2,
+        epochs=200,
         split="validation",
+    ),
+    "idm-weights-cifar10-ipc10": Experiment(
+        title="Choosing the weights of the constraints on IDM in the preset fast, CIFAR-10, IPC 10",
+        data="cifar10",
+        ipc=10,
+        iterations=100,
+        rows=tuple(
+            Row("idm+iid", label=f"cc{cc}-cm{cm}", settings=(f"cc.weight={cc}", f"cm.weight={cm}"))
+            for cc, cm in ((0.01, 0.03), (0.05, 0.01), (0.1, 0.1), (0.3, 0.3))
+        ),
+        settings=("learning_rate=2",),
+        preset="fast",
+        repeats=2,
+        epochs=200,
+        split="validation",
+        remark="The same budget and networks as in idm-rates-cifar10-ipc10, whose row `idm-rate2.0` is the method without the constraints. "
+        ".01 and .03 are the weights of the published code, .05 and .01 the paper's.",
     ),
     "idm-cifar10-ipc1": Experiment(
         title="IDM and IDM + IID (Table 1 of the paper), CIFAR-10, IPC 1",
