@@ -21,7 +21,7 @@ def idm(setting: Setting) -> DistributionMatching:
         setting: Looks up the queue, the cross-entropy's weight and the real batch (5,000 at IPC 1 on CIFAR) of the published code. With the
             preset "fast" queue networks are trained for a fifth of the steps, class centralization reads as many parts of images as the
             IPC, at least two, the real batch is 64, and pixels are averaged as in `dm` with a rate of IPC / 5, from 1 to 10; at
-            IPC 1 that was chosen on the validation split of CIFAR-10, at others it is carried over.
+            IPC 1 and 10 that was chosen on the validation split of CIFAR-10, at others it is carried over.
 
     Reference:
         Zhao, Li, Qin, Yu: Improved Distribution Matching for Dataset Condensation, CVPR 2023, arXiv:2307.09742; Eq. 9 of the IID paper.
