@@ -22,7 +22,8 @@ def write_page(folder: Path) -> None:
         f"Written by `make bench` at commit {content['made_by']['commit']}, in one run on {machine['processor']}, "
         f"{machine['cores']} cores, torch {machine['torch']}, {_engine(content['steps'][0]['engine'])}. Images of CIFAR-10's shape (32x32, "
         "10 classes unless said otherwise), "
-        "256 real images a class and step; seconds are medians, and the reference ran in turn with ours in the same process. "
+        "256 real images a class and step (64 with the preset fast); seconds are medians, and the reference ran in turn with ours in the "
+        "same process. "
         "The reference is the published algorithm: eager, 32 bits, class after class (`benchmarks/reference.py`).",
         "",
         "| step | ours, s | reference, s | ratio | GFLOP | GFLOP/s | bf16 matrix peak | share | peak memory, MiB |",
@@ -31,9 +32,9 @@ def write_page(folder: Path) -> None:
         *(_row(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]),
         *(_row(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]),
         "",
-        "A single image has no spread and no covariance: `dm+iid` begins at IPC 2. Peak memory is the whole process's before the reference "
-        "ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; features are embeddings without "
-        "gradients, one forward pass.",
+        "A single image has no spread and no covariance: without views or parts, `dm+iid` begins at IPC 2. Peak memory is the whole "
+        "process's before the reference ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; "
+        "features are embeddings without gradients, one forward pass.",
         "",
         *(line for parts in content["parts"] for line in _parts(parts)),
         "## Cost against IPC, classes and image size",

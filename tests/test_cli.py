@@ -262,6 +262,18 @@ def test_an_output_that_is_or_lies_in_a_file_is_named(place: str, tmp_path: Path
     assert (tmp_path / "file").read_text() == "precious"
 
 
+@pytest.mark.parametrize("command", ["evaluate", "show"])
+@pytest.mark.parametrize("place", [".", "..", "folder"])
+def test_a_folder_is_no_file_to_write_to_and_said_before_the_work(
+    command: str, place: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    line = refusal(capsys, command, str(run), "--out", place)
+    assert f"--out takes the name of a file, but {place} is a folder: give a name in it" in line
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
 def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("precious")
     line = refusal(capsys, "distill", "digits", *TINY_RUN, "--out", str(tmp_path))

@@ -143,13 +143,17 @@ def evaluate(
     PATH is a run's folder, a distilled folder, its images.safetensors, or a .pt file of the published DC and DM code (then name --data).
     """
     from datastill.evaluate import Protocol, evaluate_across
+    from datastill.files import check_file, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
+    from datastill.tally import Tally
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
     protocol = Protocol(network=networks[0], epochs=epochs, augment=augment)
     engine = _engine(device, precision, compile, 0)  # suited to each network's training later
+    if out is not None:
+        check_file(out)
     keep = None if out is None else out.with_name(f"{out.name}.partial")
     found = evaluate_across(
         path, networks, repeats=repeats, seed=seed, split=split, data=data, compare=names, protocol=protocol, engine=engine, keep=keep
@@ -163,9 +167,6 @@ def evaluate(
     else:
         print_across(found)
     if out is not None:
-        from datastill.files import write_atomic
-        from datastill.tally import Tally
-
         write_atomic(out, json.dumps(content, indent=1) + "\n")
         Tally(keep).remove()
 
@@ -196,7 +197,7 @@ def pretrain(
     from datastill.data import load
     from datastill.encoders import RECIPES
     from datastill.encoders import pretrain as train
-    from datastill.encoders.pretraining import operations
+    from datastill.encoders.pretraining import measured_on, operations
     from datastill.networks import build
     from datastill.progress import clock
 
@@ -208,7 +209,7 @@ def pretrain(
         for number, epoch in enumerate(member.curve, 1):
             held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"
             print(f"epoch {number:>3}  {clock(epoch.seconds):>7}  {epoch.accuracy:.1f}% of its training batches{held_out}")
-        print(f"{member.path}  {member.accuracy:.2f}% on the validation split after {clock(member.seconds)}")
+        print(f"{member.path}  {member.accuracy:.2f}% on {measured_on(data)} after {clock(member.seconds)}")
 
 
 @app.command

@@ -40,6 +40,16 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             partial.unlink(missing_ok=True)
 
 
+def check_file(path: Path) -> None:
+    """Refuse what cannot be the name of a file to write, before the work that fills it.
+
+    Raises:
+        UserError: If the path names no file, such as ".", or a folder.
+    """
+    if not path.name or path.name == ".." or path.is_dir():
+        raise UserError(f"--out takes the name of a file, but {path} is a folder: give a name in it, such as {path / 'result'}")
+
+
 def storage_error(error: OSError, path: Path) -> UserError:
     """Say in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

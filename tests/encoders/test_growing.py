@@ -169,6 +169,22 @@ def test_without_passes_the_network_stays_as_it_was_drawn(tiny: DataSet, monkeyp
     assert session.accuracy == 0.4
 
 
+def test_where_asked_for_the_network_is_trained_on_augmented_images(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Tensor] = []
+
+    def seen(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        shown.append(images)
+        return 0.0, 0
+
+    monkeypatch.setattr(Trainer, "step", seen)
+    for augment in (False, True, True):
+        opened(replace(ENDLESS, passes=2, augment=augment), tiny).advance(0, synthetic(tiny))
+    plain, augmented, again = (shown[start : start + len(shown) // 3] for start in range(0, len(shown), len(shown) // 3))
+    assert all(torch.equal(one, two) for one, two in zip(augmented, again, strict=True))  # by the seed
+    assert any(not torch.equal(one, two) for one, two in zip(plain, augmented, strict=True))
+    assert [len(images) for images in plain] == [len(images) for images in augmented]
+
+
 @pytest.mark.parametrize("network", ["convnet", "convnet-bn"])
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.8, "weight_decay": 0.01}])
 def test_the_training_is_plain_sgd_on_the_synthetic_images(tiny: DataSet, network: str, options: dict[str, Any]) -> None:
@@ -283,6 +299,7 @@ def test_the_work_of_a_step_is_counted(tiny: DataSet) -> None:
         ({"inner": -0.1}, "got .* 0.04, -0.1"),
         ({"learning_rate": 0.0}, "learning rate above 0"),
         ({"momentum": 1.0}, "momentum in .0, 1"),
+        ({"weight_decay": -1.0}, "weight decay of at least 0, got 0.01, 0.0, -1.0"),
         ({"every": 0}, "every must be at least 1"),
     ],
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import Epoch, PretrainedPool, TrainingRecipe, pretrain, pretraining
 from datastill.encoders.pretrained import PoolSession
-from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, operations, pool_folder
+from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, measured_on, operations, pool_folder
 from datastill.engine import Engine, Trainer
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors, save_tensors
@@ -166,12 +166,14 @@ def test_the_network_has_learned_and_its_accuracy_is_that_of_the_held_out_images
     assert accuracy(Engine().runner(network, ("logits",)), tiny.train, tiny) == 100
 
 
-def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet) -> None:
+def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     whole = replace(tiny, validation=tiny.train.split(0, "nothing")[1])
     assert len(whole.validation) == 0
     (member,) = pretrain(whole, "convnet", 1, TrainingRecipe(epochs=1, learning_rate=0.01), Engine())
     assert (member.accuracy * 36 / 100) == pytest.approx(round(member.accuracy * 36 / 100))
     assert [epoch.held_out for epoch in member.curve] == [None]
+    assert "of the training split, as none are held out" in caplog.text
+    assert measured_on(tiny) == f"the {len(tiny.validation)} images of the validation split"
 
 
 def test_a_pool_draws_a_network_by_iteration(tiny: DataSet) -> None:

@@ -174,6 +174,8 @@ def test_the_work_of_a_step_is_counted(tiny: DataSet) -> None:
         ({"learning_rate": 0.0}, "learning rate above 0"),
         ({"learning_rate": float("nan")}, "learning rate above 0"),
         ({"momentum": 1.0}, "momentum in .0, 1"),
+        ({"weight_decay": -1.0}, "weight decay of at least 0, got 0.01, 0.9, -1.0"),
+        ({"weight_decay": float("nan")}, "weight decay of at least 0, got 0.01, 0.9, nan"),
         ({"every": 0}, "every must be at least 1"),
         ({"most": -2}, "most must be at least 1, or 0"),
     ],

@@ -27,7 +27,7 @@ def test_the_published_values() -> None:
 def test_the_fast_preset_augments_as_the_published_code_may_and_judges_its_networks_briefly() -> None:
     fast, paper = (method("cafe", data="cifar10", ipc=10, preset=preset) for preset in ("fast", "paper"))
     assert (fast.augment, fast.initialisation, fast.real_batch, fast.averaging) == (True, "real", 64, 0.99)
-    assert fast.encoders["matching"] == GrowingNetwork("convnet", judged=2, passes=3, query=25)
+    assert fast.encoders["matching"] == GrowingNetwork("convnet", judged=2, passes=3, query=25, augment=True)
     assert (fast.terms, fast.learning_rate, fast.halve_at) == (paper.terms, paper.learning_rate, paper.halve_at)
 
 

@@ -46,6 +46,8 @@ def test_the_parts_of_a_set_are_said(capsys: pytest.CaptureFixture[str], monkeyp
     text = printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=24))
     assert "6 images in 24 parts" in " ".join(text.split())
     assert "parts" not in printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=6))
+    print_across({"convnet": replace(evaluation(("cat", "dog")), images=6, trained_on=24)})
+    assert "6 images in 24 parts" in " ".join(capsys.readouterr().out.split())
 
 
 def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

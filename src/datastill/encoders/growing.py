@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,10 @@ import torch
 from torch import Tensor
 
 from datastill import random
+from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Trainer, check_sgd
 from datastill.errors import UserError
 from datastill.networks import build
 from datastill.operations import forward_operations
@@ -39,6 +39,7 @@ class GrowingNetwork(Encoder):
         learning_rate: Of SGD on the network.
         momentum: Of that SGD.
         weight_decay: Of that SGD.
+        augment: Whether it is trained with DSA, parameters for every image.
 
     Reference:
         Wang et al., CAFE, CVPR 2022, arXiv:2203.01531, dynamic bi-level optimization; thresholds and numbers of the published code.
@@ -56,6 +57,7 @@ class GrowingNetwork(Encoder):
     learning_rate: float = 0.01
     momentum: float = 0.0
     weight_decay: float = 0.0
+    augment: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,10 +66,7 @@ class GrowingNetwork(Encoder):
                 f"a growing network needs window, judged, query and batch of at least 1 and passes, outer and inner of at least 0, "
                 f"got {self.window}, {self.judged}, {self.query}, {self.batch}, {self.passes}, {self.outer}, {self.inner}"
             )
-        if not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
-            raise UserError(
-                f"a growing network needs a learning rate above 0 and a momentum in [0, 1), got {self.learning_rate}, {self.momentum}"
-            )
+        check_sgd("a growing network", self.learning_rate, self.momentum, self.weight_decay)
 
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Draw the first network (see `Encoder.open`)."""
@@ -91,6 +90,7 @@ class GrowingSession(Session):
             engine, trainee, learning_rate=growing.learning_rate, momentum=growing.momentum, weight_decay=growing.weight_decay
         )
         self.runner = engine.runner(trainee, ("logits",))
+        self.augmentation = DSA(families(flip=data.flip) if growing.augment else ())
         self.history: list[float] = []
         self._begin_anew(0)
 
@@ -108,9 +108,10 @@ class GrowingSession(Session):
         labels = torch.arange(len(images), device=images.device).repeat_interleave(images.shape[1])
         reached: list[float] = []
         for number in range(self.growing.passes):
-            order = torch.randperm(len(labels), generator=random.generator(self.seed, iteration, number, "growing")).to(labels.device)
+            generator = random.generator(self.seed, iteration, number, "growing")
+            order = torch.randperm(len(labels), generator=generator).to(labels.device)
             for batch in torch.split(order, self.growing.batch):
-                self.trainer.step(images.flatten(0, 1)[batch], labels[batch])
+                self.trainer.step(self.augmentation.batch(images.flatten(0, 1)[batch], generator), labels[batch])
             reached = [*reached, self._judged(iteration, number)][-self.growing.judged :]
             if len(reached) == self.growing.judged and _range(reached) > self.growing.inner:
                 break

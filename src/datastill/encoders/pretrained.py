@@ -11,7 +11,7 @@ import torch
 from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
-from datastill.encoders.pretraining import PretrainedNetwork, found, pretrain
+from datastill.encoders.pretraining import PretrainedNetwork, found, measured_on, pretrain
 from datastill.encoders.recipe import RECIPES, TrainingRecipe
 from datastill.engine import Engine
 from datastill.errors import UserError
@@ -65,7 +65,8 @@ class PoolSession(Session):
         self.seed, self.current = seed, -1
         self.weights = [load_tensors(member.path)[0] for member in pool]
         self.accuracies = [member.accuracy / 100 for member in pool]
-        log.warning("encoder: %s pretrained, %s on held-out images", network, ", ".join(f"{member.accuracy:.1f}%" for member in pool))
+        reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
+        log.warning("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
 
     def checksums(self) -> dict[str, str]:
         """Checksums of the pool (see `Session.checksums`)."""

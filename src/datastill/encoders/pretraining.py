@@ -62,6 +62,13 @@ class PretrainedNetwork:
     curve: tuple[Epoch, ...] = ()
 
 
+def measured_on(data: DataSet) -> str:
+    """What the accuracy of a pretrained network is measured on, in words: the validation split, if there is one."""
+    if len(data.validation):
+        return f"the {len(data.validation)} images of the validation split"
+    return f"the {len(data.train)} images of the training split, as none are held out"
+
+
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
     """Where the pool of one data set, network and recipe is kept; the same images normalised or mirrored otherwise have another."""
     seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
@@ -184,7 +191,7 @@ class Pretraining:
                     save_tensors(partial, self.trainer.state(), metadata)
         last = curve[-1]
         reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
-        log.warning("%s: %.1f%% on %d held-out images after %s", title, reached, len(self.data.validation), clock(last.seconds))
+        log.warning("%s: %.1f%% on %s after %s", title, reached, measured_on(self.data), clock(last.seconds))
         metadata = {
             "accuracy": str(reached),
             "seconds": str(last.seconds),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Trainer, check_sgd
 from datastill.errors import UserError
 from datastill.networks import build
 from datastill.operations import forward_operations
@@ -60,11 +59,9 @@ class NetworkQueue(Encoder):
                 f"a queue needs 1 <= first <= longest, and push_every and batch of at least 1, "
                 f"got first {self.first}, longest {self.longest}, push_every {self.push_every}, batch {self.batch}"
             )
-        if self.trained < 0 or self.steps < 0 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
-            raise UserError(
-                f"a queue needs trained and steps of at least 0, a learning rate above 0 and a momentum in [0, 1), "
-                f"got {self.trained}, {self.steps}, {self.learning_rate}, {self.momentum}"
-            )
+        if self.trained < 0 or self.steps < 0:
+            raise UserError(f"a queue needs trained and steps of at least 0, got {self.trained}, {self.steps}")
+        check_sgd("a queue", self.learning_rate, self.momentum, self.weight_decay)
 
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Draw the first networks (see `Encoder.open`)."""

@@ -187,7 +187,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "real_batch": method["real_batch"],
         "pixels": _pixels(method),
         "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
-        "networks": "; ".join(_encoder(name, encoder) for name, encoder in method["encoders"].items()),
+        "networks": "; ".join(_encoder(name, encoder, config.get("encoders", {})) for name, encoder in method["encoders"].items()),
         "epochs": evaluation["protocol"]["epochs"],
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
@@ -217,10 +217,11 @@ def _pixels(method: Mapping[str, Any]) -> str:
     return ", ".join([*found, *(["by class"] if method.get("by_class") else [])])
 
 
-def _encoder(name: str, encoder: Mapping[str, Any]) -> str:
-    """An encoder with every number that is not its default's."""
+def _encoder(name: str, encoder: Mapping[str, Any], checksums: Mapping[str, str]) -> str:
+    """An encoder with every number that is not its default's, and which pretrained networks it read."""
     if "recipe" in encoder:
-        described = f"{encoder['count']} x {encoder['network']}, {encoder['recipe']['epochs']} epochs"
+        read = ", ".join(checksums[key][:8] for key in sorted(checksums) if key.startswith(f"{name} "))
+        described = f"{encoder['count']} x {encoder['network']}, {encoder['recipe']['epochs']} epochs" + (f" ({read})" if read else "")
     else:
         kind = encoder["class"].rpartition(".")[2]
         numbers = ("push_every", "trained", "steps", "judged", "passes", "query")

@@ -17,8 +17,8 @@ def cafe(setting: Setting) -> DistributionMatching:
     is halved after ten times as many steps here.
 
     Args:
-        setting: With the preset "fast" it starts from real images, with a quarter of the real batch, siamese augmentation as in CAFE+DSA,
-            averaged pixels, and networks that are trained and judged more briefly.
+        setting: With the preset "fast" it starts from real images, with a quarter of the real batch, augmentation as in CAFE+DSA (of what
+            is matched, and in training the network), averaged pixels, and networks that are trained and judged more briefly.
 
     Reference:
         Wang et al., CVPR 2022, arXiv:2203.01531; learning rate, factors and thresholds of the published code.
@@ -28,7 +28,7 @@ def cafe(setting: Setting) -> DistributionMatching:
         name="cafe",
         terms=(LayerMatching(), Discrimination()),
         encoders={
-            "matching": GrowingNetwork("convnet", judged=2, passes=3, query=25) if fast else GrowingNetwork("convnet"),
+            "matching": GrowingNetwork("convnet", judged=2, passes=3, query=25, augment=True) if fast else GrowingNetwork("convnet"),
             "pretrained": PretrainedPool("resnet18"),
         },
         learning_rate=0.1,

@@ -23,9 +23,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     protocol = evaluation.protocol
     names = [Text(printable(name)) for name in evaluation.class_names]  # as text, since names may hold what is markup to rich
     count = len(evaluation.score.accuracies)
-    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs"
-    if evaluation.trained_on > evaluation.images:
-        title += f", {evaluation.images} images in {evaluation.trained_on} parts"
+    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs{_parts(evaluation)}"
     table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
     table.add_row("the distilled set", *_cells(evaluation.score))
     for name, score in evaluation.comparisons.items():
@@ -47,7 +45,7 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     """Print a row for every kind of network: the set's score, and those of what it is compared with."""
     first = next(iter(found.values()))
     count = len(first.score.accuracies)
-    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs"
+    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_parts(first)}"
     table = Table("network", "accuracy %", "std", "95% interval", *first.comparisons, title=Text(printable(title)))
     for name, evaluation in found.items():
         compared = (f"{score.mean:.2f} +- {score.std:.2f}" for score in evaluation.comparisons.values())
@@ -55,6 +53,12 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     console = Console()
     console.print(table)
     console.print("per-class accuracy and confusion matrices: --json")
+
+
+def _parts(evaluation: Evaluation) -> str:
+    """How many images networks are trained on, where a stored image stands for several."""
+    expanded = evaluation.trained_on > evaluation.images
+    return f", {evaluation.images} images in {evaluation.trained_on} parts" if expanded else ""
 
 
 def _cells(score: Score) -> tuple[str, str, str]:

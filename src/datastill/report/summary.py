@@ -9,6 +9,7 @@ import torch
 
 from datastill.artifact import DistilledSet
 from datastill.errors import UserError
+from datastill.files import check_file
 from datastill.grid import write_grid
 from datastill.report import printable
 from datastill.run import Run
@@ -27,6 +28,8 @@ def show(path: Path, out: Path | None, columns: int) -> None:
     """
     if columns < 1:
         raise UserError(f"the picture needs at least one column, got {columns}")
+    if out is not None:
+        check_file(out)
     distilled = DistilledSet.load(path)
     lines = [*_set(distilled), *_run(path)]
     for name, value in lines:

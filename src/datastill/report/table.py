@@ -42,8 +42,8 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         f"iteration{_parts(rows)}. The standard deviation is over those networks; the runs are one for each line, on {first['train']} "
         f"training images; the others are held out as validation split.",
         "",
-        "| method | preset | iterations | real images a class and step | terms | networks | pixels | minutes of distilling; of the "
-        "teacher | seeds (run; evaluation) | precision | commit (run; evaluation) | log |",
+        "| method | preset | iterations | real images a class and step, at most | terms | networks | pixels | minutes of distilling; of "
+        "the teacher | seeds (run; evaluation) | precision | commit (run; evaluation) | log |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [

@@ -23,8 +23,8 @@ class ClassCentralization(Term):
         weight: lambda_CC; .05 at IPC up to 10 and .003 at 50 in the paper.
         form: "hinge" is the paper's Eq. 3, "squared" the plain sum of squared distances of the published code.
         alpha: The scaling factor of the hinge, above 0. The paper gives no value; .3 makes the hinge pull about as strongly as the squared
-            form where squared distances are around 3, as those of ten real CIFAR-10 images a class are in a ResNet18 of 80% accuracy. At
-            .02, which the published code mentions, it pulls fifty times less there.
+            form where squared distances are around 3, as those of ten real CIFAR-10 images a class are in a ResNet18 pretrained for 8
+            epochs. At .02, which the published code mentions, it pulls fifty times less there.
         beta: The threshold of the hinge; the paper's sweep is best below .7.
 
     Reference:
