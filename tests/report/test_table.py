@@ -23,12 +23,14 @@ def line(method: str, accuracy: float, paper: float | None, interval: float | No
 
 def test_a_page_has_a_line_per_row_with_the_difference_to_the_paper(tmp_path: Path) -> None:
     rows = [line("dm", 48.0, 48.5, 0.567), line("dm+cm", 52.345, 51.6, 0.5), line("dm+own", 40.0, None, None)]
+    rows.append({**line("dm+once", 41.0, None, None), "n": 1, "std": 0.0})
     write_table("Some title", rows, tmp_path / "README.md", picture="curve.png")
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("# Some title\n")
     assert "| `dm` | 48.00 +- 0.46 | +- 0.57 | 5 | 48.5 | -0.50 |" in text
     assert "| 51.6 | +0.7" in text
     assert "| `dm+own` | 40.00 +- 0.46 |  | 5 |  |  |" in text
+    assert "| `dm+once` | 41.00 |  | 1 |  |  |" in text  # one network has no spread
     assert "[dm+cm/metrics.jsonl](dm+cm/metrics.jsonl)" in text
     assert "for 1000 epochs" in text
     assert "on 45000 training images" in text

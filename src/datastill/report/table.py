@@ -29,9 +29,10 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
     ]
     for row in rows:
         interval = "" if row["interval95"] is None else f"+- {row['interval95']:.2f}"
+        spread = f" +- {row['std']:.2f}" if row["n"] > 1 else ""  # one network has none
         difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
         lines.append(
-            f"| `{row['method']}` | {row['accuracy']:.2f} +- {row['std']:.2f} | {interval} | {row['n']} "
+            f"| `{row['method']}` | {row['accuracy']:.2f}{spread} | {interval} | {row['n']} "
             f"| {'' if row['paper'] is None else row['paper']} | {difference} |"
         )
     first = rows[0]
