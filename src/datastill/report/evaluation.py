@@ -48,9 +48,7 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_parts(first)}"
     table = Table("network", "accuracy %", "std", "95% interval", *first.comparisons, title=Text(printable(title)))
     for name, evaluation in found.items():
-        compared = (
-            f"{score.mean:.2f}" + (f" +- {score.std:.2f}" if len(score.accuracies) > 1 else "") for score in evaluation.comparisons.values()
-        )
+        compared = (f"{score.mean:.2f}{_spread(score, ' +- ')}" for score in evaluation.comparisons.values())
         table.add_row(name, *_cells(evaluation.score), *compared)
     console = Console()
     console.print(table)
@@ -66,4 +64,9 @@ def _parts(evaluation: Evaluation) -> str:
 def _cells(score: Score) -> tuple[str, str, str]:
     interval = score.interval
     bounds = "-" if math.isnan(interval) else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
-    return f"{score.mean:.2f}", f"{score.std:.2f}" if len(score.accuracies) > 1 else "-", bounds
+    return f"{score.mean:.2f}", _spread(score) or "-", bounds
+
+
+def _spread(score: Score, before: str = "") -> str:
+    """The standard deviation; nothing for one network, which has none."""
+    return f"{before}{score.std:.2f}" if len(score.accuracies) > 1 else ""
