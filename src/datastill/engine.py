@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -204,25 +203,6 @@ def even_micro_batch(count: int, limit: int) -> int:
         (50, 64, 7)
     """
     return -(-count // -(-count // limit))
-
-
-def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: float) -> None:
-    """Refuse what a `Trainer` cannot step with.
-
-    Args:
-        who: What is to be trained, as the message says it.
-        learning_rate: Must be above 0 and finite.
-        momentum: Must be in [0, 1).
-        weight_decay: Must be at least 0 and finite.
-
-    Raises:
-        UserError: If one of them is not.
-    """
-    if not 0 < learning_rate < math.inf or not 0 <= momentum < 1 or not 0 <= weight_decay < math.inf:
-        raise UserError(
-            f"{who} needs a learning rate above 0, a momentum in [0, 1) and a weight decay of at least 0, "
-            f"got {learning_rate}, {momentum}, {weight_decay}"
-        )
 
 
 class Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -115,3 +116,22 @@ class Session(ABC):
     def synthetic(self, images: Tensor, labels: Tensor) -> Features:
         """Features of ``class image channel height width``, with gradients to the images, stacked by class; `labels` say which classes."""
         return self._synthetic(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
+
+
+def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: float) -> None:
+    """Refuse what a network cannot be trained with by SGD.
+
+    Args:
+        who: What is to be trained, as the message says it.
+        learning_rate: Must be above 0 and finite.
+        momentum: Must be in [0, 1).
+        weight_decay: Must be at least 0 and finite.
+
+    Raises:
+        UserError: If one of them is not.
+    """
+    if not 0 < learning_rate < math.inf or not 0 <= momentum < 1 or not 0 <= weight_decay < math.inf:
+        raise UserError(
+            f"{who} needs a learning rate above 0, a momentum in [0, 1) and a weight decay of at least 0, "
+            f"got {learning_rate}, {momentum}, {weight_decay}"
+        )

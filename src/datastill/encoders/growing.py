@@ -11,8 +11,8 @@ from torch import Tensor
 from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
-from datastill.encoders.encoder import Encoder, Session
-from datastill.engine import Engine, Trainer, check_sgd
+from datastill.encoders.encoder import Encoder, Session, check_sgd
+from datastill.engine import Engine, Trainer
 from datastill.errors import UserError
 from datastill.networks import build
 from datastill.operations import forward_operations
