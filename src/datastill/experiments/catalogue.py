@@ -143,8 +143,8 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         validate_at=(0, 100, 200, 300),
         validation_epochs=100,
         remark="The paper's numbers are of the published settings; it says that fewer than 2,000 iterations reach them. The curve "
-        "chose nothing here; the learning "
-        "rate was chosen on the validation split (see idm-rates-cifar10-ipc10), as were the weights (see idm-weights-cifar10-ipc10).",
+        "chose nothing here; the learning rate was chosen on the validation split (see idm-rates-cifar10-ipc10), as were the weights "
+        "(see idm-weights-cifar10-ipc10).",
     ),
     "cross-cifar10-ipc10": Experiment(
         title="IDM + IID across architectures (Table 3 of the paper), CIFAR-10, IPC 10",
