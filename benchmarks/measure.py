@@ -19,15 +19,14 @@ from torch import Tensor
 
 from benchmarks.reference import ReferenceFeatures, ReferenceIDM, ReferenceMatching, ReferenceTraining
 from datastill import random
-from datastill.augment import DSA
+from datastill.augment import DSA, flip_and_shift
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import Encoder, Session
-from datastill.encoders.recipe import flip_and_shift
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
+from datastill.engine.cost import forward_operations
+from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, method
-from datastill.methods.matching import MatchingStepper
 from datastill.networks import build
-from datastill.operations import forward_operations
 
 PER_CLASS = 512
 """Images of a class in the made-up sets where a case does not say: time and memory do not depend on what the pictures show."""
@@ -256,7 +255,7 @@ def features(case: dict[str, Any]) -> dict[str, Any]:
     plainly = ReferenceFeatures(network)
     network = engine.place(network)
     network.freeze(engine.precision)
-    runner = engine.runner(network, ("embedding",))
+    runner = Runner(engine, network, ("embedding",))
     batch = data.normalise(data.train.gather(torch.arange(images)))
 
     def ours() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
+from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, method
-from datastill.methods.matching import MatchingStepper
 
 POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from datastill.artifact import DistilledSet, Origin
 from datastill.data import ClassImages, DataSet
+from datastill.distilled import DistilledSet, Origin
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2023, 0.1994, 0.2010)

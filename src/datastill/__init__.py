@@ -9,33 +9,31 @@ Example:
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datastill.artifact import DistilledSet
     from datastill.data import load
-    from datastill.distill import distill
-    from datastill.encoders import pretrain
+    from datastill.distilled import DistilledSet, export
     from datastill.errors import UserError
-    from datastill.evaluate import Protocol, evaluate, evaluate_across
-    from datastill.export import export
+    from datastill.evaluation import Protocol
+    from datastill.evaluation.evaluate import evaluate, evaluate_across
     from datastill.methods.grammar import method
+    from datastill.runs.distill import distill
+    from datastill.teachers import pretrain
     from datastill.terms import Term
 
 _HOMES = {
-    "DistilledSet": "datastill.artifact",
-    "Protocol": "datastill.evaluate",
+    "DistilledSet": "datastill.distilled",
+    "Protocol": "datastill.evaluation",
     "Term": "datastill.terms",
     "UserError": "datastill.errors",
-    "distill": "datastill.distill",
-    "evaluate": "datastill.evaluate",
-    "evaluate_across": "datastill.evaluate",
-    "export": "datastill.export",
+    "distill": "datastill.runs.distill",
+    "evaluate": "datastill.evaluation.evaluate",
+    "evaluate_across": "datastill.evaluation.evaluate",
+    "export": "datastill.distilled",
     "load": "datastill.data",
     "method": "datastill.methods",
-    "pretrain": "datastill.encoders",
+    "pretrain": "datastill.teachers",
 }
 
 
@@ -47,16 +45,6 @@ def __getattr__(name: str) -> Any:
     globals()[name] = value
     return value
 
-
-class _Package(ModuleType):
-    """Keeps the functions' names: importing the module ``datastill.evaluate`` must not put it where the function `evaluate` belongs."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "DistilledSet",

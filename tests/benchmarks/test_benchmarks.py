@@ -15,11 +15,11 @@ from benchmarks import bench, measure
 from datastill.augment import DSA
 from datastill.data import ClassImages
 from datastill.encoders.fresh import FreshSession
-from datastill.engine import Engine
-from datastill.methods.matching import MatchingStepper
-from datastill.methods.pixels import PixelSGD
+from datastill.engine import Engine, Runner
+from datastill.engine.cost import forward_operations
+from datastill.kinds.canvas import PixelSGD
+from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.networks import build
-from datastill.operations import forward_operations
 from datastill.terms import CovarianceMatching, MeanMatching
 
 
@@ -148,7 +148,7 @@ def test_the_reference_computes_the_features_of_the_network() -> None:
     network = build("resnet18", channels=3, classes=10, size=(8, 8))
     images = torch.randn(300, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = Engine().runner(network, ("embedding",))(images).embedding
+        expected = Runner(Engine(), network, ("embedding",))(images).embedding
     torch.testing.assert_close(ReferenceFeatures(network)(images), expected, rtol=1e-3, atol=1e-4)
 
 

@@ -15,13 +15,13 @@ import torch
 import yaml
 from PIL import Image
 
-from datastill.artifact import DistilledSet
 from datastill.cli import main
 from datastill.data import CATALOGUE
+from datastill.distilled import DistilledSet
 from datastill.errors import UserError
+from datastill.evaluation import Protocol
 from datastill.methods import METHODS
 from datastill.networks import NETWORKS
-from datastill.protocol import Protocol
 from datastill.terms import BUNDLES, TERMS
 from tiny_sets import distilled_set
 
@@ -448,7 +448,7 @@ def test_all_networks_are_the_papers_four_and_blanks_do_not_matter(
     def seen(path: Path, networks: list[str], protocol: Protocol, **options: object) -> None:
         raise UserError(f"asked for {' '.join(networks)}, first {protocol.network}")
 
-    monkeypatch.setattr(sys.modules["datastill.evaluate"], "evaluate_across", seen)
+    monkeypatch.setattr(sys.modules["datastill.evaluation.evaluate"], "evaluate_across", seen)
     line = refusal(capsys, "evaluate", str(run), "--network", asked)
     assert line == f"datastill: asked for {networks}, first {networks.split()[0]}"
 

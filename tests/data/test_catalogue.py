@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from image_files import write_classes
 from sklearn.datasets import load_digits
 
 from datastill.data import CATALOGUE, load, parse
 from datastill.errors import UserError
+from image_files import write_classes
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "svhn", "cifar10", "cifar100", "tinyimagenet"])

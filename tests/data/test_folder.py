@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from image_files import pixels, write_classes, write_image
 from PIL import Image
 
 from datastill.data import DataSet, load
 from datastill.data.folder import read
 from datastill.data.storage import RawSplit
 from datastill.errors import UserError
+from image_files import pixels, write_classes, write_image
 
 
 def decoded(split: RawSplit) -> torch.Tensor:

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import encoded, pixels, write_parquet
 
 from datastill.data import load
 from datastill.data.parquet import read
 from datastill.errors import UserError
+from image_files import encoded, pixels, write_parquet
 
 IMAGES: list[bytes | None] = [encoded(pixels(seed)) for seed in range(6)]
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from image_files import encoded, pixels, write_parquet
 from numpy.typing import NDArray
 from scipy.io import savemat
 from torchvision import datasets
@@ -19,6 +18,7 @@ from torchvision.datasets import mnist, utils
 from datastill.data import load
 from datastill.data.published import read
 from datastill.errors import UserError
+from image_files import encoded, pixels, write_parquet
 
 
 def md5(path: Path) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from image_files import pixels, write_classes, write_image
 from numpy.typing import NDArray
 
 from datastill.data import cache_folder, load
@@ -16,6 +15,7 @@ from datastill.data.images import fingerprint
 from datastill.data.resize import resized
 from datastill.data.storage import RawSplit, arrange
 from datastill.errors import UserError
+from image_files import pixels, write_classes, write_image
 
 LABELS = np.array([2, 0, 1, 0, 2, 0], dtype=np.int64)
 

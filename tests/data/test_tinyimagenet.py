@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from image_files import pixels, write_image
 from torchvision.datasets import utils
 
 from datastill.data import load
 from datastill.data.tinyimagenet import read
 from datastill.errors import UserError
+from image_files import pixels, write_image
 
 CLASSES = {"n03": "goldfish, Carassius auratus", "n01": "crane", "n02": "crane"}
 

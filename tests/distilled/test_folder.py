@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from datastill import DistilledSet, distill
-from datastill.artifact import expanded_set
 from datastill.errors import UserError
 from datastill.methods import method
 from datastill.provenance import package_version
@@ -148,7 +147,7 @@ def test_a_set_without_parts_is_what_networks_are_trained_on(tmp_path: Path) -> 
 
 def test_parts_become_images_of_their_own_for_other_programs() -> None:
     whole = distilled_set(size=(8, 8), factor=2)
-    plain = expanded_set(whole)
+    plain = whole.of_parts()
     assert torch.equal(plain.images, whole.expanded()[0])
     assert plain.origin == replace(whole.origin, factor=1)
     assert torch.equal(plain.expanded()[0], plain.images)

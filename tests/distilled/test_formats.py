@@ -14,9 +14,9 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from datastill import DistilledSet, export, load
+from datastill.distilled.formats import folder_names
+from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
-from datastill.export import folder_names
-from datastill.grid import write_grid
 from tiny_sets import distilled_set, same_bits
 
 NAMES: dict[str, tuple[str, ...]] = {

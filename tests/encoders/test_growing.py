@@ -14,9 +14,9 @@ from datastill.data import ClassImages, DataSet
 from datastill.encoders import GrowingNetwork, growing
 from datastill.encoders.growing import GrowingSession
 from datastill.engine import Engine, Runner, Trainer
+from datastill.engine.cost import forward_operations
 from datastill.errors import UserError
 from datastill.networks import build
-from datastill.operations import forward_operations
 
 ENDLESS = GrowingNetwork("convnet", outer=0.0, inner=2.0, window=3, judged=3, passes=6, query=5, batch=8)
 """It is never given up, and no pass but the last one ends its training: no range is below 0, and none above 2."""

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from datastill.data import ClassImages, DataSet
-from datastill.encoders import Epoch, PretrainedPool, TrainingRecipe, pretrain, pretraining
+from datastill.encoders import Epoch, PretrainedPool, TrainingRecipe, pretrain
 from datastill.encoders.pretrained import PoolSession
-from datastill.encoders.pretraining import accuracy, batch_size, half_size_epochs, measured_on, operations, pool_folder
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors, save_tensors
 from datastill.networks import build
+from datastill.teachers import pretraining
+from datastill.teachers.pretraining import accuracy, batch_size, half_size_epochs, measured_on, operations, pool_folder
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 
@@ -163,7 +164,7 @@ def test_the_network_has_learned_and_its_accuracy_is_that_of_the_held_out_images
         hits += int(network(image).logits.argmax()) == int(split.labels[position])
     assert member.accuracy == pytest.approx(100 * hits / len(split))
     assert member.accuracy == 100  # a bright bar, at another place in every class
-    assert accuracy(Engine().runner(network, ("logits",)), tiny.train, tiny) == 100
+    assert accuracy(Runner(Engine(), network, ("logits",)), tiny.train, tiny) == 100
 
 
 def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill import machine
-from datastill.engine import Engine, Runner, Trainer, even_micro_batch, pieces
+from datastill.engine import Engine, Runner, Trainer, even_micro_batch, hardware, pieces
+from datastill.engine.cost import feature_values, forward_operations, widest_map
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
-from datastill.operations import feature_values, forward_operations, widest_map
 
 BIG = 1e18
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
@@ -331,7 +330,7 @@ def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.M
         raise RuntimeError("Python.h: No such file\nand much more")
 
     monkeypatch.setattr(torch, "compile", broken)
-    monkeypatch.setattr(machine, "compile_trial", machine.compile_trial.__wrapped__)
+    monkeypatch.setattr(hardware, "compile_trial", hardware.compile_trial.__wrapped__)
     with caplog.at_level(logging.WARNING):
         assert not Engine.choose(device="cpu", operations=BIG).compiled
     assert [record.getMessage() for record in caplog.records] == [
@@ -356,7 +355,7 @@ def test_a_training_step_takes_twice_as_many_images_but_no_buffer_that_needs_fre
     network = build("convnet", channels=3, classes=5, size=(32, 32))
     found = [
         Engine(precision=torch.bfloat16, in_flight=in_flight).images_at_a_time(network, training=True)
-        for in_flight in (2**22, 2**23, machine.MOST_IN_FLIGHT, machine.IN_FLIGHT_ON_GPU)
+        for in_flight in (2**22, 2**23, hardware.MOST_IN_FLIGHT, hardware.IN_FLIGHT_ON_GPU)
     ]
     assert found == [32, 63, 63, 4096]
     assert 63 * widest_map(network) * 4 < 2**25 <= 64 * widest_map(network) * 4
@@ -399,7 +398,7 @@ def test_compiled_half_precision_agrees_with_exact_computation() -> None:
         network = engine.place(made())
         network.freeze(engine.precision)
         pixels = images.clone().requires_grad_()
-        loss = (engine.runner(network, ("embedding",))(pixels).embedding.mean(0) - target).square().sum()
+        loss = (Runner(engine, network, ("embedding",))(pixels).embedding.mean(0) - target).square().sum()
         (gradient,) = torch.autograd.grad(loss, pixels)
         found[name] = loss.item(), gradient
     (exact_loss, exact), (_, half), (fast_loss, fast) = found["exact"], found["half"], found["fast"]

@@ -5,8 +5,8 @@ import torch
 
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
+from datastill.engine.inference import predictions, share_correct
 from datastill.networks import Network, build
-from datastill.predict import predictions, share_correct
 
 every = pytest.mark.parametrize("name", ["convnet", "convnet-bn"])
 

@@ -13,12 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill import random
-from datastill.artifact import DistilledSet, expanded_set
 from datastill.data import DataSet
+from datastill.distilled import DistilledSet
+from datastill.distilled.formats import export
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.evaluate import Evaluation, Protocol, Score, Scorer, evaluate, evaluate_across, operations, random_subset, resolve
-from datastill.export import export
+from datastill.evaluation import Evaluation, Protocol, Score, Scorer
+from datastill.evaluation.evaluate import evaluate, evaluate_across, random_subset, resolve
+from datastill.evaluation.scorer import operations
 from datastill.networks import NETWORKS, build
 from tiny_sets import data_set, distilled_set
 
@@ -205,11 +207,11 @@ def test_networks_are_trained_on_the_parts_of_a_partitioned_set(tmp_path: Path) 
     assert (result.images, result.trained_on) == (6, 24)
     assert (result.describe()["images"], result.describe()["trained_on"]) == (6, 24)
     assert quick(distilled_set(size=(8, 8)), data).describe()["trained_on"] == 6
-    plain = quick(expanded_set(content), data, compare=("rendering",), repeats=2)
+    plain = quick(content.of_parts(), data, compare=("rendering",), repeats=2)
     assert result.score.describe() == plain.score.describe()
     exported = quick(export(content, tmp_path / "set.pt", "dc"), data, repeats=2)
     assert exported.score.describe() == plain.score.describe()
-    rendered = quick(expanded_set(content.rendered()), data, repeats=2)
+    rendered = quick(content.rendered().of_parts(), data, repeats=2)
     assert result.comparisons["rendering"].describe() == rendered.score.describe()
     # what it is compared with takes as much room: as many real images as are stored
     images, labels = random_subset(data, content.labels, seed=0)
@@ -239,7 +241,7 @@ def test_each_kind_of_network_gets_the_figures_it_gets_alone(data: DataSet) -> N
 
 def test_the_kinds_are_those_of_the_papers_unless_named(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     result = quick(distilled_set(), data)
-    monkeypatch.setattr(sys.modules["datastill.evaluate"], "evaluate", lambda *arguments, **options: result)
+    monkeypatch.setattr(sys.modules["datastill.evaluation.evaluate"], "evaluate", lambda *arguments, **options: result)
     assert list(evaluate_across(distilled_set(), data=data)) == ["convnet", "alexnet", "vgg11", "resnet18"]
 
 

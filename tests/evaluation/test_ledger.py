@@ -14,8 +14,9 @@ from datastill import provenance
 from datastill.data import DataSet
 from datastill.data.images import fingerprint
 from datastill.engine import Engine
-from datastill.evaluate import Evaluation, Protocol, Scorer, evaluate, evaluate_across
-from datastill.tally import Tally, key
+from datastill.evaluation import Evaluation, Protocol, Scorer
+from datastill.evaluation.evaluate import evaluate, evaluate_across
+from datastill.evaluation.ledger import Ledger, key
 from tiny_sets import data_set, distilled_set
 
 QUICK = Protocol(epochs=2)
@@ -125,11 +126,11 @@ def test_networks_that_were_tested_on_other_pixels_are_tested_again(tmp_path: Pa
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
-    tally = Tally(tmp_path / "kept")
-    assert tally.find("one") is None
-    tally.keep("one", MATRIX)
-    tally.keep("two", MATRIX + 1)
-    again = Tally(tmp_path / "kept")
+    ledger = Ledger(tmp_path / "kept")
+    assert ledger.find("one") is None
+    ledger.keep("one", MATRIX)
+    ledger.keep("two", MATRIX + 1)
+    again = Ledger(tmp_path / "kept")
     for name, matrix in (("one", MATRIX), ("two", MATRIX + 1)):
         found = again.find(name)
         assert found is not None
@@ -142,10 +143,10 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
 
 def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tally = Tally(None)
-    tally.keep("one", MATRIX)
-    assert tally.find("one") is not None
-    tally.remove()
+    ledger = Ledger(None)
+    ledger.keep("one", MATRIX)
+    assert ledger.find("one") is not None
+    ledger.remove()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -155,8 +156,8 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
 def test_a_damaged_file_is_said_and_begun_anew(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "kept").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        tally = Tally(tmp_path / "kept")
+        ledger = Ledger(tmp_path / "kept")
     assert f"{tmp_path / 'kept'} is damaged" in caplog.text
-    assert tally.find("one") is None
-    tally.keep("one", MATRIX)
+    assert ledger.find("one") is None
+    ledger.keep("one", MATRIX)
     assert json.loads((tmp_path / "kept").read_text()) == {"one": [[3, 1], [0, 4]]}

@@ -12,15 +12,17 @@ import torch
 import yaml
 
 from datastill import provenance
-from datastill.artifact import DistilledSet
 from datastill.cli import main
 from datastill.data import load
-from datastill.distill import distill
+from datastill.distilled import DistilledSet
 from datastill.encoders import RECIPES
 from datastill.errors import UserError
-from datastill.evaluate import Evaluation, Scorer, evaluate
-from datastill.experiments import EXPERIMENTS, Experiment, Row, TeacherExperiment, run_experiment, running, tables
-from datastill.methods.matching import MatchingStepper
+from datastill.evaluation import Evaluation, Scorer
+from datastill.evaluation.evaluate import evaluate
+from datastill.experiments import EXPERIMENTS, Experiment, Row, TeacherExperiment, run_experiment, tables
+from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.report.results import write, write_index
+from datastill.runs.distill import distill
 
 TINY = Experiment(
     "The title",
@@ -70,7 +72,9 @@ class Bench:
         monkeypatch.setattr(tables, "distill", counted)
 
     def run(self, *only: str, name: str = "tiny", repeats: int | None = None) -> Path:
-        return run_experiment(name, results=self.results, runs=self.runs, only=only, repeats=repeats)
+        folder = run_experiment(name, results=self.results, runs=self.runs, only=only, repeats=repeats, recorded=write)
+        write_index(EXPERIMENTS, self.results)
+        return folder
 
     def table(self, name: str = "tiny") -> list[dict[str, str]]:
         with (self.results / name / "table.csv").open() as file:
@@ -131,7 +135,7 @@ def test_minutes_of_table_and_curve_follow_the_log(bench: Bench) -> None:
     log = [json.loads(line) for line in (folder / "dm" / "metrics.jsonl").read_text().splitlines()]
     log = [{**entry, "seconds": 500.0 if entry["iteration"] == 2 else 6.0} if "loss" in entry else entry for entry in log]
     (folder / "dm" / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
-    running.write(TINY, folder)
+    write(TINY, folder)
     (row,) = bench.table()
     assert (row["seconds_per_iteration"], row["minutes"]) == ("6.0", "0.5")
     with (folder / "curve.csv").open() as file:
@@ -144,11 +148,11 @@ def test_a_line_names_every_commit_that_took_steps(bench: Bench) -> None:
     config = yaml.safe_load((folder / "dm" / "config.yaml").read_text())
     config = {**config, "made_by": {"commit": "abc"}, "continued_by": [{"commit": "def"}, {"commit": "abc"}]}
     (folder / "dm" / "config.yaml").write_text(yaml.safe_dump(config))
-    running.write(TINY, folder)
+    write(TINY, folder)
     assert (bench.table()[0]["commit"], bench.table()[0]["evaluation_commit"]) == ("abc, def", provenance.commit())
     evaluation = bench.evaluation("dm")
     (folder / "dm" / "evaluation.json").write_text(json.dumps({**evaluation, "made_by": {**evaluation["made_by"], "commit": "fed"}}))
-    running.write(TINY, folder)
+    write(TINY, folder)
     assert (bench.table()[0]["commit"], bench.table()[0]["evaluation_commit"]) == ("abc, def", "fed")
     assert "| abc, def; fed |" in (folder / "README.md").read_text()
 

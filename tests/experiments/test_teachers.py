@@ -14,12 +14,13 @@ from datastill import provenance
 from datastill.cli import main
 from datastill.data import load
 from datastill.encoders import RECIPES, TrainingRecipe
-from datastill.encoders.pretraining import operations
 from datastill.engine import Trainer
 from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, TeacherExperiment, run_experiment
 from datastill.files import checksum, load_tensors
 from datastill.networks import build
+from datastill.report.results import write
+from datastill.teachers.pretraining import operations
 
 RECIPE = TrainingRecipe(epochs=2, batch=64)
 TINY = TeacherExperiment("A teacher", "digits", "convnet", {"two": RECIPE, "one": replace(RECIPE, epochs=1)}, remark="Tiny.")
@@ -88,33 +89,33 @@ def test_killed_it_goes_on_to_the_same_weights_and_says_who_did(tmp_path: Path, 
         patch.setattr(Trainer, "step", killed)
         patch.setattr(provenance, "commit", lambda: "before")
         with pytest.raises(KeyboardInterrupt):
-            run_experiment("tiny", results=results, runs=runs, only=["two"])
+            run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
     assert not results.exists()
     monkeypatch.setattr(provenance, "commit", lambda: "after")
-    folder = run_experiment("tiny", results=results, runs=runs, only=["two"])
+    folder = run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
     assert [row["commit"] for row in table(folder / "table.csv")] == ["before, after"]
     log = (folder / "two" / "metrics.jsonl").read_text()
     assert [json.loads(line)["iteration"] for line in log.splitlines()] == [1, 2]
     monkeypatch.setattr(Trainer, "step", lambda *arguments: pytest.fail("trained again"))
     (folder / "two" / "metrics.jsonl").unlink()  # as if it had been killed before it was written
-    run_experiment("tiny", results=results, runs=runs, only=["two"])
+    run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
     assert (folder / "two" / "metrics.jsonl").read_text() == log
     monkeypatch.setattr(Trainer, "step", step)
-    run_experiment("tiny", results=tmp_path / "others", runs=tmp_path / "straight", only=["two"])
+    run_experiment("tiny", results=tmp_path / "others", runs=tmp_path / "straight", only=["two"], recorded=write)
     assert weights("straight") == weights("runs")
 
 
 def test_a_run_of_another_recipe_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["one"])
+    run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["one"], recorded=write)
     (tmp_path / "results" / "tiny" / "one" / "metrics.jsonl").unlink()
     monkeypatch.setitem(EXPERIMENTS, "tiny", replace(TINY, recipes={"one": replace(RECIPE, epochs=1, momentum=0.8)}))
     with pytest.raises(UserError, match=r"recipe\.momentum was 0\.9, is 0\.8"):
-        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs")
+        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", recorded=write)
 
 
 def test_an_unknown_row_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown row 'three'"):
-        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["three"])
+        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["three"], recorded=write)
 
 
 def test_the_specification() -> None:

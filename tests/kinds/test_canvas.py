@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datastill.methods.pixels import PixelSGD
+from datastill.kinds.canvas import PixelSGD
 
 CLASSES, ITERATIONS = 4, 7
 momenta = pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])

@@ -16,10 +16,11 @@ from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.encoders import GrowingNetwork
 from datastill.files import load_tensors, save_tensors
-from datastill.methods import METHODS, DistributionMatching, matching, method
-from datastill.methods.matching import MatchingStepper
+from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.kinds.distribution_matching import stepper as matching
+from datastill.methods import METHODS, DistributionMatching, method
 from datastill.networks import NETWORKS
-from datastill.run import plain
+from datastill.runs.folder import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
 from small_methods import POOL, gradient, opened, small

@@ -15,8 +15,9 @@ import datastill
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
-from datastill.methods import DistributionMatching, matching, method
-from datastill.methods.matching import MatchingStepper
+from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.kinds.distribution_matching import stepper as matching
+from datastill.methods import DistributionMatching, method
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]

@@ -10,7 +10,8 @@ from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import FreshNetwork
-from datastill.methods import matching, method
+from datastill.kinds.distribution_matching import stepper as matching
+from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import AttentionMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small

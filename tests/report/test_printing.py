@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datastill.errors import UserError
-from datastill.evaluate import Evaluation, Protocol, Score
+from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.experiments import EXPERIMENTS
 from datastill.report import printable
 from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation

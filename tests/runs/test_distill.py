@@ -20,14 +20,15 @@ from torch import Tensor
 import datastill
 from datastill import DistilledSet, Protocol, UserError
 from datastill.data import DataSet
-from datastill.distill import Validation
+from datastill.runs.validation import Validation
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
-from datastill.evaluate import Score, Scorer, operations
+from datastill.evaluation import Score, Scorer
+from datastill.evaluation.scorer import operations
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
-from datastill.methods.matching import MatchingStepper
-from datastill.run import Run
+from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.runs import Run
 from small_methods import small
 
 ITERATIONS = 8
@@ -206,7 +207,7 @@ def test_an_extension_that_would_be_worth_compiling_goes_on_as_the_run_began(
     tiny: DataSet, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny, tmp_path / "run", 4, seed=3)
-    monkeypatch.setattr("datastill.engine.WORTH_COMPILING", 1.0)
+    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 1.0)
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/g++")
     run(tiny, tmp_path / "run", seed=3, resume=True)
     assert_same_run(tmp_path / "run", straight)
@@ -433,7 +434,7 @@ def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet
 
 def started(out: Path) -> subprocess.Popen[bytes]:
     command = [
-        sys.executable, "-m", "datastill.cli", "distill", "digits", "--out", str(out), "--method", "dm+cm", "--ipc", "2",
+        sys.executable, "-m", "datastill", "distill", "digits", "--out", str(out), "--method", "dm+cm", "--ipc", "2",
         "--iterations", "120", "--set", "real_batch=16", "--checkpoint-seconds", "0", "--device", "cpu", "--resume",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -519,8 +520,8 @@ def test_a_killed_run_of_networks_that_are_trained_goes_on_to_the_same_bits(
 def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = Protocol(epochs=5)
     stepper = method().open(tiny, Engine(), 2, 0)
-    monkeypatch.setattr("datastill.engine.WORTH_COMPILING", 2.5 * operations(tiny, protocol, 6))
-    monkeypatch.setattr("datastill.machine.why_no_compiler", lambda device: "")
+    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * operations(tiny, protocol, 6))
+    monkeypatch.setattr("datastill.engine.hardware.why_no_compiler", lambda device: "")
     engine = Engine.choose(device="cpu", operations=1)
     two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
     assert (two.compiled, three.compiled) == (False, True)

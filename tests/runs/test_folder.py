@@ -11,7 +11,8 @@ import yaml
 
 from datastill.errors import UserError
 from datastill.files import load_tensors
-from datastill.run import KEPT, Run, flat, plain
+from datastill.runs import Run
+from datastill.runs.folder import KEPT, flat, plain
 
 CONFIG: dict[str, Any] = {
     "data": {"name": "tiny", "mean": [0.3, 0.4]},

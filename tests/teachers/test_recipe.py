@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from datastill.augment import flip_and_shift
 from datastill.encoders import RECIPES, TrainingRecipe
-from datastill.encoders.recipe import flip_and_shift, recipe
 from datastill.errors import UserError
+from datastill.teachers.recipe import recipe
 
 
 def test_one_cycle_rises_over_the_first_quarter_and_falls_on_a_line() -> None:

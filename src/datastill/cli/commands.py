@@ -1,23 +1,14 @@
-"""The command: parse, call, print. Everything else is imported when a command needs it."""
+"""The commands: what they take, what they call, what they print. Everything else is imported when a command needs it."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import logging
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-import cyclopts
 from cyclopts import App, Parameter
 
-from datastill.errors import UserError
-
-if TYPE_CHECKING:
-    from datastill.engine import Engine
+from datastill.cli.parameters import Compile, Device, Precision, Validation, engine_of, numbers
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
 
@@ -41,11 +32,6 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-
-Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
-Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
-Compile = Annotated[bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")]
-Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 
 @app.command
@@ -84,9 +70,9 @@ def distill(
     Killed at any moment, the same command with --resume continues where it was and gives the same bits.
     """
     from datastill.data import load, parse
-    from datastill.distill import distill as run
-    from datastill.evaluate import Protocol
+    from datastill.evaluation import Protocol
     from datastill.methods import method as compose
+    from datastill.runs.distill import distill as run
 
     changes = [*(set_ or [])]
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
@@ -102,9 +88,9 @@ def distill(
         seed=seed,
         out=out,
         resume=resume,
-        validate_at=_numbers(validate_at),
+        validate_at=numbers(validate_at),
         validation_protocol=Protocol(validation_network, epochs=validation_epochs),
-        engine=_engine(device, precision, compile, composed.operations(data, ipc) * iterations),
+        engine=engine_of(device, precision, compile, composed.operations(data, ipc) * iterations),
         checkpoint_seconds=checkpoint_seconds,
     )
     print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")
@@ -142,16 +128,17 @@ def evaluate(
 
     PATH is a run's folder, a distilled folder, its images.safetensors, or a .pt file of the published DC and DM code (then name --data).
     """
-    from datastill.evaluate import Protocol, evaluate_across
+    from datastill.evaluation import Protocol
+    from datastill.evaluation.evaluate import evaluate_across
+    from datastill.evaluation.ledger import Ledger
     from datastill.files import check_file, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
-    from datastill.tally import Tally
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
     protocol = Protocol(network=networks[0], epochs=epochs, augment=augment)
-    engine = _engine(device, precision, compile, 0)  # suited to each network's training later
+    engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     if out is not None:
         check_file(out)
     keep = None if out is None else out.with_name(f"{out.name}.partial")
@@ -168,7 +155,7 @@ def evaluate(
         print_across(found)
     if out is not None:
         write_atomic(out, json.dumps(content, indent=1) + "\n")
-        Tally(keep).remove()
+        Ledger(keep).remove()
 
 
 @app.command
@@ -197,14 +184,14 @@ def pretrain(
     from datastill.data import load
     from datastill.encoders import RECIPES
     from datastill.encoders import pretrain as train
-    from datastill.encoders.pretraining import measured_on, operations
     from datastill.networks import build
     from datastill.progress import clock
+    from datastill.teachers.pretraining import measured_on, operations
 
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
     data = load(dataset, validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = _engine(device, precision, compile, operations(data, model, chosen))
+    engine = engine_of(device, precision, compile, operations(data, model, chosen))
     for member in train(data, network, count, chosen, engine):
         for number, epoch in enumerate(member.curve, 1):
             held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"
@@ -221,8 +208,8 @@ def export(
     format: Annotated[str, Parameter(help="folder (ImageFolder), dc (tensor file of the DC code), parquet (hub)")] = "folder",
 ) -> None:
     """Write the distilled set at PATH to TARGET in a format that other programs read."""
-    from datastill.artifact import DistilledSet
-    from datastill.export import export as write
+    from datastill.distilled import DistilledSet
+    from datastill.distilled.formats import export as write
 
     print(f"wrote {write(DistilledSet.load(path), target, format)}")
 
@@ -254,10 +241,13 @@ def experiment(
     ] = None,
 ) -> None:
     """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
-    from datastill.experiments import run_experiment
+    from datastill.experiments import EXPERIMENTS, run_experiment
+    from datastill.report.results import write, write_index
 
     chosen = only.split(",") if only else ()
-    print(f"results in {run_experiment(name, results=results, runs=runs, only=chosen, repeats=repeats)}")
+    folder = run_experiment(name, results=results, runs=runs, only=chosen, repeats=repeats, recorded=write)
+    write_index(EXPERIMENTS, results)
+    print(f"results in {folder}")
 
 
 @app.command(name="list")
@@ -269,60 +259,3 @@ def list_(what: Literal["datasets", "networks", "methods", "terms", "experiments
     width = max(len(name) for name, _ in entries)
     for name, summary in entries:
         print(f"{name:<{width}}  {summary}")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command; a user's mistake prints one line and exits with 2."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    for noisy in ("torch", "matplotlib", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    try:
-        app(arguments, exit_on_error=False, print_error=False)
-        sys.stdout.flush()
-    except (UserError, cyclopts.CycloptsError) as error:
-        print(f"datastill: {_one_line(error)}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ndatastill: stopped; a run continues with --resume", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        _let_go()
-        sys.exit(141)  # as a program that the signal ends, for example by `| head`
-    except OSError as error:
-        _let_go()
-        where = f": {error.filename}" if error.filename else ""
-        advice = "; free some space, a run continues with --resume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        print(f"datastill: {_one_line(UserError(f'{error.strerror or error}{where}{advice}'))}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _let_go() -> None:
-    """Point an output that takes no more at nothing: the interpreter would try again, and complain, as it exits."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _one_line(error: Exception) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split()))
-    return text if isinstance(error, UserError) else f"{text} See datastill --help."
-
-
-def _numbers(text: str | None) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")] if text else []
-    except ValueError as error:
-        raise UserError(f"--validate-at takes iterations separated by commas, such as 0,500,1000, got '{text}'") from error
-
-
-def _engine(device: str, precision: str, compile: bool | None, operations: float) -> Engine:
-    from datastill.engine import Engine
-
-    return Engine.choose(device=device, precision=precision, compile=compile, operations=operations)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,7 +13,7 @@ from datastill.data.images import DataSet, channel_statistics, fingerprint
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError, unknown
-from datastill.networks.network import Size
+from datastill.size import Size
 
 log = logging.getLogger(__name__)
 

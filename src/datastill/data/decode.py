@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from datastill.errors import UserError
 from datastill.files import reason
-from datastill.networks.network import Size
+from datastill.size import Size
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datastill import random
 from datastill.errors import UserError
-from datastill.networks.network import Size
+from datastill.size import Size
 
 SPLIT_SEED = 0
 """The hold-outs belong to the data set, not to a run: every run and every pretrained network leaves out the same images."""

@@ -17,7 +17,7 @@ from datastill.data.decode import decode_blocks, headers, target
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError
 from datastill.files import reason
-from datastill.networks.network import Size
+from datastill.size import Size
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
 TEST_NAMES = ("test", "validation", "valid", "val")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from datastill.data.decode import cover
 from datastill.data.storage import RawSplit
-from datastill.networks.network import Size
+from datastill.size import Size
 
 
 def resized(raw: RawSplit, size: Size) -> RawSplit:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
 from datastill.files import storage_error
-from datastill.networks.network import Size
+from datastill.size import Size
 
 MEMORY_BUDGET = 4 * 2**30
 """Bytes of a split above which it is memory-mapped from the cache instead of held in memory."""

@@ -11,7 +11,7 @@ from datastill.data import folder
 from datastill.data.storage import RawData, cache_folder
 from datastill.errors import UserError
 from datastill.files import reason
-from datastill.networks.network import Size
+from datastill.size import Size
 
 ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"

@@ -1,100 +1,33 @@
-"""The distilled set: float images and labels with everything known about them; saved, loaded, checked."""
+"""A distilled set and its folder: saved, loaded, checked."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Self, get_args, get_type_hints
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from datastill.augment import LEAST_SIDE, expand
 from datastill.data import DataSet
+from datastill.distilled.hub import write_card, write_parquet
+from datastill.distilled.picture import write_grid
+from datastill.distilled.set import Origin, SyntheticImages, check
+from datastill.distilled.tensor_file import TENSOR_FILES, read_dc
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 
 IMAGES = "images.safetensors"
 FORMAT = "datastill-1"
-TENSOR_FILES = (".pt", ".pth")
-"""Endings of the tensor files of the published DC and DM code."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a distilled set comes from: the header of its file.
-
-    Attributes:
-        data: The data set's name, as in `datastill.load`.
-        fingerprint: Of the training split it was distilled from.
-        class_names: One per class.
-        mean: Per channel, that the images are normalised with.
-        std: Per channel.
-        flip: Whether a mirrored image keeps its class.
-        method: For example "dm+iid".
-        seed: Of the run.
-        iterations: Steps taken.
-        factor: Partitions per side of an image that stand for images of their own; 1 for none.
-        version: Of the package that made it.
-        held_out: Share of every class that was held out of what it was distilled from, as validation split.
-    """
-
-    data: str
-    fingerprint: str
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    flip: bool
-    method: str
-    seed: int
-    iterations: int
-    factor: int = 1
-    version: str = ""
-    held_out: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class DistilledSet:
-    """A few synthetic images per class.
+class DistilledSet(SyntheticImages):
+    """A few synthetic images per class, with a folder that they are kept in.
 
     Attributes:
         images: float32 ``image channel height width``, normalised; class after class.
         labels: int64 ``image``.
         origin: Where they come from.
     """
-
-    images: Tensor
-    labels: Tensor
-    origin: Origin
-
-    def __post_init__(self) -> None:
-        _check(self.images, self.labels, self.origin, "the distilled set")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def ipc(self) -> float:
-        """Images per class; a mean where classes differ."""
-        return len(self.images) / len(self.origin.class_names)
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
-
-    def expanded(self) -> tuple[Tensor, Tensor]:
-        """What networks are trained on: images and labels, every part of an image enlarged to one of its own where there are parts."""
-        return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2)
-
-    def rendered(self) -> DistilledSet:
-        """The same set after a journey through 8 bits, normalised again."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return replace(self, images=(self.pixels.float() / 255 - mean) / std)
 
     def save(self, folder: Path | str) -> Path:
         """Write a self-describing folder: the float images, an 8-bit parquet, a dataset card and a picture.
@@ -105,9 +38,6 @@ class DistilledSet:
         Returns:
             The folder.
         """
-        from datastill.export import write_card, write_parquet
-        from datastill.grid import write_grid
-
         folder = Path(folder)
         header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin))}
         save_tensors(folder / IMAGES, {"images": self.images, "labels": self.labels}, header)
@@ -117,7 +47,7 @@ class DistilledSet:
         return folder
 
     @classmethod
-    def load(cls, path: Path | str) -> DistilledSet:
+    def load(cls, path: Path | str) -> Self:
         """Read a run's folder, a distilled folder or its safetensors file back. Nothing in it is ever executed.
 
         Args:
@@ -133,11 +63,11 @@ class DistilledSet:
                 f"{path} is no distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
             )
         origin = _origin(metadata.get("origin", ""), path)
-        _check(tensors["images"], tensors["labels"], origin, str(path))
+        check(tensors["images"], tensors["labels"], origin, str(path))
         return cls(tensors["images"], tensors["labels"], origin)
 
     @classmethod
-    def load_dc(cls, path: Path | str, data: DataSet) -> DistilledSet:
+    def load_dc(cls, path: Path | str, data: DataSet) -> Self:
         """Read the tensor file ``{'data': [[images, labels], ...]}`` of the published DC and DM code; the last set in it is taken.
 
         Args:
@@ -148,46 +78,13 @@ class DistilledSet:
             UserError: If the file holds anything else, or does not fit the data set.
         """
         path = Path(path)
-        try:
-            with torch.serialization.safe_globals(_PLAIN_NUMBERS):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-            images, labels = content["data"][-1]
-            _require_whole(images, labels)
-            images, labels = images.detach().float(), labels.detach().long()
-        except FileNotFoundError as error:
-            raise UserError(f"no such file: {path}") from error
-        except Exception as error:
-            raise UserError(
-                f"{path} is refused: expected a tensor file {{'data': [[images, labels]]}} with tensors only, without other pickled objects"
-            ) from error
+        images, labels = read_dc(path)
         origin = Origin(
             data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="unknown", seed=0, iterations=0
         )
-        _check(images, labels, origin, str(path))
+        check(images, labels, origin, str(path))
         order = labels.argsort(stable=True)
         return cls(images[order].contiguous(), labels[order], origin)
-
-
-def expanded_set(distilled: DistilledSet) -> DistilledSet:
-    """The set with every part of an image enlarged to an image of its own, for programs that know nothing of parts."""
-    images, labels = distilled.expanded()
-    return DistilledSet(images.contiguous(), labels, replace(distilled.origin, factor=1))
-
-
-_PLAIN_NUMBERS: list[Any] = [
-    *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    np.dtype,
-    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32")),
-]
-"""What the published code saves beside the images, its accuracies: NumPy's numbers, which nothing but a number can come out of."""
-
-
-def _require_whole(*tensors: Tensor) -> None:
-    """Refuse tensors that are sparse, without values, or larger than what is stored of them."""
-    for tensor in tensors:
-        stored = tensor.untyped_storage().nbytes() if tensor.layout == torch.strided and tensor.device.type == "cpu" else 0
-        if stored < tensor.numel() * tensor.element_size():
-            raise ValueError("not a plain tensor")
 
 
 def _find(path: Path) -> Path:
@@ -221,24 +118,3 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is float:
         return type(value) in (int, float) and abs(value) < 1e6  # NaN is not
     return type(value) is kind
-
-
-def _check(images: Tensor, labels: Tensor, origin: Origin, name: str) -> None:
-    classes, channels = len(origin.class_names), len(origin.mean)
-    problem = None
-    if classes < 1 or channels not in (1, 3):
-        problem = f"expected at least one class and 1 or 3 channels, got {classes} and {channels}"
-    elif images.ndim != 4 or images.dtype != torch.float32 or images.shape[1] != channels or min(images.shape) < 1:
-        problem = f"images must be float32 (image, {channels}, height, width), got {images.dtype} {tuple(images.shape)}"
-    elif labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        problem = f"labels must be int64 ({len(images)},), got {labels.dtype} {tuple(labels.shape)}"
-    elif int(labels.min()) < 0 or int(labels.max()) >= classes:
-        problem = f"labels must be from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
-    elif not bool(images.isfinite().all()):
-        problem = f"{int((~images.isfinite()).sum())} pixel values are NaN or infinite"
-    elif not 1 <= origin.factor <= max(1, min(images.shape[2:]) // LEAST_SIDE):
-        problem = f"images of {images.shape[2]}x{images.shape[3]} pixels cannot have {origin.factor} parts a side"
-    elif len(origin.std) != channels or min(origin.std) <= 0:
-        problem = f"the standard deviations must be {channels} numbers above 0, got {origin.std}"
-    if problem:
-        raise UserError(f"{name} is not valid: {problem}")

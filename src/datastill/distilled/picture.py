@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datastill.artifact import DistilledSet
-from datastill.export import pixel_array, rows_by_class
+from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
 
 COLUMNS = 10
@@ -21,7 +20,7 @@ MOST_INCHES = 600
 """The height of the picture at most: it must have fewer than 65,536 pixels a side."""
 
 
-def write_grid(distilled: DistilledSet, target: Path, *, columns: int = COLUMNS) -> None:
+def write_grid(distilled: SyntheticImages, target: Path, *, columns: int = COLUMNS) -> None:
     """Write a picture with a row per class (a column where a class has few images), its name beside it.
 
     Args:
@@ -31,7 +30,7 @@ def write_grid(distilled: DistilledSet, target: Path, *, columns: int = COLUMNS)
     """
     from matplotlib.figure import Figure
 
-    rows = [row[:columns] for row in rows_by_class(distilled)]
+    rows = [row[:columns] for row in distilled.rows_by_class()]
     names = [name[:20] for name in distilled.origin.class_names]
     lying = 2 * max(len(row) for row in rows) < len(rows) <= 20
     down, across = (max(len(row) for row in rows), len(rows)) if lying else (len(rows), max(len(row) for row in rows))
@@ -60,7 +59,7 @@ def write_grid(distilled: DistilledSet, target: Path, *, columns: int = COLUMNS)
     write_atomic(target, buffer.getvalue())
 
 
-def _canvas(distilled: DistilledSet, rows: list[list[int]], lying: bool) -> NDArray[np.uint8]:
+def _canvas(distilled: SyntheticImages, rows: list[list[int]], lying: bool) -> NDArray[np.uint8]:
     height, width = distilled.images.shape[2:]
     gap = max(1, height // 16)
     longest = max(len(row) for row in rows)
@@ -69,7 +68,7 @@ def _canvas(distilled: DistilledSet, rows: list[list[int]], lying: bool) -> NDAr
     for place, row in enumerate(rows):
         for number, index in enumerate(row):
             line, column = (number, place) if lying else (place, number)
-            pixels = pixel_array(distilled, index)
+            pixels = distilled.pixel_array(index)
             tile = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
             top, left = line * (height + gap) + gap // 2, column * (width + gap) + gap // 2
             canvas[top : top + height, left : left + width] = tile

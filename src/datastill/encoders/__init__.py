@@ -6,9 +6,9 @@ from datastill.encoders.encoder import Encoder, Session
 from datastill.encoders.fresh import FreshNetwork
 from datastill.encoders.growing import GrowingNetwork
 from datastill.encoders.pretrained import PretrainedPool
-from datastill.encoders.pretraining import Epoch, PretrainedNetwork, pretrain
 from datastill.encoders.queue import NetworkQueue
-from datastill.encoders.recipe import RECIPES, TrainingRecipe, recipe
+from datastill.teachers.pretraining import Epoch, PretrainedNetwork, pretrain
+from datastill.teachers.recipe import RECIPES, TrainingRecipe, recipe
 
 __all__ = [
     "RECIPES",

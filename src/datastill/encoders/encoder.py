@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.engine import Engine
+from datastill.engine import Engine, Runner
+from datastill.engine.cost import feature_values
 from datastill.errors import UserError
 from datastill.networks import Features, Network, build
-from datastill.operations import feature_values
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Session(ABC):
         self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
         self.values = feature_values(self.network, fields)
         self.network.freeze(engine.precision)
-        self._real = engine.runner(self.network, fields)
-        self._synthetic = engine.runner(self.network, fields)
+        self._real = Runner(engine, self.network, fields)
+        self._synthetic = Runner(engine, self.network, fields)
 
     @abstractmethod
     def begin(self, iteration: int) -> None:

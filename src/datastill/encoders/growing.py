@@ -12,11 +12,11 @@ from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_sgd
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine, Runner, Trainer
+from datastill.engine.cost import forward_operations
+from datastill.engine.inference import BLOCK, share_correct
 from datastill.errors import UserError
 from datastill.networks import build
-from datastill.operations import forward_operations
-from datastill.predict import BLOCK, share_correct
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class GrowingSession(Session):
         self.trainer = Trainer(
             engine, trainee, learning_rate=growing.learning_rate, momentum=growing.momentum, weight_decay=growing.weight_decay
         )
-        self.runner = engine.runner(trainee, ("logits",))
+        self.runner = Runner(engine, trainee, ("logits",))
         self.augmentation = DSA(families(flip=data.flip) if growing.augment else ())
         self.history: list[float] = []
         self._begin_anew(0)

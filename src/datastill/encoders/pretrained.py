@@ -11,11 +11,11 @@ import torch
 from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
-from datastill.encoders.pretraining import PretrainedNetwork, found, measured_on, pretrain
-from datastill.encoders.recipe import RECIPES, TrainingRecipe
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors
+from datastill.teachers.pretraining import PretrainedNetwork, found, measured_on, pretrain
+from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_sgd
 from datastill.engine import Engine, Trainer
+from datastill.engine.cost import forward_operations
 from datastill.errors import UserError
 from datastill.networks import build
-from datastill.operations import forward_operations
 
 ACCURACY = "accuracy"
 

@@ -1,4 +1,4 @@
-"""What the machine has: its devices, a compiler that works, its cache, bfloat16. What is made of it is decided in `datastill.engine`."""
+"""What the machine has: its devices, a compiler that works, its cache, bfloat16. `datastill.engine.policy` decides what to make of it."""
 
 from __future__ import annotations
 

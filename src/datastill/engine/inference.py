@@ -1,15 +1,60 @@
-"""What a network takes images for."""
+"""A network as a function from images to features, and what it takes images for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from datastill.data import ClassImages, DataSet
-from datastill.engine import Runner
+from datastill.engine.engine import Engine
+from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.networks import Features, Network, concatenate
 
 BLOCK = 1024
 """Images that are floats at a time."""
+
+
+class Runner:
+    """A network as a function from images to features, in micro-batches of one size so that nothing is compiled twice.
+
+    Make one for each use (real images, synthetic images): the first call fixes the size of the micro-batches. The network may be reset
+    or loaded anew between calls.
+    """
+
+    def __init__(self, engine: Engine, network: Network, fields: Sequence[str]) -> None:
+        self.engine, self.network, self.fields = engine, network, tuple(fields)
+        self.limit, self.size = engine.images_at_a_time(network), 0
+        self._compute = engine.compile(self._tensors)
+
+    def __call__(self, images: Tensor) -> Features:
+        """Compute the features of normalised ``image channel height width``, in 32 bits."""
+        count = len(images)
+        if self.network.batchwise and self.network.training:
+            self.size = count  # the images are normalised by one another
+        self.size = self.size or even_micro_batch(count, self.limit)
+        parts = [self._features(self._compute(part)) for part in pieces(images, self.size)]
+        features = concatenate(parts)
+        return features if count % self.size == 0 else features.apply(lambda value: value[:count])
+
+    def _tensors(self, images: Tensor) -> tuple[Tensor, ...]:
+        images = images.to(self.engine.precision, memory_format=torch.channels_last)
+        features = self.network(images)
+        single = [getattr(features, name).float() for name in self.fields if name != "blocks"]
+        blocks = [block.float() for block in features.blocks] if "blocks" in self.fields else []
+        return (*single, *blocks)
+
+    def _features(self, tensors: tuple[Tensor, ...]) -> Features:
+        names = [name for name in self.fields if name != "blocks"]
+        empty = tensors[0].new_empty(0)
+        found = dict(zip(names, tensors, strict=False))
+        return Features(
+            blocks=tuple(tensors[len(names) :]),
+            map=found.get("map", empty),
+            embedding=found.get("embedding", empty),
+            logits=found.get("logits", empty),
+        )
 
 
 def predictions(runner: Runner, images: ClassImages, data: DataSet) -> Tensor:

@@ -11,19 +11,16 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.artifact import TENSOR_FILES, DistilledSet, Origin
-from datastill.augment import DSA, families
-from datastill.data import ClassImages, DataSet, load
-from datastill.data.images import fingerprint
-from datastill.engine import Engine, Runner, Trainer
+from datastill.data import DataSet, load
+from datastill.distilled import TENSOR_FILES, DistilledSet, Origin
+from datastill.engine import Engine
 from datastill.errors import UserError, unknown
-from datastill.networks import ZOO, build
-from datastill.operations import forward_operations
-from datastill.predict import predictions
-from datastill.progress import Progress, progress
-from datastill.protocol import Protocol
-from datastill.score import Evaluation, Score
-from datastill.tally import Tally, key
+from datastill.evaluation.ledger import Ledger
+from datastill.evaluation.protocol import Protocol
+from datastill.evaluation.score import Evaluation
+from datastill.evaluation.scorer import Scorer, operations
+from datastill.networks import ZOO
+from datastill.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +80,7 @@ def evaluate(
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
     engine = engine or Engine.choose(operations=operations(data, protocol, trained_on))
-    scorer = Scorer(data, examined, protocol, engine, Tally(Path(keep) if keep is not None else None))
+    scorer = Scorer(data, examined, protocol, engine, Ledger(Path(keep) if keep is not None else None))
     steps = sum(scorer.steps(len(images)) for images, _ in sets.values()) * repeats
     scores = {}
     with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
@@ -114,12 +111,12 @@ def evaluate_across(
         distilled: As in `evaluate`.
         networks: Names of `datastill.networks.NETWORKS`.
         repeats: Networks of each kind.
-        seed: The same seed gives the same numbers, whichever other kinds are evaluated beside.
+        seed: The same seed gives the same numbers, whichever other kinds are evaluated with it.
         split: "test" to report, "validation" to choose.
         data: As in `evaluate`.
         compare: As in `evaluate`.
         protocol: How to train; its network is replaced by each of `networks`.
-        engine: As in `evaluate`, chosen anew for every kind where it leaves a choice.
+        engine: As in `evaluate`, chosen again for every kind where it leaves a choice.
         keep: As in `evaluate`.
 
     Returns:
@@ -142,94 +139,12 @@ def evaluate_across(
     return found
 
 
-class Scorer:
-    """Trains networks on sets and tests them, with one network compiled once.
-
-    Args:
-        data: Where the images come from.
-        examined: What to test on.
-        protocol: How to train.
-        engine: How to run.
-        tally: What was found already, and takes what is found; None keeps nothing.
-    """
-
-    def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine, tally: Tally | None = None) -> None:
-        self.tally, self.tested = tally or Tally(None), fingerprint(examined, data.class_names)
-        self.data, self.examined, self.protocol, self.engine = data, examined, protocol, engine
-        network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
-        self.network = engine.place(network)
-        self.trainer = Trainer(
-            engine,
-            self.network,
-            learning_rate=protocol.learning_rate,
-            momentum=protocol.momentum,
-            weight_decay=protocol.weight_decay,
-        )
-        self.runner = engine.runner(self.network, ("logits",))
-        self.augmentation = DSA(families(flip=data.flip) if protocol.augment else ())
-
-    def steps(self, images: int) -> int:
-        """Training steps that one network takes on so many images."""
-        return self.protocol.passes * -(-images // self.protocol.batch)
-
-    def score(self, images: Tensor, labels: Tensor, paths: Sequence[tuple[int | str, ...]], bar: Progress | None = None) -> Score:
-        """Train and test one network for every path of randomness.
-
-        Args:
-            images: Normalised ``image channel height width``.
-            labels: ``image``.
-            paths: What each network's weights, order and augmentation derive from.
-            bar: Counts the training steps.
-        """
-        confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
-        accuracies = []
-        for path in paths:
-            name = key(images, labels, path, data=self.data, tested=self.tested, protocol=self.protocol, engine=self.engine)
-            matrix = self.tally.find(name)
-            if matrix is None:
-                self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
-                matrix = confusion_matrix(self.runner, self.examined, self.data)
-                self.tally.keep(name, matrix)
-            elif bar:
-                bar.skip(self.steps(len(images)))
-            accuracies.append(100 * int(matrix.diag().sum()) / len(self.examined))
-            confusion += matrix
-        return Score(tuple(accuracies), confusion)
-
-    def _train(self, images: Tensor, labels: Tensor, path: tuple[int | str, ...], bar: Progress | None) -> None:
-        seed = random.derive(0, "evaluation", *path)
-        self.network.reset(random.generator(seed, "weights"))
-        self.trainer.set_learning_rate(self.protocol.learning_rate, restart_momentum=True)
-        passes = self.protocol.passes
-        for epoch in range(passes):
-            if epoch == passes // 2:
-                self.trainer.set_learning_rate(self.protocol.learning_rate / 10, restart_momentum=True)
-            order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
-            for number, rows in enumerate(torch.split(order, self.protocol.batch)):
-                augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
-                loss, hits = self.trainer.step(augmented, labels[rows])
-                if bar:
-                    bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
-
-
-def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:
-    """Count ``true predicted`` of a network on a split, without augmentation."""
-    pairs = examined.labels * data.classes + predictions(runner, examined, data)
-    return torch.bincount(pairs, minlength=data.classes**2).view(data.classes, data.classes)
-
-
 def random_subset(data: DataSet, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Draw real training images with the same number per class as a set, normalised, with their labels."""
     counts = torch.bincount(labels, minlength=data.classes).tolist()
     rows = [data.train.draw(label, count, random.generator(seed, label, "random subset")) for label, count in enumerate(counts) if count]
     positions = torch.cat(rows)
     return data.normalise(data.train.gather(positions)), data.train.labels[positions]
-
-
-def operations(data: DataSet, protocol: Protocol, images: int) -> float:
-    """Floating-point operations that training one network on so many images takes."""
-    network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
-    return 3 * forward_operations(network) * images * protocol.passes
 
 
 def _origin_data(origin: Origin) -> DataSet:
@@ -272,18 +187,3 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
     if (origin.mean, origin.std) != (data.mean, data.std):
         data = replace(data, mean=origin.mean, std=origin.std)
     return distilled, data
-
-
-__all__ = [
-    "COMPARISONS",
-    "Evaluation",
-    "Protocol",
-    "Score",
-    "Scorer",
-    "confusion_matrix",
-    "evaluate",
-    "evaluate_across",
-    "operations",
-    "random_subset",
-    "resolve",
-]

@@ -15,17 +15,17 @@ from torch import Tensor
 from datastill import provenance
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.evaluation.protocol import Protocol
 from datastill.files import checksum, write_atomic
-from datastill.protocol import Protocol
 
 log = logging.getLogger(__name__)
 
 
-class Tally:
+class Ledger:
     """Confusion matrices by what they depend on.
 
     Args:
-        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is begun anew, saying so.
+        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is begun again, saying so.
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from datastill.protocol import Protocol
+from datastill.evaluation.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Evaluation:
 
     Attributes:
         score: Of the float images.
-        comparisons: Scores by the names of `datastill.evaluate.COMPARISONS`.
+        comparisons: Scores by the names of `datastill.evaluation.COMPARISONS`.
         protocol: How the networks were trained.
         split: What they were tested on.
         seed: Network i has weights and augmentation from (seed, i).

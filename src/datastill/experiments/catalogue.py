@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datastill.encoders.recipe import RECIPES
 from datastill.experiments.specification import Experiment, Row, TeacherExperiment
+from datastill.teachers.recipe import RECIPES
 
 EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
     "components-cifar10-ipc10": Experiment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from datastill.encoders.recipe import TrainingRecipe
+from datastill.teachers.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

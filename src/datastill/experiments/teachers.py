@@ -1,4 +1,4 @@
-"""What a pretrained network reaches, and in what time: train anew, write down."""
+"""Rows of experiments on teachers: train in a folder of their own, record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from typing import Any
 from datastill import provenance
 from datastill.data import DataSet
 from datastill.encoders import pretrain
-from datastill.encoders.pretraining import batch_size, found, half_size_epochs, operations
 from datastill.engine import Engine
 from datastill.experiments.specification import TeacherExperiment
 from datastill.files import write_atomic
 from datastill.networks import build
-from datastill.report.table import write_csv
-from datastill.report.teacher import write_teacher_curves, write_teachers
-from datastill.run import Run
+from datastill.runs import Run
+from datastill.teachers.pretraining import batch_size, found, half_size_epochs, operations
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +48,6 @@ def run_row(experiment: TeacherExperiment, name: str, data: DataSet, run: Path, 
     write_atomic(target / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def write(experiment: TeacherExperiment, folder: Path) -> None:
-    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
-    names = [name for name in experiment.names if (folder / name / "metrics.jsonl").exists()]
-    if not names:
-        return
-    table = [_line(name, Run(folder / name)) for name in names]
-    curve = [point for name in names for point in _points(name, Run(folder / name))]
-    write_csv(table, folder / "table.csv")
-    write_csv(curve, folder / "curve.csv")
-    write_teacher_curves(curve, folder / "curve.png", experiment.title)
-    write_teachers(experiment.title, table, curve, folder / "README.md", remark=experiment.remark)
-
-
 def _engine(experiment: TeacherExperiment, name: str, data: DataSet, begun: Mapping[str, Any]) -> Engine:
     """What suits the job, or what a run was begun with; chosen for good, so that the configuration says how the network is trained."""
     network = build(experiment.network, channels=data.channels, classes=data.classes, size=data.size)
@@ -85,50 +70,3 @@ def _describe(experiment: TeacherExperiment, name: str, data: DataSet, engine: E
         "operations": operations(data, network, recipe),
         "made_by": provenance.made_by(),
     }
-
-
-def _line(name: str, run: Run) -> dict[str, Any]:
-    config, last = run.config() or {}, run.metrics()[-1]
-    recipe, engine = config["recipe"], config["engine"]
-    return {
-        "recipe": name,
-        "data": config["data"]["name"],
-        "network": config["network"],
-        "held_out_accuracy": round(last["held_out"], 2),
-        "training_accuracy": last["accuracy"],
-        "minutes": round(last["seconds"] / 60, 2),
-        "tflop": round(config["operations"] / 1e12, 3),
-        "gflops": round(config["operations"] / last["seconds"] / 1e9, 1),
-        "epochs": recipe["epochs"],
-        "half_size_epochs": config["half_size_epochs"],
-        "batch": config["batch"],
-        "schedule": recipe["schedule"],
-        "learning_rate": recipe["learning_rate"],
-        "momentum": recipe["momentum"],
-        "weight_decay": recipe["weight_decay"],
-        "augment": recipe["augment"],
-        "train": config["data"]["train"],
-        "held_out": config["data"]["validation"],
-        "seed": config["seed"],
-        "device": engine["device"],
-        "precision": engine["precision"],
-        "compiled": engine["compiled"],
-        "processor": config["made_by"]["machine"]["processor"],
-        "cores": config["made_by"]["machine"]["cores"],
-        "torch": config["made_by"]["machine"]["torch"],
-        "commit": ", ".join(run.commits()),
-        "log": f"{name}/metrics.jsonl",
-    }
-
-
-def _points(name: str, run: Run) -> list[dict[str, Any]]:
-    return [
-        {
-            "recipe": name,
-            "epoch": entry["iteration"],
-            "minutes": round(entry["seconds"] / 60, 3),
-            "training_accuracy": entry["accuracy"],
-            "held_out_accuracy": round(entry["held_out"], 2),
-        }
-        for entry in run.metrics()
-    ]

@@ -1,4 +1,4 @@
-"""What moves the pixels: SGD with momentum, one step for all classes or one step for each."""
+"""What is learned: the pixels, what they start from and what moves them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from datastill import random
+from datastill.augment import pack
+from datastill.data import DataSet
+
+INITIALISATIONS = ("real", "noise")
+"""What pixels may start from."""
 
 
 class PixelSGD:
@@ -58,3 +65,23 @@ class PixelSGD:
         factor, way = (values.to(self.pixels.dtype)[:, None, None, None, None] for values in (factor, way))
         self.pixels.sub_(self.rate(iteration) * way * self.velocity)
         self.velocity.mul_(factor)
+
+
+def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:
+    """Draw the images that a run starts from.
+
+    Args:
+        initialisation: "real" for real images, "noise" for normal noise.
+        data: What is distilled.
+        ipc: Images per class.
+        seed: The run's seed.
+        factor: Parts per side of an image, each of them a real image made smaller; 1 for none.
+
+    Returns:
+        ``class image channel height width``, normalised.
+    """
+    generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
+    if initialisation == "noise":
+        return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
+    rows = [data.train.draw(label, ipc * factor**2, generator) for label, generator in enumerate(generators)]
+    return torch.unflatten(pack(data.normalise(data.train.gather(torch.cat(rows))), factor), 0, (data.classes, ipc))

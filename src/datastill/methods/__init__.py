@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.methods.distribution_matching import DistributionMatching
+from datastill.kinds import DistributionMatching, Method, Stepper
 from datastill.methods.grammar import METHODS, method
-from datastill.methods.method import Method, Stepper
 
 __all__ = ["METHODS", "DistributionMatching", "Method", "Stepper", "method"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datastill.encoders import GrowingNetwork, PretrainedPool
-from datastill.methods.distribution_matching import DistributionMatching
+from datastill.kinds import DistributionMatching
 from datastill.setting import Setting
 from datastill.terms import Discrimination, LayerMatching
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.encoders import FreshNetwork, PretrainedPool
-from datastill.methods.distribution_matching import DistributionMatching
+from datastill.kinds import DistributionMatching
 from datastill.setting import Setting
 from datastill.terms import AttentionMatching, MeanMatching
 

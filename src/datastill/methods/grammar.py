@@ -8,9 +8,9 @@ from typing import Any
 
 from datastill.encoders import PretrainedPool, recipe
 from datastill.errors import UserError, unknown
+from datastill.kinds import DistributionMatching
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
-from datastill.methods.distribution_matching import DistributionMatching
 from datastill.methods.dm import dm
 from datastill.methods.idm import idm
 from datastill.methods.m3d import m3d

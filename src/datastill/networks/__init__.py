@@ -6,9 +6,10 @@ from datastill.errors import unknown
 from datastill.networks.alexnet import AlexNet
 from datastill.networks.convnet import ConvNet, ConvNetBN
 from datastill.networks.features import FIELDS, Features, concatenate
-from datastill.networks.network import Network, Size
+from datastill.networks.network import Network
 from datastill.networks.resnet18 import ResNet18
 from datastill.networks.vgg11 import VGG11
+from datastill.size import Size
 
 NETWORKS: dict[str, type[Network]] = {network.name: network for network in (ConvNet, AlexNet, VGG11, ResNet18, ConvNetBN)}
 """Every network by its name on the command line."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from datastill.networks.features import Features
 from datastill.networks.layers import Classifier, Convolution
-from datastill.networks.network import Network, Size, halved
+from datastill.networks.network import Network, halved
+from datastill.size import Size
 
 KERNELS = (5, 5, 3, 3, 3)
 WIDTHS = (128, 192, 256, 192, 192)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from datastill.networks.features import Features
 from datastill.networks.layers import BatchNorm, Classifier, Convolution, InstanceNorm, average_pool
-from datastill.networks.network import Network, Size
+from datastill.networks.network import Network
+from datastill.size import Size
 
 
 class ConvNet(Network):

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from datastill.errors import UserError
 from datastill.networks.features import Features
 from datastill.networks.layers import BatchNorm, Convolution, InstanceNorm
-
-Size = tuple[int, int]
+from datastill.size import Size
 
 
 class Network(nn.Module, ABC):

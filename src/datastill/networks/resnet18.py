@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from datastill.networks.features import Features
 from datastill.networks.layers import Classifier, Convolution, InstanceNorm
-from datastill.networks.network import Network, Size, halved
+from datastill.networks.network import Network, halved
+from datastill.size import Size
 
 WIDTHS = (64, 128, 256, 512)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from datastill.evaluate import COMPARISONS, Evaluation, Score
+from datastill.evaluation import COMPARISONS, Evaluation, Score
 from datastill.report import printable
 
 MOST_CLASSES = 20

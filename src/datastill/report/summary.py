@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from datastill.artifact import DistilledSet
+from datastill.distilled import DistilledSet
+from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
 from datastill.files import check_file
-from datastill.grid import write_grid
 from datastill.report import printable
-from datastill.run import Run
+from datastill.runs import Run
 
 MOST_CLASSES = 20
 """Classes above which their names are left out."""

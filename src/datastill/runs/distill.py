@@ -1,32 +1,24 @@
-"""The one explicit loop: step, record, checkpoint, validate."""
+"""Distilling a data set: check what was given, open the run, take the steps, keep the set."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from datastill import provenance
-from datastill.artifact import DistilledSet, Origin
-from datastill.augment import expand
 from datastill.data import DataSet, load
+from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.evaluate import Protocol, Scorer, operations
-from datastill.methods import Method, Stepper, method
-from datastill.progress import progress
-from datastill.run import Run
+from datastill.evaluation import Protocol
+from datastill.methods import Method, method
+from datastill.runs.folder import Run
+from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
+from datastill.runs.validation import Validation, flat
 
 log = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_CHECKPOINTS = 20.0
-SHARE_OF_CHECKPOINTS = 20
-"""A checkpoint is written no sooner than so many times as long after the last one as that took: a queue of networks is large."""
 
 
 def distill(
@@ -93,7 +85,7 @@ def distill(
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)
     try:
-        _loop(stepper, run, validate, method.name, done, iterations, checkpoint_seconds)
+        loop(stepper, run, validate, method.name, done, iterations, checkpoint_seconds)
     finally:
         if run:
             run.close()
@@ -106,69 +98,6 @@ def distill(
     if run:
         distilled.save(run.folder / "distilled")
     return distilled
-
-
-def _loop(
-    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
-) -> None:
-    validate(done)
-    saved, cost = time.monotonic(), 0.0
-    with progress(title, iterations, done=done) as bar:
-        for iteration in range(done, iterations):
-            began = time.monotonic()
-            figures = stepper.step(iteration)
-            completed = iteration + 1
-            if run:
-                run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
-                due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * cost)
-                if due or completed == iterations or completed in validate.due:
-                    began = time.monotonic()
-                    run.checkpoint(completed, stepper.state())
-                    saved = time.monotonic()
-                    cost = saved - began if checkpoint_seconds else 0.0
-            bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-            validate(completed)
-
-
-class Validation:
-    """Trains a network on the set at chosen iterations and tests it on the validation split.
-
-    Args:
-        data: What is distilled.
-        stepper: Gives the images.
-        run: Takes the figures; those it has already are not made again.
-        seed: The run's seed.
-        due: Iterations, 0 for the initial images.
-        protocol: How the network is trained.
-        engine: How to run.
-    """
-
-    def __init__(
-        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol, engine: Engine
-    ) -> None:
-        known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
-        self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
-        self.due = set(due) - known
-        images = data.classes * stepper.images().shape[1] * stepper.factor**2
-        self.engine = engine.suited(operations(data, protocol, images) * len(due))
-        self.scorer: Scorer | None = None
-
-    def __call__(self, iteration: int) -> None:
-        """Do what is due after an iteration."""
-        if iteration not in self.due:
-            return
-        images, labels = flat(self.stepper.images())
-        factor = self.stepper.factor
-        shown = expand(images, factor)
-        if self.scorer is None:
-            self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
-        with progress(f"validating iteration {iteration}", self.scorer.steps(len(shown)), unit="step") as bar:
-            score = self.scorer.score(shown, labels.repeat_interleave(factor**2), [(self.seed, iteration, "validation")], bar)
-        log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
-        if self.run:
-            self.run.snapshot(iteration, images)
-            self.run.record({"iteration": iteration, "validation_accuracy": score.mean})
-            self.run.flush()
 
 
 def describe(
@@ -194,11 +123,6 @@ def describe(
     }
 
 
-def flat(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn ``class image ...`` into ``image ...`` and labels."""
-    return images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1])
-
-
 def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:
     return method(name, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=settings)
 
@@ -209,6 +133,3 @@ def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:
     late = [iteration for iteration in validate_at if not 0 <= iteration <= iterations]
     if late:
         raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
-
-
-__all__ = ["distill"]

@@ -15,15 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill import random
+from datastill.augment import flip_and_shift
 from datastill.data import ClassImages, DataSet, cache_folder
-from datastill.encoders.recipe import TrainingRecipe, flip_and_shift
 from datastill.engine import Engine, Runner, Trainer
+from datastill.engine.cost import forward_operations
+from datastill.engine.inference import predictions
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import Network, build
-from datastill.operations import forward_operations
-from datastill.predict import predictions
 from datastill.progress import Progress, clock, progress
+from datastill.teachers.recipe import TrainingRecipe
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ class Pretraining:
             weight_decay=recipe.weight_decay,
             nesterov=recipe.momentum > 0,
         )
-        self.runner = engine.runner(network, ("logits",))
+        self.runner = Runner(engine, network, ("logits",))
         self.size = batch_size(data, recipe)
         self.batches = max(1, len(data.train) // self.size)
         self.halved = half_size_epochs(data, network, recipe)

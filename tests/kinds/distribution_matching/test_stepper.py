@@ -12,9 +12,10 @@ from datastill import Term, UserError, random
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import FreshNetwork, PretrainedPool
-from datastill.methods import DistributionMatching, matching
+from datastill.kinds.distribution_matching import stepper as matching
+from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
-from datastill.run import plain
+from datastill.runs.folder import plain
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small
 
@@ -142,10 +143,10 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
 def test_what_was_gathered_ahead_changes_nothing(tiny: DataSet) -> None:
     ahead, plain_ = opened(small("dm+cm"), tiny), opened(small("dm+cm"), tiny)
     for iteration in range(3):
-        ahead._look_ahead(iteration)  # as a GPU's steps do
+        ahead.batches.look_ahead(iteration, ahead.chunks[0].tolist())  # as a GPU's steps do
         assert ahead.step(iteration) == plain_.step(iteration)
-        assert not ahead.ahead
-    ahead._look_ahead(7)  # of another iteration: left alone
+        assert not ahead.batches.ahead
+    ahead.batches.look_ahead(7, ahead.chunks[0].tolist())  # of another iteration: left alone
     assert ahead.step(3) == plain_.step(3)
     assert torch.equal(ahead.images(), plain_.images())
 

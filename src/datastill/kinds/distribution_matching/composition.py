@@ -1,32 +1,28 @@
-"""The kind of method that matches distributions: terms on features, summed, and a step of SGD on the pixels."""
+"""What a method that matches distributions is composed of, and what of it does not fit together."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from datastill.augment import check_factor
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
-from datastill.engine import Engine
+from datastill.engine.cost import forward_operations
 from datastill.errors import UserError
-from datastill.methods.matching import MatchingStepper
-from datastill.methods.method import Method, Stepper
+from datastill.kinds.canvas import INITIALISATIONS
+from datastill.kinds.method import Method
 from datastill.networks import FIELDS, NETWORKS, build
-from datastill.operations import forward_operations
 from datastill.terms import Term
 
-INITIALISATIONS = ("real", "noise")
 RESERVED = ("loss", "iteration", "seconds", "validation_accuracy")
 
 
 @dataclass(frozen=True)
-class DistributionMatching(Method):
+class Composition(Method):
     """Terms on the features of encoders: ``L = sum_term weight * term(real, synthetic)``, summed over classes.
-
-    Add a term with ``method + term``.
 
     Attributes:
         terms: The summands of the loss.
@@ -91,7 +87,7 @@ class DistributionMatching(Method):
         if len(set(names)) < len(names):
             raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
 
-    def __add__(self, term: Term) -> DistributionMatching:
+    def __add__(self, term: Term) -> Self:
         """The same method with one more term."""
         return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
 
@@ -145,10 +141,6 @@ class DistributionMatching(Method):
     def sample(self, ipc: int) -> int:
         """Synthetic images of a class that terms see: its images, by their parts and views."""
         return ipc * self.factor**2 * self.views
-
-    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
-        """Open the encoders and initialise the pixels (see `Method.open`)."""
-        return MatchingStepper(self, data, engine, ipc, seed)
 
     def operations(self, data: DataSet, ipc: int) -> float:
         """Forward over real, forward and backward over synthetic images, for every encoder (see `Method.operations`)."""

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, Draw, expand, families, pack
+from datastill.augment import DSA, Draw, expand, families
 from datastill.data import DataSet
 from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.errors import UserError
-from datastill.methods.method import Stepper
-from datastill.methods.pixels import PixelSGD
+from datastill.kinds.canvas import PixelSGD, initial_images
+from datastill.kinds.distribution_matching.composition import Composition
+from datastill.kinds.method import Stepper
+from datastill.kinds.real_batches import RealBatches
 from datastill.networks import FIELDS, Features
 from datastill.terms import Term
-
-if TYPE_CHECKING:
-    from datastill.methods.distribution_matching import DistributionMatching
 
 CHUNK_BYTES = 2**28
 """Bytes of real images or of their features, as floats, that are in memory at a time."""
@@ -30,9 +28,9 @@ CHUNK = 256
 
 
 class MatchingStepper(Stepper):
-    """A `DistributionMatching` method during a run."""
+    """A `Composition` during a run."""
 
-    def __init__(self, method: DistributionMatching, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
+    def __init__(self, method: Composition, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
         self.method, self.data, self.engine, self.seed = method, data, engine, seed
         self.terms = {name: [term for term in method.terms if term.encoder == name] for name in method.encoders}
         self.terms = {name: terms for name, terms in self.terms.items() if terms}
@@ -40,8 +38,8 @@ class MatchingStepper(Stepper):
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
         self.factor, views = method.factor, method.views
         self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
-        self.pixels = _initial(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
-        self.ahead: dict[tuple[int, int], Tensor] = {}
+        self.pixels = initial_images(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
+        self.batches = RealBatches(data, self.real_batch, seed, engine.device)
         self.average = self.pixels.detach().clone()
         self.optimizer = PixelSGD(
             self.pixels,
@@ -76,7 +74,8 @@ class MatchingStepper(Stepper):
             # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
             self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
         if self.engine.device.type != "cpu" and any(term.compares for terms in due.values() for term in terms):
-            self._look_ahead(iteration + 1)  # while the device still computes: reading the figures waits for it
+            # While the device still computes: reading the figures waits for it.
+            self.batches.look_ahead(iteration + 1, self.chunks[0].tolist())
         values = {name: float(value) for name, value in sums.items()}
         total = sum(weights[name] * value for name, value in values.items())
         if not math.isfinite(total):
@@ -164,19 +163,7 @@ class MatchingStepper(Stepper):
         return synthetic[torch.arange(len(classes))[:, None], rows]
 
     def _real(self, iteration: int, classes: Sequence[int], draw: Draw) -> Tensor:
-        pixels = self.ahead.pop((iteration, classes[0]), None)
-        pixels = self._gathered(iteration, classes) if pixels is None else pixels
-        return self._augmented(torch.unflatten(self.data.normalise(pixels), 0, (len(classes), -1)), draw)
-
-    def _gathered(self, iteration: int, classes: Sequence[int]) -> Tensor:
-        """The real images of a step, uint8, on the device: one gather, and a quarter of the bytes that floats would take to get there."""
-        train = self.data.train
-        rows = [train.draw(label, self.real_batch, random.generator(self.seed, iteration, label, "real batch")) for label in classes]
-        return train.gather(torch.cat(rows)).to(self.engine.device)
-
-    def _look_ahead(self, iteration: int) -> None:
-        classes = self.chunks[0].tolist()
-        self.ahead = {(iteration, classes[0]): self._gathered(iteration, classes)}
+        return self._augmented(self.batches.draw(iteration, classes), draw)
 
 
 _NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
@@ -184,14 +171,6 @@ _NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), log
 
 def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
     return tuple(name for name in FIELDS if any(name in term.reads for term in terms))
-
-
-def _initial(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:
-    generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
-    if initialisation == "noise":
-        return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
-    rows = [data.train.draw(label, ipc * factor**2, generator) for label, generator in enumerate(generators)]
-    return torch.unflatten(pack(data.normalise(data.train.gather(torch.cat(rows))), factor), 0, (data.classes, ipc))
 
 
 def _scalar(term: Term, value: Tensor) -> Tensor:

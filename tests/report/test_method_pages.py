@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from datastill.experiments.tables import seconds_a_step
+from datastill.report.method_pages import seconds_a_step
 
 
 @pytest.mark.parametrize("period", [1, 3])

@@ -10,7 +10,8 @@ import pytest
 from benchmarks.bench import GROUPS
 from benchmarks.page import write_page
 
-from datastill.experiments import EXPERIMENTS, running
+from datastill.experiments import EXPERIMENTS
+from datastill.report import results
 
 RESULTS = Path(__file__).parents[2] / "results"
 PUBLISHED = [name for name in EXPERIMENTS if (RESULTS / name / "README.md").exists()]
@@ -27,7 +28,7 @@ def test_a_page_is_what_its_logs_say(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(RESULTS / name, tmp_path / name)
     for page in (*folder.glob("*.md"), *folder.glob("*.csv")):
         page.unlink()
-    running.write(EXPERIMENTS[name], folder)
+    results.write(EXPERIMENTS[name], folder)
     assert same(folder, RESULTS / name)
 
 
@@ -37,7 +38,7 @@ def test_the_index_names_what_is_there(tmp_path: Path) -> None:
         (tmp_path / path.relative_to(RESULTS)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / path.relative_to(RESULTS))
     (tmp_path / "README.md").unlink()
-    running.write_index(EXPERIMENTS, tmp_path)
+    results.write_index(EXPERIMENTS, tmp_path)
     assert (tmp_path / "README.md").read_text() == (RESULTS / "README.md").read_text()
     assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks"}
 

@@ -1,0 +1,11 @@
+"""What distilling leaves: a self-describing set, its folder, its picture, and its forms for other programs."""
+
+from __future__ import annotations
+
+from datastill.distilled.folder import DistilledSet
+from datastill.distilled.formats import export
+from datastill.distilled.picture import write_grid
+from datastill.distilled.set import Origin, SyntheticImages
+from datastill.distilled.tensor_file import TENSOR_FILES
+
+__all__ = ["TENSOR_FILES", "DistilledSet", "Origin", "SyntheticImages", "export", "write_grid"]

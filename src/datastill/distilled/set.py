@@ -1,0 +1,135 @@
+"""The distilled set itself: float images and labels with everything known about them, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datastill.augment import LEAST_SIDE, expand
+from datastill.errors import UserError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a distilled set comes from: the header of its file.
+
+    Attributes:
+        data: The data set's name, as in `datastill.load`.
+        fingerprint: Of the training split it was distilled from.
+        class_names: One per class.
+        mean: Per channel, that the images are normalised with.
+        std: Per channel.
+        flip: Whether a mirrored image keeps its class.
+        method: For example "dm+iid".
+        seed: Of the run.
+        iterations: Steps taken.
+        factor: Partitions per side of an image that stand for images of their own; 1 for none.
+        version: Of the package that made it.
+        held_out: Share of every class that was held out of what it was distilled from, as validation split.
+    """
+
+    data: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    method: str
+    seed: int
+    iterations: int
+    factor: int = 1
+    version: str = ""
+    held_out: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticImages:
+    """A few synthetic images per class, and where they come from. `datastill.DistilledSet` is one that is saved and loaded.
+
+    Attributes:
+        images: float32 ``image channel height width``, normalised; class after class.
+        labels: int64 ``image``.
+        origin: Where they come from.
+    """
+
+    images: Tensor
+    labels: Tensor
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        check(self.images, self.labels, self.origin, "the distilled set")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def ipc(self) -> float:
+        """Images per class; a mean where classes differ."""
+        return len(self.images) / len(self.origin.class_names)
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
+        return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+    def expanded(self) -> tuple[Tensor, Tensor]:
+        """What networks are trained on: images and labels, every part of an image enlarged to one of its own where there are parts."""
+        return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2)
+
+    def rendered(self) -> Self:
+        """The same set after a journey through 8 bits, normalised again."""
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
+        return replace(self, images=(self.pixels.float() / 255 - mean) / std)
+
+    def of_parts(self) -> Self:
+        """The set with every part of an image enlarged to an image of its own, for programs that know nothing of parts."""
+        images, labels = self.expanded()
+        return replace(self, images=images.contiguous(), labels=labels, origin=replace(self.origin, factor=1))
+
+    def rows_by_class(self) -> list[list[int]]:
+        """The positions of every class's images."""
+        return [(self.labels == label).nonzero().flatten().tolist() for label in range(len(self.origin.class_names))]
+
+    def pixel_array(self, row: int) -> NDArray[np.uint8]:
+        """One image as uint8 ``height width`` (1 channel) or ``height width channel``."""
+        pixels = self.pixels[row].numpy()
+        return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
+def check(images: Tensor, labels: Tensor, origin: Origin, name: str) -> None:
+    """Refuse images, labels and an origin that cannot belong together.
+
+    Args:
+        images: As in `SyntheticImages`.
+        labels: As in `SyntheticImages`.
+        origin: As in `SyntheticImages`.
+        name: What they are of, as the message says it.
+
+    Raises:
+        UserError: If a shape, a type or a value is not what it must be.
+    """
+    classes, channels = len(origin.class_names), len(origin.mean)
+    problem = None
+    if classes < 1 or channels not in (1, 3):
+        problem = f"expected at least one class and 1 or 3 channels, got {classes} and {channels}"
+    elif images.ndim != 4 or images.dtype != torch.float32 or images.shape[1] != channels or min(images.shape) < 1:
+        problem = f"images must be float32 (image, {channels}, height, width), got {images.dtype} {tuple(images.shape)}"
+    elif labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        problem = f"labels must be int64 ({len(images)},), got {labels.dtype} {tuple(labels.shape)}"
+    elif int(labels.min()) < 0 or int(labels.max()) >= classes:
+        problem = f"labels must be from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
+    elif not bool(images.isfinite().all()):
+        problem = f"{int((~images.isfinite()).sum())} pixel values are NaN or infinite"
+    elif not 1 <= origin.factor <= max(1, min(images.shape[2:]) // LEAST_SIDE):
+        problem = f"images of {images.shape[2]}x{images.shape[3]} pixels cannot have {origin.factor} parts a side"
+    elif len(origin.std) != channels or min(origin.std) <= 0:
+        problem = f"the standard deviations must be {channels} numbers above 0, got {origin.std}"
+    if problem:
+        raise UserError(f"{name} is not valid: {problem}")

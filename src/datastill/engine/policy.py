@@ -1,0 +1,69 @@
+"""What was asked of the engine: a precision, compilation, or whatever suits the job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from datastill.engine import hardware
+from datastill.errors import UserError
+
+log = logging.getLogger(__name__)
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+WORTH_COMPILING = 1e13
+"""Operations of a job above which compiling (20 to 60 s on two cores, a few seconds when it was compiled before) pays for itself."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What was asked for; `resolve` settles what was left open.
+
+    Attributes:
+        precision: "fp32", "bf16", or "auto": bf16 where compiled and supported by the hardware.
+        compile: Whether to compile; None decides by the size of the job and whether a compiler is there.
+    """
+
+    precision: str = "auto"
+    compile: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", *PRECISIONS):
+            raise UserError(f"unknown precision '{self.precision}'; expected auto, fp32 or bf16")
+
+    def resolve(self, device: torch.device, operations: float) -> tuple[torch.dtype, bool]:
+        """The precision of a job on a device, and whether it is compiled.
+
+        Args:
+            device: Where it runs.
+            operations: Floating-point operations the job takes, roughly.
+
+        Raises:
+            UserError: If compiling is asked for and there is no compiler.
+        """
+        compile, precision = self.compile, self.precision
+        if compile and (why := hardware.why_no_compiler(device)):
+            raise UserError(
+                f"--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; fix it, or leave --compile out"
+            )
+        if compile is None:
+            compile = operations > WORTH_COMPILING
+            if compile and (why := hardware.why_no_compiler(device)):
+                log.warning("%s: uncompiled it is several times slower", why)
+                compile = False
+        if precision == "auto":
+            precision = "bf16" if compile and hardware.bf16_supported(device) else "fp32"
+        return PRECISIONS[precision], compile
+
+    def as_recorded(self, recorded: Mapping[str, Any], device: torch.device) -> Policy:
+        """Settle what was left open as a run recorded it when it was begun (see `Engine.describe`)."""
+        precision, compile = self.precision, self.compile
+        if precision == "auto":
+            precision = recorded.get("precision", precision)
+        if compile is None and (not recorded.get("compiled") or not hardware.why_no_compiler(device)):
+            compile = recorded.get("compiled")
+        return Policy(precision, compile)

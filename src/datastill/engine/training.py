@@ -1,0 +1,97 @@
+"""Training a network on labelled images, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.engine.engine import Engine
+from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.networks import Network
+
+
+class Trainer:
+    """Trains a network from its weights on: cross-entropy, SGD with momentum and weight decay, exact micro-batches.
+
+    Instance norm works image by image, so a batch cut into micro-batches has the same gradient; one with batch norm is not cut.
+
+    Args:
+        engine: How to run.
+        network: What to train; its weights stay in 32 bits.
+        learning_rate: The first learning rate; change it with `set_learning_rate`.
+        momentum: Of SGD.
+        weight_decay: Of SGD, on every parameter.
+        nesterov: Whether the momentum is Nesterov's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        network: Network,
+        *,
+        learning_rate: float,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        nesterov: bool = False,
+    ) -> None:
+        self.engine, self.network = engine, network
+        self.optimizer = torch.optim.SGD(
+            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        )
+        self.limit, self.size = engine.images_at_a_time(network, training=True), 0
+        self._loss = engine.compile(self._tensors)
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        """Take one step on a batch.
+
+        Args:
+            images: Normalised ``image channel height width``, any number.
+            labels: ``image``, int64.
+
+        Returns:
+            The mean cross-entropy and how many images were classified correctly, both before the step.
+        """
+        count = len(images)
+        self.size = count if self.network.batchwise else self.size or even_micro_batch(count, self.limit)
+        self.optimizer.zero_grad(set_to_none=True)
+        weights = torch.full((count,), 1 / count, device=images.device)
+        losses, hits = [], []
+        for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
+            loss, correct = self._loss(part, label, weight)
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+            hits.append(correct)
+        self.optimizer.step()
+        return float(torch.stack(losses).sum()), int(torch.stack(hits).sum())  # read last: reading waits for the device
+
+    def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
+        """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
+        if restart_momentum:
+            self.optimizer.state.clear()
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the weights by name and of the momenta by ``momentum.NAME``, where there are any yet."""
+        buffers = {name: self.optimizer.state[entry].get("momentum_buffer") for name, entry in self.network.named_parameters()}
+        momenta = {f"momentum.{name}": buffer.clone() for name, buffer in buffers.items() if buffer is not None}
+        return {**{name: value.clone() for name, value in self.network.weights().items()}, **momenta}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a `state`; without momenta the momentum starts afresh."""
+        self.network.take(state)
+        self.optimizer.state.clear()
+        for name, entry in self.network.named_parameters():
+            if (momentum := state.get(f"momentum.{name}")) is not None:
+                # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
+                self.optimizer.state[entry]["momentum_buffer"] = torch.empty_like(entry).copy_(momentum)
+
+    def _tensors(self, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        images = images.to(self.engine.precision, memory_format=torch.channels_last)
+        logits = self.network(images).logits
+        loss = (F.cross_entropy(logits, labels, reduction="none") * weights).sum()
+        return loss, ((logits.argmax(1) == labels) & (weights > 0)).sum()

@@ -1,0 +1,103 @@
+"""Training networks on a set and testing them, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.augment import DSA, families
+from datastill.data import ClassImages, DataSet
+from datastill.data.images import fingerprint
+from datastill.engine import Engine, Runner, Trainer
+from datastill.engine.cost import forward_operations
+from datastill.engine.inference import predictions
+from datastill.evaluation.ledger import Ledger, key
+from datastill.evaluation.protocol import Protocol
+from datastill.evaluation.score import Score
+from datastill.networks import build
+from datastill.progress import Progress
+
+
+class Scorer:
+    """Trains networks on sets and tests them, with one network compiled once.
+
+    Args:
+        data: Where the images come from.
+        examined: What to test on.
+        protocol: How to train.
+        engine: How to run.
+        ledger: What was found already, and takes what is found; None keeps nothing.
+    """
+
+    def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine, ledger: Ledger | None = None) -> None:
+        self.ledger, self.tested = ledger or Ledger(None), fingerprint(examined, data.class_names)
+        self.data, self.examined, self.protocol, self.engine = data, examined, protocol, engine
+        network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
+        self.network = engine.place(network)
+        self.trainer = Trainer(
+            engine,
+            self.network,
+            learning_rate=protocol.learning_rate,
+            momentum=protocol.momentum,
+            weight_decay=protocol.weight_decay,
+        )
+        self.runner = Runner(engine, self.network, ("logits",))
+        self.augmentation = DSA(families(flip=data.flip) if protocol.augment else ())
+
+    def steps(self, images: int) -> int:
+        """Training steps that one network takes on so many images."""
+        return self.protocol.passes * -(-images // self.protocol.batch)
+
+    def score(self, images: Tensor, labels: Tensor, paths: Sequence[tuple[int | str, ...]], bar: Progress | None = None) -> Score:
+        """Train and test one network for every path of randomness.
+
+        Args:
+            images: Normalised ``image channel height width``.
+            labels: ``image``.
+            paths: What each network's weights, order and augmentation derive from.
+            bar: Counts the training steps.
+        """
+        confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
+        accuracies = []
+        for path in paths:
+            name = key(images, labels, path, data=self.data, tested=self.tested, protocol=self.protocol, engine=self.engine)
+            matrix = self.ledger.find(name)
+            if matrix is None:
+                self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
+                matrix = confusion_matrix(self.runner, self.examined, self.data)
+                self.ledger.keep(name, matrix)
+            elif bar:
+                bar.skip(self.steps(len(images)))
+            accuracies.append(100 * int(matrix.diag().sum()) / len(self.examined))
+            confusion += matrix
+        return Score(tuple(accuracies), confusion)
+
+    def _train(self, images: Tensor, labels: Tensor, path: tuple[int | str, ...], bar: Progress | None) -> None:
+        seed = random.derive(0, "evaluation", *path)
+        self.network.reset(random.generator(seed, "weights"))
+        self.trainer.set_learning_rate(self.protocol.learning_rate, restart_momentum=True)
+        passes = self.protocol.passes
+        for epoch in range(passes):
+            if epoch == passes // 2:
+                self.trainer.set_learning_rate(self.protocol.learning_rate / 10, restart_momentum=True)
+            order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
+            for number, rows in enumerate(torch.split(order, self.protocol.batch)):
+                augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
+                loss, hits = self.trainer.step(augmented, labels[rows])
+                if bar:
+                    bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
+
+
+def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:
+    """Count ``true predicted`` of a network on a split, without augmentation."""
+    pairs = examined.labels * data.classes + predictions(runner, examined, data)
+    return torch.bincount(pairs, minlength=data.classes**2).view(data.classes, data.classes)
+
+
+def operations(data: DataSet, protocol: Protocol, images: int) -> float:
+    """Floating-point operations that training one network on so many images takes."""
+    network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
+    return 3 * forward_operations(network) * images * protocol.passes

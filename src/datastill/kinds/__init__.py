@@ -1,0 +1,8 @@
+"""What a step is, one module or package for each kind of method; and what the kinds share."""
+
+from __future__ import annotations
+
+from datastill.kinds.distribution_matching import DistributionMatching
+from datastill.kinds.method import Method, Stepper
+
+__all__ = ["DistributionMatching", "Method", "Stepper"]

@@ -1,0 +1,47 @@
+"""The one explicit loop: step, record, checkpoint, validate."""
+
+from __future__ import annotations
+
+import time
+
+from datastill.kinds import Stepper
+from datastill.progress import progress
+from datastill.runs.folder import Run
+from datastill.runs.validation import Validation
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+SHARE_OF_CHECKPOINTS = 20
+"""At most 1 / 20 of the time goes into checkpoints: a queue of networks is large."""
+
+
+def loop(
+    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
+) -> None:
+    """Take the steps that are left.
+
+    Args:
+        stepper: Takes a step.
+        run: Keeps figures and checkpoints; None keeps nothing.
+        validate: What is due after an iteration.
+        title: What the progress is called.
+        done: Steps taken before.
+        iterations: Steps in all.
+        checkpoint_seconds: Seconds between checkpoints at least; 0 writes one after every iteration.
+    """
+    validate(done)
+    saved, cost = time.monotonic(), 0.0
+    with progress(title, iterations, done=done) as bar:
+        for iteration in range(done, iterations):
+            began = time.monotonic()
+            figures = stepper.step(iteration)
+            completed = iteration + 1
+            if run:
+                run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
+                due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * cost)
+                if due or completed == iterations or completed in validate.due:
+                    began = time.monotonic()
+                    run.checkpoint(completed, stepper.state())
+                    saved = time.monotonic()
+                    cost = saved - began if checkpoint_seconds else 0.0
+            bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+            validate(completed)

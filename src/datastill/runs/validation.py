@@ -1,0 +1,66 @@
+"""Validation during a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from datastill.augment import expand
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.evaluation import Protocol, Scorer
+from datastill.evaluation.scorer import operations
+from datastill.kinds import Stepper
+from datastill.progress import progress
+from datastill.runs.folder import Run
+
+log = logging.getLogger(__name__)
+
+
+class Validation:
+    """Trains a network on the set at chosen iterations and tests it on the validation split.
+
+    Args:
+        data: What is distilled.
+        stepper: Gives the images.
+        run: Takes the figures; those it has already are not made again.
+        seed: The run's seed.
+        due: Iterations, 0 for the initial images.
+        protocol: How the network is trained.
+        engine: How to run.
+    """
+
+    def __init__(
+        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol, engine: Engine
+    ) -> None:
+        known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
+        self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
+        self.due = set(due) - known
+        images = data.classes * stepper.images().shape[1] * stepper.factor**2
+        self.engine = engine.suited(operations(data, protocol, images) * len(due))
+        self.scorer: Scorer | None = None
+
+    def __call__(self, iteration: int) -> None:
+        """Do what is due after an iteration."""
+        if iteration not in self.due:
+            return
+        images, labels = flat(self.stepper.images())
+        factor = self.stepper.factor
+        shown = expand(images, factor)
+        if self.scorer is None:
+            self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
+        with progress(f"validating iteration {iteration}", self.scorer.steps(len(shown)), unit="step") as bar:
+            score = self.scorer.score(shown, labels.repeat_interleave(factor**2), [(self.seed, iteration, "validation")], bar)
+        log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
+        if self.run:
+            self.run.snapshot(iteration, images)
+            self.run.record({"iteration": iteration, "validation_accuracy": score.mean})
+            self.run.flush()
+
+
+def flat(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn ``class image ...`` into ``image ...`` and labels."""
+    return images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1])

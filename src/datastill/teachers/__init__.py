@@ -1,0 +1,8 @@
+"""Teachers: networks that are trained on the real images and kept."""
+
+from __future__ import annotations
+
+from datastill.teachers.pretraining import Epoch, PretrainedNetwork, pretrain
+from datastill.teachers.recipe import RECIPES, TrainingRecipe
+
+__all__ = ["RECIPES", "Epoch", "PretrainedNetwork", "TrainingRecipe", "pretrain"]
