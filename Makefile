@@ -12,9 +12,10 @@ demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, m
 test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
 
-check: $(VENV)/installed-dev ## lint, format, types
+check: $(VENV)/installed-dev ## lint, format, order of imports, types
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(VENV)/installed ## speed and memory against a plain reference loop, in one run
