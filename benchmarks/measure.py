@@ -23,7 +23,7 @@ from datastill.augment import DSA, flip_and_shift
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import Encoder, Session
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, method
 from datastill.networks import build
@@ -160,7 +160,7 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
     options = {name: case[name] for name in ("warm", "times") if name in case}
     result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3), **options)
     highest = {name: max(value, peak()[name]) for name, value in highest.items()}
-    work = matching.operations(data, case["ipc"])
+    work = matching.cost(data, case["ipc"])
     images = data.train.pixels.numel() / 2**20
     return {**result, **rates(work, result, highest), "images_memory": images, "engine": stepper.engine.describe()}
 
@@ -221,7 +221,7 @@ def train(case: dict[str, Any]) -> dict[str, Any]:
     name, images, side = case["network"], case["images"], case.get("side", 32)
     data = noise(10, side)
     network = build(name, channels=3, classes=10, size=(side, side))
-    work = 3 * forward_operations(network) * images
+    work = 3 * forward_cost(network) * images
     engine = Engine.choose()
     plainly = ReferenceTraining(network)
     trainer = Trainer(engine, engine.place(network), learning_rate=0.01)
@@ -250,7 +250,7 @@ def features(case: dict[str, Any]) -> dict[str, Any]:
     name, images, side = case["network"], case["images"], case.get("side", 32)
     data = noise(10, side)
     network = build(name, channels=3, classes=10, size=(side, side))
-    work = forward_operations(network) * images
+    work = forward_cost(network) * images
     engine = Engine.choose()
     plainly = ReferenceFeatures(network)
     network = engine.place(network)

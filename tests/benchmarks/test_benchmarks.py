@@ -16,7 +16,7 @@ from datastill.augment import DSA
 from datastill.data import ClassImages
 from datastill.encoders.fresh import FreshSession
 from datastill.engine import Engine, Runner
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.kinds.canvas import PixelSGD
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.networks import build
@@ -56,7 +56,7 @@ def test_two_functions_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_step_is_measured_against_the_reference() -> None:
     found = measure.step(STEP)
-    convnet, resnet = (forward_operations(build(name, channels=3, classes=2, size=(8, 8))) for name in ("convnet", "resnet18"))
+    convnet, resnet = (forward_cost(build(name, channels=3, classes=2, size=(8, 8))) for name in ("convnet", "resnet18"))
     assert found["gflop"] * 1e9 == pytest.approx(2 * (4 + 2 * 2) * convnet + 2 * 2 * 2 * resnet)
     assert found["memory"] > 50
     assert "reference" not in measure.step({**STEP, "reference": False})
@@ -135,13 +135,13 @@ def test_training_is_measured_against_the_reference() -> None:
     case = {"kind": "train", "network": "convnet", "images": 4, "side": 8, "augmentation": "dsa", "rounds": 1}
     found = measure.train(case)
     assert found["ratio"] > 0
-    assert found["gflop"] * 1e9 == pytest.approx(3 * 4 * forward_operations(build("convnet", channels=3, classes=10, size=(8, 8))))
+    assert found["gflop"] * 1e9 == pytest.approx(3 * 4 * forward_cost(build("convnet", channels=3, classes=10, size=(8, 8))))
 
 
 def test_features_are_measured_against_the_reference() -> None:
     found = measure.features({"kind": "features", "network": "resnet18", "images": 6, "side": 8, "rounds": 1})
     assert found["ratio"] > 0
-    assert found["gflop"] * 1e9 == pytest.approx(6 * forward_operations(build("resnet18", channels=3, classes=10, size=(8, 8))))
+    assert found["gflop"] * 1e9 == pytest.approx(6 * forward_cost(build("resnet18", channels=3, classes=10, size=(8, 8))))
 
 
 def test_the_reference_computes_the_features_of_the_network() -> None:

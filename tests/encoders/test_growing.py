@@ -14,7 +14,7 @@ from datastill.data import ClassImages, DataSet
 from datastill.encoders import GrowingNetwork, growing
 from datastill.encoders.growing import GrowingSession
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.networks import build
 
@@ -280,11 +280,11 @@ def test_a_state_has_the_accuracies_as_they_are(tiny: DataSet, monkeypatch: pyte
 
 
 def test_the_work_of_a_step_is_counted(tiny: DataSet) -> None:
-    image = forward_operations(build("convnet", channels=3, classes=3, size=(8, 8)))
+    image = forward_cost(build("convnet", channels=3, classes=3, size=(8, 8)))
     # three passes at least: forward and backward of an image a class, and a query of five; one more query before
-    assert ENDLESS.operations(tiny) == pytest.approx(image * 3 * (3 * (3 + 5) + 5))
-    assert replace(ENDLESS, passes=1).operations(tiny) == pytest.approx(image * 3 * (3 + 5 + 5))
-    assert replace(ENDLESS, passes=0, query=1).operations(tiny) == pytest.approx(image * 3)
+    assert ENDLESS.cost(tiny) == pytest.approx(image * 3 * (3 * (3 + 5) + 5))
+    assert replace(ENDLESS, passes=1).cost(tiny) == pytest.approx(image * 3 * (3 + 5 + 5))
+    assert replace(ENDLESS, passes=0, query=1).cost(tiny) == pytest.approx(image * 3)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from datastill.errors import UserError
 from datastill.files import checksum, load_tensors, save_tensors
 from datastill.networks import build
 from datastill.teachers import pretraining
-from datastill.teachers.pretraining import accuracy, batch_size, half_size_epochs, measured_on, operations, pool_folder
+from datastill.teachers.pretraining import accuracy, batch_size, half_size_epochs, measured_on, pool_folder, pretraining_cost
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 
@@ -252,7 +252,7 @@ def test_only_a_resizable_network_sees_images_of_half_the_side(tiny: DataSet, ne
     model = build(network, channels=3, classes=3, size=(size, size))
     assert half_size_epochs(data, model, TrainingRecipe(epochs=8, half_size=0.75)) == halved
     assert half_size_epochs(data, model, TrainingRecipe(epochs=8, half_size=0)) == 0
-    whole, part = (operations(data, model, TrainingRecipe(epochs=8, half_size=share)) for share in (0, 0.75))
+    whole, part = (pretraining_cost(data, model, TrainingRecipe(epochs=8, half_size=share)) for share in (0, 0.75))
     assert part / whole == pytest.approx((8 - 0.75 * halved) / 8)  # a quarter of the cost
 
 

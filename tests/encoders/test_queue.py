@@ -157,9 +157,9 @@ def test_a_queue_of_more_than_ten_networks_comes_back_in_its_order(tiny: DataSet
 
 
 def test_the_work_of_a_step_is_counted(tiny: DataSet) -> None:
-    assert NetworkQueue("convnet", trained=0).operations(tiny) == 0
+    assert NetworkQueue("convnet", trained=0).cost(tiny) == 0
     one, many = NetworkQueue("convnet", trained=1, steps=1, batch=1), NetworkQueue("convnet", trained=2, steps=3, batch=5)
-    assert many.operations(tiny) == pytest.approx(30 * one.operations(tiny)) != 0
+    assert many.cost(tiny) == pytest.approx(30 * one.cost(tiny)) != 0
 
 
 @pytest.mark.parametrize(

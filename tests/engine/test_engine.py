@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.engine import Engine, Runner, Trainer, even_micro_batch, hardware, pieces
-from datastill.engine.cost import feature_values, forward_operations, widest_map
+from datastill.engine.cost import feature_values, forward_cost, widest_map
 from datastill.errors import UserError
 from datastill.networks import FIELDS, Network, build
 
@@ -214,7 +214,7 @@ def test_counting_operations_leaves_a_network_as_it_is() -> None:
     network = made("convnet-bn")
     before = {name: value.clone() for name, value in network.weights().items()}
     assert widest_map(network) == widest_map(made())
-    assert forward_operations(network) == forward_operations(made())
+    assert forward_cost(network) == forward_cost(made())
     assert feature_values(network, FIELDS) == feature_values(made(), FIELDS)
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.weights().items())
@@ -291,22 +291,22 @@ def test_an_unknown_precision_is_refused(precision: str) -> None:
 
 
 def test_what_is_asked_for_is_chosen() -> None:
-    engine = Engine.choose(device="cpu", precision="bf16", compile=False, operations=BIG)
+    engine = Engine.choose(device="cpu", precision="bf16", compile=False, cost=BIG)
     assert engine.describe() == {
         "device": "cpu", "precision": "bf16", "compiled": False, "micro_batch": None, "in_flight": engine.in_flight,
     }  # fmt: skip
-    assert Engine.choose(device="cpu", precision="fp32", compile=True, operations=1).compiled
+    assert Engine.choose(device="cpu", precision="fp32", compile=True, cost=1).compiled
 
 
 def test_a_small_job_is_neither_compiled_nor_rounded() -> None:
-    engine = Engine.choose(device="cpu", operations=1e9)
+    engine = Engine.choose(device="cpu", cost=1e9)
     assert (engine.compiled, engine.precision) == (False, torch.float32)
 
 
 def test_a_big_job_is_compiled_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++" if name == "g++" else None)
-    assert Engine.choose(device="cpu", operations=BIG).compiled
-    assert Engine.choose(device="cpu", precision="fp32", operations=BIG).precision == torch.float32
+    assert Engine.choose(device="cpu", cost=BIG).compiled
+    assert Engine.choose(device="cpu", precision="fp32", cost=BIG).precision == torch.float32
 
 
 def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(
@@ -314,13 +314,13 @@ def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with caplog.at_level(logging.WARNING):
-        engine = Engine.choose(device="cpu", operations=BIG)
+        engine = Engine.choose(device="cpu", cost=BIG)
     assert (engine.compiled, engine.precision) == (False, torch.float32)
     assert len(caplog.records) == 1
     assert "no C++ compiler (g++, clang++) is found" in caplog.text
     assert "install one" in caplog.text
     caplog.clear()
-    Engine.choose(device="cpu", operations=1)  # a small job would not have been compiled anyway
+    Engine.choose(device="cpu", cost=1)  # a small job would not have been compiled anyway
     assert not caplog.records
 
 
@@ -332,7 +332,7 @@ def test_a_compiler_that_does_not_work_is_told_in_one_line(monkeypatch: pytest.M
     monkeypatch.setattr(torch, "compile", broken)
     monkeypatch.setattr(hardware, "compile_trial", hardware.compile_trial.__wrapped__)
     with caplog.at_level(logging.WARNING):
-        assert not Engine.choose(device="cpu", operations=BIG).compiled
+        assert not Engine.choose(device="cpu", cost=BIG).compiled
     assert [record.getMessage() for record in caplog.records] == [
         "the C++ compiler does not work (Python.h: No such file): uncompiled it is several times slower"
     ]
@@ -363,16 +363,16 @@ def test_a_training_step_takes_twice_as_many_images_but_no_buffer_that_needs_fre
 
 def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
-    small = Engine.choose(device="cpu", precision="fp32", operations=1)
+    small = Engine.choose(device="cpu", precision="fp32", cost=1)
     assert small.suited(BIG) == replace(small, compiled=True)
-    assert not Engine.choose(device="cpu", compile=False, operations=1).suited(BIG).compiled
+    assert not Engine.choose(device="cpu", compile=False, cost=1).suited(BIG).compiled
     by_hand = Engine(precision=torch.bfloat16, micro_batch=16)
     assert by_hand.suited(BIG) == by_hand
 
 
 def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
-    short, long = (Engine.choose(device="cpu", operations=operations) for operations in (1, BIG))
+    short, long = (Engine.choose(device="cpu", cost=cost) for cost in (1, BIG))
     assert short.describe() != long.describe()
     assert long.as_recorded(short.describe()) == short
     assert short.as_recorded(long.describe()) == long

@@ -20,7 +20,7 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation import Evaluation, Protocol, Score, Scorer
 from datastill.evaluation.evaluate import evaluate, evaluate_across, random_subset, resolve
-from datastill.evaluation.scorer import operations
+from datastill.evaluation.scorer import training_cost
 from datastill.networks import NETWORKS, build
 from tiny_sets import data_set, distilled_set
 
@@ -261,13 +261,13 @@ def test_kinds_that_are_no_table_are_refused_before_anything_is_read(networks: t
 def test_each_kind_is_run_as_suits_it(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def suited(engine: Engine, operations: float) -> Engine:
-        asked.append(operations)
+    def suited(engine: Engine, cost: float) -> Engine:
+        asked.append(cost)
         return engine
 
     monkeypatch.setattr(Engine, "suited", suited)
     evaluate_across(distilled_set(), ("convnet", "alexnet"), data=data, repeats=1, protocol=QUICK, engine=Engine())
-    assert asked == [operations(data, replace(QUICK, network=name), 6) for name in ("convnet", "alexnet")]
+    assert asked == [training_cost(data, replace(QUICK, network=name), 6) for name in ("convnet", "alexnet")]
 
 
 # Splits and fitting.

@@ -20,7 +20,7 @@ from datastill.experiments import EXPERIMENTS, TeacherExperiment, run_experiment
 from datastill.files import checksum, load_tensors
 from datastill.networks import build
 from datastill.report.results import write
-from datastill.teachers.pretraining import operations
+from datastill.teachers.pretraining import pretraining_cost
 
 RECIPE = TrainingRecipe(epochs=2, batch=64)
 TINY = TeacherExperiment("A teacher", "digits", "convnet", {"two": RECIPE, "one": replace(RECIPE, epochs=1)}, remark="Tiny.")
@@ -48,7 +48,7 @@ def test_the_command_writes_a_page_a_table_and_a_curve(tmp_path: Path, cache: Pa
     two, one = table(folder / "table.csv")
     assert (two["recipe"], two["epochs"], one["recipe"], one["epochs"]) == ("two", "2", "one", "1")
     data = load("digits")
-    work = operations(data, build("convnet", channels=1, classes=10, size=(8, 8)), RECIPE)
+    work = pretraining_cost(data, build("convnet", channels=1, classes=10, size=(8, 8)), RECIPE)
     assert float(two["tflop"]) == pytest.approx(work / 1e12, abs=6e-4)
     assert (two["seed"], two["precision"], two["commit"]) == ("0", "fp32", provenance.commit())
     assert (int(two["train"]), int(two["held_out"])) == (len(data.train), len(data.validation))

@@ -51,7 +51,7 @@ def test_it_composes_by_name_and_takes_steps(tiny: DataSet, base: str, added: st
     assert composed.name == base + added
     assert [term.name for term in composed.terms] == [*terms, *(BUNDLES.get(added[1:], (added[1:],)) if added else ())]
     composed.check(tiny, 2)
-    assert composed.operations(tiny, 2) > 0
+    assert composed.cost(tiny, 2) > 0
     stepper = opened(composed, tiny)
     for iteration in range(2):
         before = stepper.images()

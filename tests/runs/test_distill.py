@@ -24,7 +24,7 @@ from datastill.runs.validation import Validation
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.evaluation import Score, Scorer
-from datastill.evaluation.scorer import operations
+from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors, save_tensors
 from datastill.methods import DistributionMatching
 from datastill.kinds.distribution_matching import MatchingStepper
@@ -520,8 +520,8 @@ def test_a_killed_run_of_networks_that_are_trained_goes_on_to_the_same_bits(
 def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = Protocol(epochs=5)
     stepper = method().open(tiny, Engine(), 2, 0)
-    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * operations(tiny, protocol, 6))
+    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * training_cost(tiny, protocol, 6))
     monkeypatch.setattr("datastill.engine.hardware.why_no_compiler", lambda device: "")
-    engine = Engine.choose(device="cpu", operations=1)
+    engine = Engine.choose(device="cpu", cost=1)
     two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
     assert (two.compiled, three.compiled) == (False, True)

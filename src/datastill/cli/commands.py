@@ -90,7 +90,7 @@ def distill(
         resume=resume,
         validate_at=numbers(validate_at),
         validation_protocol=Protocol(validation_network, epochs=validation_epochs),
-        engine=engine_of(device, precision, compile, composed.operations(data, ipc) * iterations),
+        engine=engine_of(device, precision, compile, composed.cost(data, ipc) * iterations),
         checkpoint_seconds=checkpoint_seconds,
     )
     print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")
@@ -186,12 +186,12 @@ def pretrain(
     from datastill.encoders import pretrain as train
     from datastill.networks import build
     from datastill.progress import clock
-    from datastill.teachers.pretraining import measured_on, operations
+    from datastill.teachers.pretraining import measured_on, pretraining_cost
 
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
     data = load(dataset, validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = engine_of(device, precision, compile, operations(data, model, chosen))
+    engine = engine_of(device, precision, compile, pretraining_cost(data, model, chosen))
     for member in train(data, network, count, chosen, engine):
         for number, epoch in enumerate(member.curve, 1):
             held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"

@@ -25,8 +25,8 @@ def numbers(text: str | None) -> list[int]:
         raise UserError(f"--validate-at takes iterations separated by commas, such as 0,500,1000, got '{text}'") from error
 
 
-def engine_of(device: str, precision: str, compile: bool | None, operations: float) -> Engine:
+def engine_of(device: str, precision: str, compile: bool | None, cost: float) -> Engine:
     """Choose how to run, by what was asked for and the size of the job."""
     from datastill.engine import Engine
 
-    return Engine.choose(device=device, precision=precision, compile=compile, operations=operations)
+    return Engine.choose(device=device, precision=precision, compile=compile, cost=cost)

@@ -53,7 +53,7 @@ class Encoder(ABC):
             fields: The fields of `Features` that the terms read.
         """
 
-    def operations(self, data: DataSet) -> float:
+    def cost(self, data: DataSet) -> float:
         """Floating-point operations it takes at every iteration besides the features, roughly."""
         return 0.0
 

@@ -13,7 +13,7 @@ from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_sgd
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.engine.inference import BLOCK, share_correct
 from datastill.errors import UserError
 from datastill.networks import build
@@ -72,11 +72,11 @@ class GrowingNetwork(Encoder):
         """Draw the first network (see `Encoder.open`)."""
         return GrowingSession(self, data, engine, fields, seed)
 
-    def operations(self, data: DataSet) -> float:
-        """The least number of passes over one image a class, and the queries (see `Encoder.operations`)."""
+    def cost(self, data: DataSet) -> float:
+        """The least number of passes over one image a class, and the queries (see `Encoder.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         passes = min(self.judged, self.passes)
-        return forward_operations(network) * data.classes * (passes * (3 + self.query) + self.query)
+        return forward_cost(network) * data.classes * (passes * (3 + self.query) + self.query)
 
 
 class GrowingSession(Session):

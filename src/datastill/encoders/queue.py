@@ -12,7 +12,7 @@ from datastill import random
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_sgd
 from datastill.engine import Engine, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.networks import build
 
@@ -67,10 +67,10 @@ class NetworkQueue(Encoder):
         """Draw the first networks (see `Encoder.open`)."""
         return QueueSession(self, data, engine, fields, seed)
 
-    def operations(self, data: DataSet) -> float:
-        """The training of queue networks (see `Encoder.operations`)."""
+    def cost(self, data: DataSet) -> float:
+        """The training of queue networks (see `Encoder.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        return 3 * forward_operations(network) * self.trained * self.steps * self.batch
+        return 3 * forward_cost(network) * self.trained * self.steps * self.batch
 
 
 class QueueSession(Session):

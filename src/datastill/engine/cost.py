@@ -11,7 +11,7 @@ from datastill.networks import Features, Network
 from datastill.networks.layers import Convolution
 
 
-def forward_operations(network: Network) -> float:
+def forward_cost(network: Network) -> float:
     """Floating-point operations of one image through a network, a multiplication and an addition counted as two."""
     with FlopCounterMode(display=False) as counter:
         _one_image(network)

@@ -41,32 +41,30 @@ class Engine:
     asked: Policy | None = None
 
     @classmethod
-    def choose(
-        cls, *, device: str = "auto", precision: str = "auto", compile: bool | None = None, operations: float = float("inf")
-    ) -> Engine:
+    def choose(cls, *, device: str = "auto", precision: str = "auto", compile: bool | None = None, cost: float = float("inf")) -> Engine:
         """Choose what suits the machine and the size of the job.
 
         Args:
             device: "auto" takes a GPU if there is one; otherwise a name that torch knows, such as "cpu" or "cuda:1".
             precision: "fp32", "bf16", or "auto": bf16 where compiled and supported by the hardware.
             compile: Whether to compile; None decides by the size of the job and whether a compiler is there.
-            operations: Floating-point operations the job takes, roughly.
+            cost: Floating-point operations the job takes, roughly.
 
         Raises:
             UserError: If the device or the precision is unknown.
         """
         place, asked = hardware.device(device), Policy(precision, compile)
-        chosen, compiled = asked.resolve(place, operations)
+        chosen, compiled = asked.resolve(place, cost)
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
         return cls(place, chosen, compiled, in_flight=hardware.in_flight(place), asked=asked)
 
-    def suited(self, operations: float) -> Engine:
+    def suited(self, cost: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
         if self.asked is None:
             return self
-        chosen = Engine.choose(device=str(self.device), precision=self.asked.precision, compile=self.asked.compile, operations=operations)
+        chosen = Engine.choose(device=str(self.device), precision=self.asked.precision, compile=self.asked.compile, cost=cost)
         return replace(chosen, micro_batch=self.micro_batch, in_flight=self.in_flight)
 
     def as_recorded(self, recorded: Mapping[str, Any]) -> Engine:

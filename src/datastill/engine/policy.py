@@ -35,12 +35,12 @@ class Policy:
         if self.precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{self.precision}'; expected auto, fp32 or bf16")
 
-    def resolve(self, device: torch.device, operations: float) -> tuple[torch.dtype, bool]:
+    def resolve(self, device: torch.device, cost: float) -> tuple[torch.dtype, bool]:
         """The precision of a job on a device, and whether it is compiled.
 
         Args:
             device: Where it runs.
-            operations: Floating-point operations the job takes, roughly.
+            cost: Floating-point operations the job takes, roughly.
 
         Raises:
             UserError: If compiling is asked for and there is no compiler.
@@ -51,7 +51,7 @@ class Policy:
                 f"--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; fix it, or leave --compile out"
             )
         if compile is None:
-            compile = operations > WORTH_COMPILING
+            compile = cost > WORTH_COMPILING
             if compile and (why := hardware.why_no_compiler(device)):
                 log.warning("%s: uncompiled it is several times slower", why)
                 compile = False

@@ -18,7 +18,7 @@ from datastill.errors import UserError, unknown
 from datastill.evaluation.ledger import Ledger
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Evaluation
-from datastill.evaluation.scorer import Scorer, operations
+from datastill.evaluation.scorer import Scorer, training_cost
 from datastill.networks import ZOO
 from datastill.progress import progress
 
@@ -79,7 +79,7 @@ def evaluate(
         sets["rendering"] = distilled.rendered().expanded()
     if "random" in compare:
         sets["random"] = random_subset(data, distilled.labels, seed)
-    engine = engine or Engine.choose(operations=operations(data, protocol, trained_on))
+    engine = engine or Engine.choose(cost=training_cost(data, protocol, trained_on))
     scorer = Scorer(data, examined, protocol, engine, Ledger(Path(keep) if keep is not None else None))
     steps = sum(scorer.steps(len(images)) for images, _ in sets.values()) * repeats
     scores = {}
@@ -132,7 +132,7 @@ def evaluate_across(
     images = len(distilled) * distilled.origin.factor**2
     found = {}
     for name, chosen in protocols.items():
-        suited = engine.suited(operations(data, chosen, images)) if engine else None
+        suited = engine.suited(training_cost(data, chosen, images)) if engine else None
         found[name] = evaluate(
             distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited, keep=keep
         )

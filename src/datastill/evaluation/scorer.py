@@ -12,7 +12,7 @@ from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet
 from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
 from datastill.evaluation.ledger import Ledger, key
 from datastill.evaluation.protocol import Protocol
@@ -97,7 +97,7 @@ def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Te
     return torch.bincount(pairs, minlength=data.classes**2).view(data.classes, data.classes)
 
 
-def operations(data: DataSet, protocol: Protocol, images: int) -> float:
+def training_cost(data: DataSet, protocol: Protocol, images: int) -> float:
     """Floating-point operations that training one network on so many images takes."""
     network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
-    return 3 * forward_operations(network) * images * protocol.passes
+    return 3 * forward_cost(network) * images * protocol.passes

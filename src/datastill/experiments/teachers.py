@@ -18,7 +18,7 @@ from datastill.experiments.specification import TeacherExperiment
 from datastill.files import write_atomic
 from datastill.networks import build
 from datastill.runs import Run
-from datastill.teachers.pretraining import batch_size, found, half_size_epochs, operations
+from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def run_row(experiment: TeacherExperiment, name: str, data: DataSet, run: Path, 
 def _engine(experiment: TeacherExperiment, name: str, data: DataSet, begun: Mapping[str, Any]) -> Engine:
     """What suits the job, or what a run was begun with; chosen for good, so that the configuration says how the network is trained."""
     network = build(experiment.network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = Engine.choose(operations=operations(data, network, experiment.recipes[name]))
+    engine = Engine.choose(cost=pretraining_cost(data, network, experiment.recipes[name]))
     recorded = begun.get("engine")
     return replace(engine.as_recorded(recorded) if isinstance(recorded, Mapping) else engine, asked=None)
 
@@ -67,6 +67,6 @@ def _describe(experiment: TeacherExperiment, name: str, data: DataSet, engine: E
         "batch": batch_size(data, recipe),
         "seed": 0,
         "engine": engine.describe(),
-        "operations": operations(data, network, recipe),
+        "operations": pretraining_cost(data, network, recipe),
         "made_by": provenance.made_by(),
     }

@@ -35,7 +35,7 @@ class Method(ABC):
         """Prepare a run: draw the first images, make what encoders are missing."""
 
     @abstractmethod
-    def operations(self, data: DataSet, ipc: int) -> float:
+    def cost(self, data: DataSet, ipc: int) -> float:
         """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
 
     @abstractmethod

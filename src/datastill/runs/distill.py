@@ -68,7 +68,7 @@ def distill(
         raise UserError("settings change a method given by name; set the fields of a method object instead")
     if validate_at:
         data.split("validation")
-    engine = engine or Engine.choose(operations=method.operations(data, ipc) * iterations)
+    engine = engine or Engine.choose(cost=method.cost(data, ipc) * iterations)
     protocol = validation_protocol or Protocol()
     method.check(data, ipc)
     run = Run(Path(out)) if out is not None else None

@@ -29,7 +29,7 @@ def loop(
         checkpoint_seconds: Seconds between checkpoints at least; 0 writes one after every iteration.
     """
     validate(done)
-    saved, cost = time.monotonic(), 0.0
+    saved, took = time.monotonic(), 0.0
     with progress(title, iterations, done=done) as bar:
         for iteration in range(done, iterations):
             began = time.monotonic()
@@ -37,11 +37,11 @@ def loop(
             completed = iteration + 1
             if run:
                 run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
-                due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * cost)
+                due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * took)
                 if due or completed == iterations or completed in validate.due:
                     began = time.monotonic()
                     run.checkpoint(completed, stepper.state())
                     saved = time.monotonic()
-                    cost = saved - began if checkpoint_seconds else 0.0
+                    took = saved - began if checkpoint_seconds else 0.0
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             validate(completed)

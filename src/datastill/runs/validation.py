@@ -12,7 +12,7 @@ from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.evaluation import Protocol, Scorer
-from datastill.evaluation.scorer import operations
+from datastill.evaluation.scorer import training_cost
 from datastill.kinds import Stepper
 from datastill.progress import progress
 from datastill.runs.folder import Run
@@ -40,7 +40,7 @@ class Validation:
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
         images = data.classes * stepper.images().shape[1] * stepper.factor**2
-        self.engine = engine.suited(operations(data, protocol, images) * len(due))
+        self.engine = engine.suited(training_cost(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
 
     def __call__(self, iteration: int) -> None:

@@ -18,7 +18,7 @@ from datastill import random
 from datastill.augment import flip_and_shift
 from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
@@ -101,7 +101,7 @@ def pretrain(
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-        one = operations(data, model, recipe)
+        one = pretraining_cost(data, model, recipe)
         work = one * len(missing)
         engine = engine.suited(one)  # by one network, so that none depends on how many are trained with it
         log.warning(
@@ -120,10 +120,10 @@ def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, ca
     return [_entry(path) for path in paths if path.exists()]
 
 
-def operations(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
+def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
     """Floating-point operations that training one network takes."""
     equivalent = recipe.epochs - 0.75 * half_size_epochs(data, network, recipe)
-    return 3 * forward_operations(network) * len(data.train) * equivalent
+    return 3 * forward_cost(network) * len(data.train) * equivalent
 
 
 def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:

@@ -104,7 +104,7 @@ def test_the_loss_counts_what_is_left_out(tiny: DataSet) -> None:
     figures = opened(composed, tiny).step(2)
     expected = figures["mm"] + 0.05 * 2 * (7 / 2) * figures["cc"] + 0.01 * figures["cm"] + 0.5 * figures["ce"]
     assert figures["loss"] == pytest.approx(expected, rel=1e-6)
-    assert composed.operations(tiny, 2) < small("idm+iid").operations(tiny, 2)
+    assert composed.cost(tiny, 2) < small("idm+iid").cost(tiny, 2)
 
 
 def test_fewer_than_a_term_needs_are_refused(tiny: DataSet) -> None:
@@ -163,7 +163,7 @@ def test_views_are_counted_as_images(tiny: DataSet) -> None:
     stepper = opened(composed, tiny)
     assert stepper.real_batch == 9  # 7 filled up to the next multiple of 3
     assert [len(rows) for rows in stepper.chunks] == [3]
-    assert small("dm", "views=4").operations(tiny, 2) > small("dm").operations(tiny, 2)
+    assert small("dm", "views=4").cost(tiny, 2) > small("dm").cost(tiny, 2)
 
 
 # Parts.

@@ -137,7 +137,7 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
     assert set(found["thrifty", 4][1]) == {"loss", "mm"}
     assert found["thrifty", 0][1]["loss"] == pytest.approx(found["dm", 0][1]["mm"] + 3 * 0.05 * found["thrifty", 0][1]["cc"], rel=1e-6)
     data = tiny
-    assert small("dm").operations(data, 2) < thrifty.operations(data, 2) < composed.operations(data, 2)
+    assert small("dm").cost(data, 2) < thrifty.cost(data, 2) < composed.cost(data, 2)
 
 
 def test_what_was_gathered_ahead_changes_nothing(tiny: DataSet) -> None:
@@ -311,10 +311,10 @@ def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:
 
 
 def test_the_work_of_a_step_grows_as_its_images_do(tiny: DataSet) -> None:
-    per_image = replace(small("dm"), real_batch=1).operations(tiny, 1) / (3 * (2 + 1))
-    assert small("dm").operations(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7))
-    assert small("dm+cm").operations(tiny, 5) == small("dm").operations(tiny, 5)
-    assert small("dm+cc").operations(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7 + 2 * 5))  # a ConvNet too, synthetic images only
+    per_image = replace(small("dm"), real_batch=1).cost(tiny, 1) / (3 * (2 + 1))
+    assert small("dm").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7))
+    assert small("dm+cm").cost(tiny, 5) == small("dm").cost(tiny, 5)
+    assert small("dm+cc").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7 + 2 * 5))  # a ConvNet too, synthetic images only
     # the convolutions of a ConvNet on 8x8 by hand, two operations a product: 3 and 128 channels in, 128 out; then 512 x 3 logits
     assert per_image == 2 * (64 * 27 * 128 + 16 * 1152 * 128 + 512 * 3)
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from datastill.augment import check_factor
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
-from datastill.engine.cost import forward_operations
+from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.canvas import INITIALISATIONS
 from datastill.kinds.method import Method
@@ -142,8 +142,8 @@ class Composition(Method):
         """Synthetic images of a class that terms see: its images, by their parts and views."""
         return ipc * self.factor**2 * self.views
 
-    def operations(self, data: DataSet, ipc: int) -> float:
-        """Forward over real, forward and backward over synthetic images, for every encoder (see `Method.operations`)."""
+    def cost(self, data: DataSet, ipc: int) -> float:
+        """Forward over real, forward and backward over synthetic images, for every encoder (see `Method.cost`)."""
         total = 0.0
         for name, encoder in self.encoders.items():
             terms = [term for term in self.terms if term.encoder == name]
@@ -151,7 +151,7 @@ class Composition(Method):
             images = data.classes * (2 * sample * bool(terms) + self.real_batch * any(term.compares for term in terms))
             if images:
                 network = build(encoder.network, channels=data.channels, classes=data.classes, size=data.size)
-                total += images * forward_operations(network) / encoder.every + encoder.operations(data)
+                total += images * forward_cost(network) / encoder.every + encoder.cost(data)
         return total
 
     def pretraining_seconds(self, data: DataSet) -> float:
