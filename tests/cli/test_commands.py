@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import errno
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,6 @@ from datastill.evaluation import Protocol
 from datastill.methods import METHODS
 from datastill.networks import NETWORKS
 from datastill.terms import BUNDLES, TERMS
-from tiny_sets import distilled_set
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "distill": (
@@ -45,7 +41,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "experiment": ("--results", "--runs", "--only", "--repeats"),
     "list": ("datasets", "networks", "methods", "terms", "experiments"),
 }
+
+
 TINY_RUN = ("--method", "dm", "--ipc", "1", "--iterations", "3", "--real-batch", "8")
+
+
 QUICK = ("--epochs", "1", "--repeats", "1", "--compare", "none")
 
 
@@ -60,9 +60,6 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     lines = printed.err.splitlines()
     assert [line.startswith("datastill: ") for line in lines] == [True], printed.err
     return lines[0]
-
-
-# Help and lists.
 
 
 def test_help_of_every_command_waits_for_no_heavy_import() -> None:
@@ -110,9 +107,6 @@ def test_the_experiments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("components-cifar10-ipc10  ")
 
 
-# Mistakes.
-
-
 def images(folder: Path, counts: dict[str, int]) -> Path:
     generator = np.random.default_rng(0)
     for name, count in counts.items():
@@ -120,238 +114,6 @@ def images(folder: Path, counts: dict[str, int]) -> Path:
         for number in range(count):
             Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / name / f"{number}.png")
     return folder
-
-
-def corrupt(folder: Path) -> Path:
-    images(folder, {"cat": 4, "dog": 4})
-    (folder / "dog" / "2.png").write_bytes((folder / "dog" / "2.png").read_bytes()[:60])
-    return folder
-
-
-MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]] = {
-    "data set": (lambda tmp: ("distill", "cifr10", "--out", tmp / "run"), ("'cifr10'", "Did you mean 'cifar10'?")),
-    "method": (lambda tmp: ("distill", "digits", "--method", "dmm", "--out", tmp / "run"), ("'dmm'", "Did you mean 'dm'?")),
-    "term": (lambda tmp: ("distill", "digits", "--method", "dm+iidd", "--out", tmp / "run"), ("'iidd'", "Did you mean 'iid'?")),
-    "setting": (lambda tmp: ("distill", "digits", "--set", "cc.weigth=1", "--out", tmp / "run"), ("'weigth'", "'weight'")),
-    "setting's value": (lambda tmp: ("distill", "digits", "--set", "cc.weight=much", "--out", tmp / "run"), ("cc.weight", "'much'")),
-    "preset": (lambda tmp: ("distill", "digits", "--preset", "papper", "--out", tmp / "run"), ("'papper'", "'paper'")),
-    "network": (lambda tmp: ("evaluate", tmp, "--network", "convnt"), ("'convnt'", "Did you mean 'convnet'?")),
-    "one of two networks": (lambda tmp: ("evaluate", tmp, "--network", "convnet,vgg1"), ("'vgg1'", "Did you mean 'vgg11'?")),
-    "a network twice": (lambda tmp: ("evaluate", tmp, "--network", "vgg11,vgg11"), ("different networks", "'vgg11,vgg11'")),
-    "no network": (lambda tmp: ("evaluate", tmp, "--network", ","), ("unknown network ''",)),
-    "blanks for a network": (lambda tmp: ("evaluate", tmp, "--network", "convnet, vgg1"), ("'vgg1'", "Did you mean 'vgg11'?")),
-    "a network of all twice": (lambda tmp: ("evaluate", tmp, "--network", "all,convnet"), ("different networks",)),
-    "network to validate with": (
-        lambda tmp: ("distill", "digits", "--validate-at", "1", "--validation-network", "vgg", "--out", tmp / "run"),
-        ("'vgg'", "Did you mean 'vgg11'?"),
-    ),
-    "one real image for a kernel": (
-        lambda tmp: ("distill", "digits", "--method", "m3d", "--real-batch", "1", "--out", tmp / "run"),
-        ("'km'", "at least 2 real images", "the real batch is 1"),
-    ),
-    "a term between classes, class by class": (
-        lambda tmp: ("distill", "digits", "--method", "idm+dl", "--out", tmp / "run"),
-        ("'dl'", "leave out +dl", "--set by_class=false"),
-    ),
-    "views of what is not augmented": (
-        lambda tmp: ("distill", "digits", "--method", "cafe", "--set", "views=2", "--out", tmp / "run"),
-        ("2 views", "--set augment=true"),
-    ),
-    "a list of numbers": (
-        lambda tmp: ("distill", "digits", "--method", "dm", "--set", "halve_at=5;10", "--out", tmp / "run"),
-        ("dm.halve_at", "separated by commas", "'5;10'"),
-    ),
-    "too many parts": (
-        lambda tmp: ("distill", "digits", "--method", "idm", "--iterations", "1", "--set", "factor=3", "--out", tmp / "run"),
-        ("8x8", "3x3 parts", "at most 2"),
-    ),
-    "cross-entropy of untrained networks": (
-        lambda tmp: ("distill", "digits", "--method", "dm+ce", "--out", tmp / "run"),
-        ("'ce'", "never trained", "leave out +ce", "idm"),
-    ),
-    "network to pretrain": (lambda tmp: ("pretrain", "digits", "--network", "resnet"), ("'resnet'", "Did you mean 'resnet18'?")),
-    "experiment": (lambda tmp: ("experiment", "components"), ("unknown experiment 'components'",)),
-    "missing folder": (lambda tmp: ("distill", f"folder:{tmp / 'no'}", "--out", tmp / "run"), ("no: no such folder",)),
-    "empty folder": (lambda tmp: ("distill", f"folder:{tmp}", "--out", tmp / "run"), ("holds no class folders",)),
-    "corrupt image": (lambda tmp: ("distill", f"folder:{corrupt(tmp / 'x')}", "--out", tmp / "run"), ("dog/2.png", "cannot be read")),
-    "iterations 0": (lambda tmp: ("distill", "digits", "--iterations", "0", "--out", tmp / "run"), ("got 10 and 0",)),
-    "validation list": (lambda tmp: ("distill", "digits", "--validate-at", "1;2", "--out", tmp / "run"), ("--validate-at", "'1;2'")),
-    "device": (lambda tmp: ("pretrain", "digits", "--device", "tpux"), ("'tpux'",)),
-    "no --out": (lambda tmp: ("distill", "digits"), ("--out",)),
-    "option": (lambda tmp: ("distill", "digits", "--methd", "dm", "--out", tmp / "run"), ("--methd", "Did you mean --method?")),
-    "number": (lambda tmp: ("distill", "digits", "--ipc", "ten", "--out", tmp / "run"), ("--ipc", '"ten"')),
-    "command": (lambda tmp: ("destill", "digits"), ('"destill"', 'Did you mean "distill"?')),
-    "list": (lambda tmp: ("list", "dataset"), ('"dataset"', "datasets")),
-    "missing set": (lambda tmp: ("show", tmp / "no"), ("no distilled set at", "/no")),
-    "tensor file without data": (lambda tmp: ("evaluate", tensor_file(tmp / "set.pt")), ("set.pt", "--data")),
-    "tensor file to show": (lambda tmp: ("show", tensor_file(tmp / "set.pt")), ("set.pt", "--data")),
-    "pickle inside": (lambda tmp: ("evaluate", pickled(tmp), "--data", "digits"), ("set.pt is refused", "pickled")),
-    "wrong shape": (lambda tmp: ("evaluate", artifact(tmp, torch.zeros(6, 1, 8, 6))), ("images.safetensors", "(6, 1, 8, 6)")),
-    "NaN": (lambda tmp: ("show", artifact(tmp, torch.full((6, 3, 8, 6), float("nan")))), ("images.safetensors", "NaN")),
-    "unreadable set": (lambda tmp: ("show", written(tmp / "images.safetensors", b"\x80\x04N.")), ("no safetensors file",)),
-    "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), ("'?[2Jdigits'",)),
-    "columns": (lambda tmp: ("show", distilled_set().save(tmp / "set"), "--columns", "0"), ("got 0",)),
-    "format": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "x", "--format", "foldr"), ("'foldr'", "'folder'")),
-    "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("exists already",)),
-}
-
-
-def written(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def tensor_file(path: Path, **others: object) -> Path:
-    content = distilled_set()
-    torch.save({"data": [[content.images, content.labels]], **others}, path)
-    return path
-
-
-def pickled(folder: Path) -> Path:
-    return tensor_file(folder / "set.pt", more=UserError("an object"))
-
-
-def artifact(folder: Path, pixels: torch.Tensor) -> Path:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    good = distilled_set().save(folder / "good")
-    with safe_open(good / "images.safetensors", "pt") as file:
-        metadata = {key: value for key, value in file.metadata().items() if key != "checksum"}
-    (folder / "bad").mkdir()
-    save_file({"images": pixels, "labels": distilled_set().labels}, folder / "bad" / "images.safetensors", metadata)
-    return folder / "bad"
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_answered_with_one_line_that_names_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments, expected = MISTAKES[name][0](tmp_path), MISTAKES[name][1]
-    line = refusal(capsys, *map(str, arguments))
-    assert all(part in line for part in expected), line
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("method", ["dm+cc", "dm+cm", "dm+iid"])
-def test_constraints_at_one_image_per_class_are_refused(method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = refusal(capsys, "distill", "digits", "--method", method, "--ipc", "1", "--out", str(tmp_path / "run"))
-    assert "needs at least 2 images per class, but IPC is 1" in line
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_class_with_fewer_images_than_ipc_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = images(tmp_path / "photos", {"cat": 12, "dog": 5})
-    line = refusal(capsys, "distill", f"folder:{folder}", "--method", "dm", "--ipc", "4", "--out", str(tmp_path / "run"))
-    # of 5 images one is the test's, one the validation's
-    assert "the class 'dog' has 3 training images, fewer than IPC 4" in line
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read and write everything")
-def test_folders_without_permission_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o000)
-    assert "locked" in refusal(capsys, "distill", f"folder:{locked}", "--out", str(tmp_path / "run"))
-    assert "locked" in refusal(capsys, "distill", "digits", "--method", "dm", "--out", str(locked / "run"))
-
-
-@pytest.mark.parametrize("place", ["file", "file/run"])
-def test_an_output_that_is_or_lies_in_a_file_is_named(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").write_text("precious")
-    line = refusal(capsys, "distill", "digits", *TINY_RUN, "--out", str(tmp_path / place))
-    assert str(tmp_path / "file") in line
-    assert (tmp_path / "file").read_text() == "precious"
-
-
-@pytest.mark.parametrize("command", ["evaluate", "show"])
-@pytest.mark.parametrize("place", [".", "..", "folder"])
-def test_a_folder_is_no_file_to_write_to_and_said_before_the_work(
-    command: str, place: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "folder").mkdir()
-    monkeypatch.chdir(tmp_path)
-    line = refusal(capsys, command, str(run), "--out", place)
-    assert f"--out takes the name of a file, but {place} is a folder: give a name in it" in line
-    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
-
-
-def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "notes.txt").write_text("precious")
-    line = refusal(capsys, "distill", "digits", *TINY_RUN, "--out", str(tmp_path))
-    assert "is not empty and holds no run" in line
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
-def full(*arguments: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    distilled_set().save(tmp_path / "set")
-    monkeypatch.setattr(os, "fsync", full)
-    for arguments in (
-        ("distill", "digits", *TINY_RUN, "--out", str(tmp_path / "run")),
-        ("export", str(tmp_path / "set"), str(tmp_path / "exported"), "--format", "dc"),
-    ):
-        line = refusal(capsys, *arguments)
-        assert f"no space left on the disk to write {tmp_path}" in line
-        assert "free some space" in line
-    assert not [path for path in tmp_path.rglob("*") if "partial" in path.name]
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "No space left on device: /a/b; free some space"),
-        (OSError(errno.EIO, "Input/output error", "/a/b"), "Input/output error: /a/b"),
-        (OSError("cannot open\nthe library"), "cannot open the library"),
-    ],
-)
-def test_an_error_of_the_system_is_one_line(
-    error: OSError, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(path: Path) -> DistilledSet:
-        raise error
-
-    monkeypatch.setattr(DistilledSet, "load", fail)
-    assert refusal(capsys, "show", "somewhere").startswith(f"datastill: {line}")
-
-
-def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(path: Path) -> DistilledSet:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(DistilledSet, "load", stop)
-    with pytest.raises(SystemExit) as stopped:
-        main(["show", "somewhere"])
-    assert stopped.value.code == 130
-    assert "--resume" in capsys.readouterr().err
-
-
-LIST = "from datastill.cli import main; main(['list', 'networks'])"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such pipes")
-@pytest.mark.parametrize("buffering", ["", "1"])
-def test_a_reader_that_has_gone_ends_the_command_in_silence(buffering: str) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    environment = {**os.environ, "PYTHONUNBUFFERED": buffering}
-    done = subprocess.run([sys.executable, "-c", LIST], stdout=write, stderr=subprocess.PIPE, text=True, env=environment, check=False)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (141, "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_an_output_that_is_full_is_one_line() -> None:
-    with Path("/dev/full").open("w") as output:
-        environment = {**os.environ, "PYTHONUNBUFFERED": ""}
-        done = subprocess.run([sys.executable, "-c", LIST], stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("datastill: No space left on device")
-    assert len(done.stderr.splitlines()) == 1
-
-
-# A whole way.
 
 
 @pytest.fixture(scope="module")

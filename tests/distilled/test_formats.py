@@ -6,16 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from datastill import DistilledSet, export, load
+from datastill import DistilledSet, export
 from datastill.distilled.formats import folder_names
-from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
 from tiny_sets import distilled_set, same_bits
 
@@ -130,33 +127,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return pytest.importorskip("datasets")
 
 
-@pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("names", [NAMES["not sorted"], NAMES["the same twice"], NAMES["upwards"]], ids=["not sorted", "twice", "upwards"])
-def test_load_dataset_reads_images_labels_and_class_names(tmp_path: Path, hub: Any, names: tuple[str, ...]) -> None:
-    content = distilled_set(names, ipc=2)
-    saved = content.save(tmp_path / "distilled")
-    exported = export(content, tmp_path / "exported", "parquet")
-    for number, folder in enumerate((saved, exported)):
-        read = hub.load_dataset(str(folder), cache_dir=str(tmp_path / f"cache{number}"))
-        assert list(read) == ["train"]
-        train = read["train"]
-        assert train["label"][:] == content.labels.tolist()
-        expected = list(names) if len(set(names)) == len(names) else [f"{label}_{name}" for label, name in enumerate(names)]
-        assert train.features["label"].names == expected
-        for row, pixels in zip(train, content.pixels, strict=True):
-            assert np.array_equal(np.asarray(row["image"]), pixels.permute(1, 2, 0).numpy())
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_our_own_parquet_source_reads_equal_pixels(tmp_path: Path, channels: int) -> None:
-    content = distilled_set(("ship", "cat", "a/b"), ipc=4, channels=channels)
-    for folder in (content.save(tmp_path / "distilled"), export(content, tmp_path / "exported", "parquet")):
-        data = load(f"parquet:{folder}", validation=0)
-        assert data.class_names == ("ship", "cat", "a/b")
-        assert torch.equal(data.train.pixels, content.pixels)
-        assert sorted([*data.train.rows.tolist(), *data.test.rows.tolist()]) == list(range(12))
-
-
 def test_an_export_for_the_hub_is_a_set_again(tmp_path: Path) -> None:
     content = distilled_set()
     export(content, tmp_path / "hub", "parquet")
@@ -185,65 +155,3 @@ def test_an_unknown_format_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"unknown format 'parket'\. Did you mean 'parquet'"):
         export(distilled_set(), tmp_path / "x", "parket")
     assert not os.listdir(tmp_path)  # noqa: PTH208
-
-
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
-
-
-def coloured(names: tuple[str, ...], ipc: int) -> DistilledSet:
-    """Every class in one colour."""
-    blank = distilled_set(names, ipc=ipc, size=(8, 8))
-    origin = replace(blank.origin, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    shades = torch.tensor(COLOURS[: len(names)], dtype=torch.float32)[blank.labels] / 255
-    return DistilledSet(shades[:, :, None, None].expand(-1, -1, 8, 8).contiguous(), blank.labels, origin)
-
-
-def runs(mask: list[bool]) -> int:
-    """How many stretches of true values there are."""
-    return sum(now and not before for before, now in zip([False, *mask], mask, strict=False))
-
-
-@pytest.mark.parametrize(("ipc", "columns", "across"), [(3, 10, 3), (7, 4, 4)])
-def test_the_picture_has_a_row_per_class(tmp_path: Path, ipc: int, columns: int, across: int) -> None:
-    write_grid(coloured(("red", "green", "blue", "yellow", "cyan"), ipc), tmp_path / "grid.png", columns=columns)
-    with Image.open(tmp_path / "grid.png") as image:
-        picture = np.asarray(image.convert("RGB")).astype(int)
-    below = 0
-    for colour in COLOURS:
-        mask = np.abs(picture - np.array(colour)).sum(2) < 30
-        rows = np.flatnonzero(mask.any(1))
-        assert rows.min() >= below
-        below = rows.max()
-        assert runs(mask[int(np.median(rows))].tolist()) == across
-        assert runs(mask.any(1).tolist()) == 1
-
-
-def test_few_images_of_some_classes_stand_in_columns(tmp_path: Path) -> None:
-    write_grid(coloured(("red", "green", "blue", "yellow", "cyan"), 2), tmp_path / "grid.png")
-    with Image.open(tmp_path / "grid.png") as image:
-        picture = np.asarray(image.convert("RGB")).astype(int)
-    right = 0
-    for colour in COLOURS:
-        mask = np.abs(picture - np.array(colour)).sum(2) < 30
-        columns = np.flatnonzero(mask.any(0))
-        assert columns.min() >= right
-        right = columns.max()
-        assert runs(mask[:, int(np.median(columns))].tolist()) == 2
-        assert runs(mask.any(0).tolist()) == 1
-
-
-@pytest.mark.parametrize("rows", [[0, 1, 2], [3, 4, 8], [7]])
-def test_a_class_without_images_leaves_the_others_in_the_picture(tmp_path: Path, rows: list[int]) -> None:
-    whole = coloured(("red", "green", "blue", "yellow", "cyan"), 2)
-    write_grid(replace(whole, images=whole.images[rows], labels=whole.labels[rows]), tmp_path / "grid.png")
-    with Image.open(tmp_path / "grid.png") as image:
-        picture = np.asarray(image.convert("RGB")).astype(int)
-    shown = [label for label, colour in enumerate(COLOURS) if (np.abs(picture - np.array(colour)).sum(2) < 30).any()]
-    assert shown == sorted(set(whole.labels[rows].tolist()))
-
-
-def test_the_picture_takes_any_class_name_and_leaves_matplotlib_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mpl, "use", lambda *arguments, **options: pytest.fail("the user's backend was changed"))
-    write_grid(coloured(("$\\frac$", "猫 🐈", "a_b^c$", "", "\x1b[2J"), 1), tmp_path / "grid.png")
-    with Image.open(tmp_path / "grid.png") as picture:
-        assert picture.format == "PNG"

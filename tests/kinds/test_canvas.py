@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from datastill.data import DataSet
 from datastill.kinds.canvas import PixelSGD
+from small_methods import opened, small
 
 CLASSES, ITERATIONS = 4, 7
 momenta = pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
@@ -85,3 +87,22 @@ def test_without_a_gradient_nothing_moves() -> None:
     assert ours.grad is None
     optimizer.step(0)
     assert torch.equal(ours, pixels())
+
+
+def test_initial_pixels_are_distinct_real_images_of_their_class(tiny: DataSet) -> None:
+    real = tiny.normalise(tiny.train.pixels)
+    images = opened(small("dm"), tiny, ipc=12).images()
+    for label in range(3):
+        members = real[12 * label : 12 * label + 12]
+        found = [[int(torch.equal(image, member)) for member in members] for image in images[label]]
+        assert [sum(row) for row in found] == [1] * 12
+        assert [sum(column) for column in zip(*found, strict=True)] == [1] * 12
+    assert not torch.equal(opened(small("dm"), tiny, ipc=12, seed=1).images(), images)
+
+
+def test_initial_noise_is_normal(tiny: DataSet) -> None:
+    images = opened(small("dm", initialisation="noise"), tiny, ipc=40).images()
+    assert images.shape == (3, 40, 3, 8, 8)
+    assert abs(float(images.mean())) < 0.03
+    assert float(images.std()) == pytest.approx(1, abs=0.02)
+    assert not torch.equal(images[0], images[1])

@@ -18,17 +18,13 @@ import yaml
 from torch import Tensor
 
 import datastill
-from datastill import DistilledSet, Protocol, UserError
+from datastill import DistilledSet, UserError
 from datastill.data import DataSet
-from datastill.runs.validation import Validation
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
-from datastill.evaluation import Score, Scorer
-from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors, save_tensors
-from datastill.methods import DistributionMatching
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.runs import Run
+from datastill.methods import DistributionMatching
 from small_methods import small
 
 ITERATIONS = 8
@@ -356,65 +352,6 @@ def test_what_cannot_work_is_refused_before_anything_is_written(tiny: DataSet, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("checkpoint_seconds", "cost", "expected"),
-    [
-        (3, 0.5, [3, 13, 23, 33, 40]),  # twenty times half a second after the one before
-        (3, 0.125, [*range(3, 40, 3), 40]),  # cheap ones as often as asked for
-        (15, 0.5, [15, 30, 40]),
-        (0, 0.5, list(range(1, 41))),  # after every iteration, whatever they cost
-    ],
-)
-def test_checkpoints_take_a_twentieth_of_the_time_at_most(
-    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_seconds: float, cost: float, expected: list[int]
-) -> None:
-    now, written = 0.0, []
-
-    def stepped(stepper: MatchingStepper, iteration: int) -> dict[str, float]:
-        nonlocal now
-        now += 1
-        return {"loss": 1.0}
-
-    def checkpointed(folder: Run, iteration: int, state: dict[str, Tensor]) -> None:
-        nonlocal now
-        now += cost
-        written.append(iteration)
-
-    monkeypatch.setattr(MatchingStepper, "step", stepped)
-    monkeypatch.setattr(Run, "checkpoint", checkpointed)
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    run(tiny, tmp_path / "run", 40, checkpoint_seconds=checkpoint_seconds)
-    assert written == expected
-
-
-def test_validation_without_held_out_images_is_refused_before_anything_is_written(tiny: DataSet, tmp_path: Path) -> None:
-    whole = replace(tiny, validation=tiny.train.split(0, "nothing")[1])
-    with pytest.raises(UserError, match="has no 'validation' split; it has: train, test"):
-        run(whole, tmp_path / "run", validate_at=[4])
-    assert not (tmp_path / "run").exists()
-
-
-def test_validation_on_the_way_changes_no_bit_and_is_done_once(
-    tiny: DataSet, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options: dict[str, Any] = {"seed": 3, "validate_at": [0, 4, 8], "validation_protocol": Protocol(epochs=2)}
-    run(tiny, tmp_path / "one", **options)
-    with monkeypatch.context() as patch:
-        interrupt(patch, 4, kill)  # iteration 4 is checkpointed and validated
-        with pytest.raises(KilledError):
-            run(tiny, tmp_path / "two", checkpoint_seconds=1000, **{**options, "validate_at": [0, 4]})
-    run(tiny, tmp_path / "two", resume=True, **options)
-    for name in ("one", "two"):
-        lines = metrics(tmp_path / name)
-        assert [line["iteration"] for line in lines if "validation_accuracy" in line] == [0, 4, 8]
-        assert [line for line in lines if "loss" in line] == metrics(straight)
-        assert [path.name for path in sorted((tmp_path / name / "snapshots").iterdir())] == [
-            f"{iteration:08d}.safetensors" for iteration in (0, 4, 8)
-        ]
-        assert torch.equal(DistilledSet.load(tmp_path / name).images, DistilledSet.load(straight).images)
-    assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
-
-
 def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
     pool = PretrainedPool("convnet", recipe=TrainingRecipe(epochs=1))
@@ -477,34 +414,6 @@ def test_a_run_killed_again_and_again_gives_the_bits_of_an_uninterrupted_one(tmp
     assert not list(out.rglob("*.partial"))
 
 
-class Shown:
-    """Remembers the images and labels that networks are trained on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sets: list[tuple[Tensor, Tensor]] = []
-        score = Scorer.score
-
-        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any) -> Score:
-            self.sets.append((images, labels))
-            return score(scorer, images, labels, *arguments)
-
-        monkeypatch.setattr(Scorer, "score", watched)
-
-
-def test_a_partitioned_set_is_validated_by_its_enlarged_parts(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Shown(monkeypatch)
-    distilled = run(
-        tiny, tmp_path / "run", 2, method=small("idm", averaging=0.5), validate_at=[0, 2], validation_protocol=Protocol(epochs=1)
-    )
-    assert distilled.origin.factor == DistilledSet.load(tmp_path / "run").origin.factor == 2
-    assert len(distilled) == 6
-    (first, _), (last, labels) = shown.sets
-    assert first.shape == last.shape == (24, 3, 8, 8)
-    assert torch.equal(last, distilled.expanded()[0])
-    assert torch.equal(labels, distilled.expanded()[1])
-    assert not torch.equal(first, last)
-
-
 @pytest.mark.parametrize("name", ["idm+cm", "cafe"])
 def test_a_killed_run_of_networks_that_are_trained_goes_on_to_the_same_bits(
     tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -515,13 +424,3 @@ def test_a_killed_run_of_networks_that_are_trained_goes_on_to_the_same_bits(
         with pytest.raises(KilledError):
             run(tiny, tmp_path / "run", method=small(name))
     assert torch.equal(run(tiny, tmp_path / "run", method=small(name), resume=True).images, expected.images)
-
-
-def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    protocol = Protocol(epochs=5)
-    stepper = method().open(tiny, Engine(), 2, 0)
-    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * training_cost(tiny, protocol, 6))
-    monkeypatch.setattr("datastill.engine.hardware.why_no_compiler", lambda device: "")
-    engine = Engine.choose(device="cpu", cost=1)
-    two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
-    assert (two.compiled, three.compiled) == (False, True)

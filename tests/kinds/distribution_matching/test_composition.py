@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
+from datastill import Term, UserError
 from datastill.data import ClassImages, DataSet
-from datastill.encoders import RECIPES, PretrainedPool
-from datastill.errors import UserError
+from datastill.encoders import RECIPES, FreshNetwork, PretrainedPool
 from datastill.methods import DistributionMatching, method
 from datastill.networks import Features
-from datastill.terms import MeanMatching, Term
+from datastill.runs.folder import plain
+from datastill.terms import MeanMatching
+from small_methods import opened, small
 
 
 @dataclass(frozen=True)
@@ -137,3 +140,77 @@ def test_steps_by_class_do_not_go_with_batch_norm_over_all_classes(tiny: DataSet
         method("idm", settings=[name]).check(tiny, 2)
     method("idm", settings=[name, "by_class=false"]).check(tiny, 2)
     method("idm+cc", settings=["pretrained.network=convnet-bn"]).check(tiny, 2)  # in evaluation mode images are apart
+
+
+@pytest.mark.parametrize("term", ["cc", "cm"])
+def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: str) -> None:
+    composed = small(f"dm+{term}")
+    said = rf"'{term}' needs at least 2 images per class, but IPC is 1: use --ipc 2 or more, .* \(--set views=4\), or leave out \+{term}"
+    with pytest.raises(UserError, match=said):
+        composed.check(tiny, 1)
+    composed.check(tiny, 2)
+    small("dm").check(tiny, 1)
+
+
+def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
+    few = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
+    with pytest.raises(UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use --ipc 2 or less, or --init noise"):
+        small("dm").check(few, 3)
+    small("dm").check(few, 2)
+    noise = small("dm", initialisation="noise")
+    noise.check(few, 3)
+    stepper = opened(noise, few, ipc=3)  # the two images of the class go round to fill its batch
+    assert stepper.step(0)["loss"] > 0
+
+
+@dataclass(frozen=True)
+class Brightness(Term):
+    """A term as a user would write it, beyond the package."""
+
+    name = "bright"
+    summary = "squared distance between mean activations"
+    reads = ("map", "blocks")
+
+    weight: float = 0.5
+    power: int = 2
+
+    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+        first = (real.blocks[0].mean((1, 2, 3, 4)) - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
+        return (first + (real.map.mean((1, 2, 3, 4)) - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
+
+
+def test_a_method_is_left_as_it_is_by_adding_to_it() -> None:
+    base = small("dm")
+    assert [term.name for term in (base + Brightness()).terms] == ["mm", "bright"]
+    assert [term.name for term in base.terms] == ["mm"]
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("encoder", "teacher"), ("reads", ("embeddings",))])
+def test_a_term_that_reads_what_there_is_not_is_refused(attribute: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Brightness, attribute, value)
+    with pytest.raises(UserError, match=r"the term 'bright' reads .* has the encoders matching, pretrained, and features have blocks, map"):
+        small("dm") + Brightness()
+
+
+def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:
+    described = small("dm+iid").describe()
+    assert yaml.safe_load(yaml.safe_dump(plain(described))) == plain(described)
+    assert described["terms"]["cc"]["form"] == "hinge"
+    assert set(described["encoders"]) == {"matching", "pretrained"}
+    assert described["encoders"]["pretrained"]["recipe"]["epochs"] == 1
+    assert set(small("dm+cm").describe()["encoders"]) == {"matching"}
+
+
+def test_the_work_of_a_step_grows_as_its_images_do(tiny: DataSet) -> None:
+    per_image = replace(small("dm"), real_batch=1).cost(tiny, 1) / (3 * (2 + 1))
+    assert small("dm").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7))
+    assert small("dm+cm").cost(tiny, 5) == small("dm").cost(tiny, 5)
+    assert small("dm+cc").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7 + 2 * 5))  # a ConvNet too, synthetic images only
+    # the convolutions of a ConvNet on 8x8 by hand, two operations a product: 3 and 128 channels in, 128 out; then 512 x 3 logits
+    assert per_image == 2 * (64 * 27 * 128 + 16 * 1152 * 128 + 512 * 3)
+
+
+def test_the_default_encoders_are_those_of_the_paper() -> None:
+    bare = DistributionMatching(name="bare")
+    assert bare.encoders["matching"] == FreshNetwork("convnet")
+    assert isinstance(bare.encoders["pretrained"], PretrainedPool)

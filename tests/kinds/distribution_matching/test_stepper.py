@@ -5,17 +5,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 
 from datastill import Term, UserError, random
 from datastill.augment import DSA, families
-from datastill.data import ClassImages, DataSet
-from datastill.encoders import FreshNetwork, PretrainedPool
+from datastill.data import DataSet
 from datastill.kinds.distribution_matching import stepper as matching
-from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
-from datastill.runs.folder import plain
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small
 
@@ -140,69 +136,6 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
     assert small("dm").cost(data, 2) < thrifty.cost(data, 2) < composed.cost(data, 2)
 
 
-def test_what_was_gathered_ahead_changes_nothing(tiny: DataSet) -> None:
-    ahead, plain_ = opened(small("dm+cm"), tiny), opened(small("dm+cm"), tiny)
-    for iteration in range(3):
-        ahead.batches.look_ahead(iteration, ahead.chunks[0].tolist())  # as a GPU's steps do
-        assert ahead.step(iteration) == plain_.step(iteration)
-        assert not ahead.batches.ahead
-    ahead.batches.look_ahead(7, ahead.chunks[0].tolist())  # of another iteration: left alone
-    assert ahead.step(3) == plain_.step(3)
-    assert torch.equal(ahead.images(), plain_.images())
-
-
-class Gathered:
-    """Remembers the positions of the real images that are asked for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.positions: list[Tensor] = []
-        gather: Callable[[ClassImages, Tensor], Tensor] = ClassImages.gather
-
-        def remembered(images: ClassImages, indices: Tensor) -> Tensor:
-            self.positions.append(indices)
-            return gather(images, indices)
-
-        monkeypatch.setattr(ClassImages, "gather", remembered)
-
-    def take(self) -> Tensor:
-        taken = torch.cat(self.positions)
-        self.positions.clear()
-        return taken
-
-
-def test_the_real_batch_is_a_function_of_seed_iteration_and_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered = Gathered(monkeypatch)
-    stepper = opened(small("dm"), tiny)
-    gathered.take()
-    found = []
-    for iteration in range(3):
-        stepper.step(iteration)
-        found.append(gathered.take().view(3, 7))
-    for rows in found:
-        assert [set((row // 12).tolist()) for row in rows] == [{0}, {1}, {2}]
-        assert all(len(set(row.tolist())) == 7 for row in rows), "an image twice"
-    assert not torch.equal(found[0], found[1])
-    assert not torch.equal(found[0][0], found[0][1] - 12)
-
-    monkeypatch.setattr(matching, "CHUNK", 1)
-    jumping = opened(small("dm+cm"), tiny)  # class after class, later iterations first, with another term: the same images
-    gathered.take()
-    for iteration in (2, 0):
-        jumping.step(iteration)
-        assert torch.equal(gathered.take().view(3, 7), found[iteration])
-    other = opened(small("dm"), tiny, seed=1)
-    gathered.take()
-    other.step(0)
-    assert not torch.equal(gathered.take().view(3, 7), found[0])
-
-
-def test_a_real_batch_is_no_larger_than_the_largest_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    stepper = opened(replace(small("dm"), real_batch=1000), tiny)
-    gathered = Gathered(monkeypatch)
-    stepper.step(0)
-    assert sorted(gathered.take().tolist()) == list(range(36))
-
-
 def test_real_images_are_encoded_once_for_all_terms_and_not_at_all_where_none_compares(tiny: DataSet) -> None:
     stepper = opened(small("dm+iid"), tiny)
     counts = dict.fromkeys(stepper.encoders, 0)
@@ -217,46 +150,6 @@ def test_real_images_are_encoded_once_for_all_terms_and_not_at_all_where_none_co
         session.real = counted  # type: ignore[method-assign]  # watched
     stepper.step(0)
     assert counts == {"matching": 1, "pretrained": 0}
-
-
-def test_initial_pixels_are_distinct_real_images_of_their_class(tiny: DataSet) -> None:
-    real = tiny.normalise(tiny.train.pixels)
-    images = opened(small("dm"), tiny, ipc=12).images()
-    for label in range(3):
-        members = real[12 * label : 12 * label + 12]
-        found = [[int(torch.equal(image, member)) for member in members] for image in images[label]]
-        assert [sum(row) for row in found] == [1] * 12
-        assert [sum(column) for column in zip(*found, strict=True)] == [1] * 12
-    assert not torch.equal(opened(small("dm"), tiny, ipc=12, seed=1).images(), images)
-
-
-def test_initial_noise_is_normal(tiny: DataSet) -> None:
-    images = opened(small("dm", initialisation="noise"), tiny, ipc=40).images()
-    assert images.shape == (3, 40, 3, 8, 8)
-    assert abs(float(images.mean())) < 0.03
-    assert float(images.std()) == pytest.approx(1, abs=0.02)
-    assert not torch.equal(images[0], images[1])
-
-
-@pytest.mark.parametrize("term", ["cc", "cm"])
-def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: str) -> None:
-    composed = small(f"dm+{term}")
-    said = rf"'{term}' needs at least 2 images per class, but IPC is 1: use --ipc 2 or more, .* \(--set views=4\), or leave out \+{term}"
-    with pytest.raises(UserError, match=said):
-        composed.check(tiny, 1)
-    composed.check(tiny, 2)
-    small("dm").check(tiny, 1)
-
-
-def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
-    few = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
-    with pytest.raises(UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use --ipc 2 or less, or --init noise"):
-        small("dm").check(few, 3)
-    small("dm").check(few, 2)
-    noise = small("dm", initialisation="noise")
-    noise.check(few, 3)
-    stepper = opened(noise, few, ipc=3)  # the two images of the class go round to fill its batch
-    assert stepper.step(0)["loss"] > 0
 
 
 @dataclass(frozen=True)
@@ -286,37 +179,6 @@ def test_a_users_own_term_runs(tiny: DataSet) -> None:
     described = composed.describe()["terms"]["bright"]
     assert described["class"].endswith("Brightness")
     assert (described["weight"], described["power"]) == (0.5, 2)
-
-
-def test_a_method_is_left_as_it_is_by_adding_to_it() -> None:
-    base = small("dm")
-    assert [term.name for term in (base + Brightness()).terms] == ["mm", "bright"]
-    assert [term.name for term in base.terms] == ["mm"]
-
-
-@pytest.mark.parametrize(("attribute", "value"), [("encoder", "teacher"), ("reads", ("embeddings",))])
-def test_a_term_that_reads_what_there_is_not_is_refused(attribute: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Brightness, attribute, value)
-    with pytest.raises(UserError, match=r"the term 'bright' reads .* has the encoders matching, pretrained, and features have blocks, map"):
-        small("dm") + Brightness()
-
-
-def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:
-    described = small("dm+iid").describe()
-    assert yaml.safe_load(yaml.safe_dump(plain(described))) == plain(described)
-    assert described["terms"]["cc"]["form"] == "hinge"
-    assert set(described["encoders"]) == {"matching", "pretrained"}
-    assert described["encoders"]["pretrained"]["recipe"]["epochs"] == 1
-    assert set(small("dm+cm").describe()["encoders"]) == {"matching"}
-
-
-def test_the_work_of_a_step_grows_as_its_images_do(tiny: DataSet) -> None:
-    per_image = replace(small("dm"), real_batch=1).cost(tiny, 1) / (3 * (2 + 1))
-    assert small("dm").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7))
-    assert small("dm+cm").cost(tiny, 5) == small("dm").cost(tiny, 5)
-    assert small("dm+cc").cost(tiny, 5) == pytest.approx(per_image * 3 * (2 * 5 + 7 + 2 * 5))  # a ConvNet too, synthetic images only
-    # the convolutions of a ConvNet on 8x8 by hand, two operations a product: 3 and 128 channels in, 128 out; then 512 x 3 logits
-    assert per_image == 2 * (64 * 27 * 128 + 16 * 1152 * 128 + 512 * 3)
 
 
 def test_a_state_restores_what_the_next_step_depends_on(tiny: DataSet) -> None:
@@ -349,9 +211,3 @@ def test_the_term_that_is_not_finite_is_named(tiny: DataSet) -> None:
     steep = small("dm") + ClassCentralization(alpha=1e6)  # exp overflows
     with pytest.raises(UserError, match=r"not finite at iteration 1 \(mm [\d.e+]+, cc inf\)"):
         opened(steep, tiny).step(0)
-
-
-def test_the_default_encoders_are_those_of_the_paper() -> None:
-    bare = DistributionMatching(name="bare")
-    assert bare.encoders["matching"] == FreshNetwork("convnet")
-    assert isinstance(bare.encoders["pretrained"], PretrainedPool)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datastill.cli import main
+from datastill.distilled import DistilledSet
+from tiny_sets import distilled_set
+
+TINY_RUN = ("--method", "dm", "--ipc", "1", "--iterations", "3", "--real-batch", "8")
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail as a user's mistake, and return its one line."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert stopped.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    lines = printed.err.splitlines()
+    assert [line.startswith("datastill: ") for line in lines] == [True], printed.err
+    return lines[0]
+
+
+def full(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    distilled_set().save(tmp_path / "set")
+    monkeypatch.setattr(os, "fsync", full)
+    for arguments in (
+        ("distill", "digits", *TINY_RUN, "--out", str(tmp_path / "run")),
+        ("export", str(tmp_path / "set"), str(tmp_path / "exported"), "--format", "dc"),
+    ):
+        line = refusal(capsys, *arguments)
+        assert f"no space left on the disk to write {tmp_path}" in line
+        assert "free some space" in line
+    assert not [path for path in tmp_path.rglob("*") if "partial" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "No space left on device: /a/b; free some space"),
+        (OSError(errno.EIO, "Input/output error", "/a/b"), "Input/output error: /a/b"),
+        (OSError("cannot open\nthe library"), "cannot open the library"),
+    ],
+)
+def test_an_error_of_the_system_is_one_line(
+    error: OSError, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> DistilledSet:
+        raise error
+
+    monkeypatch.setattr(DistilledSet, "load", fail)
+    assert refusal(capsys, "show", "somewhere").startswith(f"datastill: {line}")
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(path: Path) -> DistilledSet:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DistilledSet, "load", stop)
+    with pytest.raises(SystemExit) as stopped:
+        main(["show", "somewhere"])
+    assert stopped.value.code == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+LIST = "from datastill.cli import main; main(['list', 'networks'])"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such pipes")
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_a_reader_that_has_gone_ends_the_command_in_silence(buffering: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffering}
+    done = subprocess.run([sys.executable, "-c", LIST], stdout=write, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_output_that_is_full_is_one_line() -> None:
+    with Path("/dev/full").open("w") as output:
+        environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run([sys.executable, "-c", LIST], stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("datastill: No space left on device")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    main(["distill", "digits", *TINY_RUN, "--validate-at", "0,3", "--validation-epochs", "1", "--seed", "4", "--out", str(folder)])
+    return folder

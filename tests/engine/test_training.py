@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.engine import Engine, Trainer
+from datastill.networks import Network, build
+
+
+def picture(count: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def made(name: str = "convnet", seed: int = 0) -> Network:
+    network = build(name, channels=3, classes=5, size=(8, 8))
+    network.reset(torch.Generator().manual_seed(seed))
+    return network
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * max(1e-3, float(expected.detach().abs().max())))
+
+
+def sizes_seen(network: Network) -> list[int]:
+    """Grows by the number of images for every batch that goes through."""
+    sizes: list[int] = []
+    network.register_forward_pre_hook(lambda module, arguments: sizes.append(len(arguments[0])))
+    return sizes
+
+
+def plain_sgd(
+    network: Network, batches: Sequence[tuple[Tensor, Tensor]], rates: Sequence[float], **options: float
+) -> list[tuple[float, int]]:
+    """Textbook SGD: velocity = momentum velocity + gradient + decay weight; weight -= rate velocity."""
+    velocity = [torch.zeros_like(parameter) for parameter in network.parameters()]
+    figures = []
+    for (images, labels), rate in zip(batches, rates, strict=True):
+        logits = network(images).logits
+        loss = F.cross_entropy(logits, labels)
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        figures.append((loss.item(), int((logits.argmax(1) == labels).sum())))
+        with torch.no_grad():
+            for index, (parameter, gradient) in enumerate(zip(network.parameters(), gradients, strict=True)):
+                change = gradient + options["weight_decay"] * parameter
+                velocity[index] = options["momentum"] * velocity[index] + change
+                step = change + options["momentum"] * velocity[index] if options["nesterov"] else velocity[index]
+                parameter.sub_(rate * step)
+    return figures
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("micro_batch", [64, 4])
+def test_training_in_micro_batches_is_plain_sgd(micro_batch: int, nesterov: bool) -> None:
+    batches = [(picture(count, seed), torch.arange(count) % 5) for seed, count in enumerate((10, 10, 7))]
+    rates = [0.05, 0.05, 0.01]
+    ours, theirs = made(), made()
+    trainer = Trainer(Engine(micro_batch=micro_batch), ours, learning_rate=0.05, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+    expected = plain_sgd(theirs, batches, rates, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+    before = made()
+    for (images, labels), rate, (loss, hits) in zip(batches, rates, expected, strict=True):
+        trainer.set_learning_rate(rate)
+        found = trainer.step(images, labels)
+        assert found[0] == pytest.approx(loss, rel=1e-4)
+        assert found[1] == hits
+    for name, parameter in ours.named_parameters():
+        close(parameter.detach(), dict(theirs.named_parameters())[name].detach())
+        assert not torch.equal(parameter, dict(before.named_parameters())[name])
+
+
+def test_a_step_reads_its_figures_from_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(name: str) -> Callable[[Tensor], float]:
+        function: Callable[[Tensor], float] = getattr(Tensor, name)
+
+        def call(tensor: Tensor) -> float:
+            read.append(name)
+            return function(tensor)
+
+        return call
+
+    trainer = Trainer(Engine(micro_batch=2), made(), learning_rate=0.05)
+    for name in ("__float__", "__int__", "item"):
+        monkeypatch.setattr(Tensor, name, counted(name))
+    trainer.step(picture(8), torch.arange(8) % 5)
+    assert read == ["__float__", "__int__"]
+
+
+def test_training_with_batch_norm_is_plain_sgd_on_whole_batches() -> None:
+    ours, theirs = made("convnet-bn"), made("convnet-bn")
+    sizes = sizes_seen(ours)
+    trainer = Trainer(Engine(micro_batch=4), ours, learning_rate=0.05, momentum=0.8, weight_decay=0.01)
+    batches = [(picture(count, seed), torch.arange(count) % 5) for seed, count in enumerate((10, 10, 7))]
+    sizes.clear()
+    found = [trainer.step(*batch) for batch in batches]
+    expected = plain_sgd(theirs, batches, [0.05] * 3, momentum=0.8, weight_decay=0.01, nesterov=False)
+    assert sizes == [10, 10, 7]
+    assert [loss for loss, _ in found] == pytest.approx([loss for loss, _ in expected], rel=1e-3)
+    for name, value in ours.weights().items():
+        torch.testing.assert_close(value, theirs.weights()[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["convnet", "convnet-bn"])
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_a_trainer_goes_on_from_its_state_to_the_same_bits(name: str, momentum: float) -> None:
+    engine = Engine()
+    straight, other = (Trainer(engine, engine.place(made(name, seed)), learning_rate=0.05, momentum=momentum) for seed in (0, 1))
+    straight.step(picture(8, seed=1), torch.arange(8) % 5)
+    other.step(picture(8, seed=2), torch.arange(8) % 5)
+    state = straight.state()
+    momenta = {f"momentum.{entry}" for entry, _ in straight.network.named_parameters()} if momentum else set()
+    assert set(state) == {*straight.network.weights(), *momenta}
+    straight.step(picture(8, seed=3), torch.arange(8) % 5)
+    other.restore({entry: value.contiguous() for entry, value in state.items()})  # the layout that files keep
+    assert all(torch.equal(value, state[entry]) for entry, value in other.state().items())
+    other.step(picture(8, seed=3), torch.arange(8) % 5)
+    assert set(other.state()) == set(straight.state())
+    assert all(torch.equal(value, straight.state()[entry]) for entry, value in other.state().items())
+
+
+def test_a_state_without_momenta_starts_the_momentum_afresh() -> None:
+    ours, theirs = made(), made(seed=1)
+    trainer = Trainer(Engine(), ours, learning_rate=0.05)
+    trainer.step(picture(8), torch.arange(8) % 5)
+    trainer.restore(theirs.weights())
+    trainer.step(picture(8, seed=1), torch.arange(8) % 5)
+    Trainer(Engine(), theirs, learning_rate=0.05).step(picture(8, seed=1), torch.arange(8) % 5)
+    assert all(torch.equal(value, theirs.weights()[name]) for name, value in ours.weights().items())
+
+
+def test_the_momentum_starts_afresh_when_told_to() -> None:
+    images, labels = picture(8), torch.arange(8) % 5
+    ours, theirs = made(), made()
+    trainer = Trainer(Engine(), ours, learning_rate=0.05)
+    trainer.step(images, labels)
+    theirs.load_state_dict(ours.state_dict())
+    trainer.set_learning_rate(0.005, restart_momentum=True)
+    trainer.step(images, labels)
+    Trainer(Engine(), theirs, learning_rate=0.005).step(images, labels)
+    for ours_, theirs_ in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(ours_, theirs_)
+
+
+def test_training_in_half_precision_keeps_weights_in_32_bits() -> None:
+    network = made()
+    Trainer(Engine(precision=torch.bfloat16), network, learning_rate=0.01).step(picture(4), torch.arange(4))
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import datastill
+from datastill import DistilledSet, Protocol, UserError
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.evaluation import Score, Scorer
+from datastill.evaluation.scorer import training_cost
+from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.methods import DistributionMatching
+from datastill.runs.validation import Validation
+from small_methods import small
+
+ITERATIONS = 8
+
+
+class KilledError(Exception):
+    """What stands for a kill."""
+
+
+def method(name: str = "dm+cm", **changes: Any) -> DistributionMatching:
+    return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
+
+
+def run(data: DataSet, out: Path | None, iterations: int = ITERATIONS, **options: Any) -> DistilledSet:
+    settings: dict[str, Any] = {"method": method(), "ipc": 2, "checkpoint_seconds": 0, **options}
+    return datastill.distill(data, iterations=iterations, out=out, **settings)
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, act: Callable[[], None]) -> None:
+    """Do something before a step."""
+    step = MatchingStepper.step
+
+    def interrupted(stepper: MatchingStepper, iteration: int) -> dict[str, float]:
+        if iteration == at:
+            act()
+        return step(stepper, iteration)
+
+    monkeypatch.setattr(MatchingStepper, "step", interrupted)
+
+
+def kill() -> None:
+    raise KilledError
+
+
+@pytest.fixture(scope="module")
+def straight(tiny: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    run(tiny, folder, seed=3)
+    return folder
+
+
+def test_validation_without_held_out_images_is_refused_before_anything_is_written(tiny: DataSet, tmp_path: Path) -> None:
+    whole = replace(tiny, validation=tiny.train.split(0, "nothing")[1])
+    with pytest.raises(UserError, match="has no 'validation' split; it has: train, test"):
+        run(whole, tmp_path / "run", validate_at=[4])
+    assert not (tmp_path / "run").exists()
+
+
+def test_validation_on_the_way_changes_no_bit_and_is_done_once(
+    tiny: DataSet, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"seed": 3, "validate_at": [0, 4, 8], "validation_protocol": Protocol(epochs=2)}
+    run(tiny, tmp_path / "one", **options)
+    with monkeypatch.context() as patch:
+        interrupt(patch, 4, kill)  # iteration 4 is checkpointed and validated
+        with pytest.raises(KilledError):
+            run(tiny, tmp_path / "two", checkpoint_seconds=1000, **{**options, "validate_at": [0, 4]})
+    run(tiny, tmp_path / "two", resume=True, **options)
+    for name in ("one", "two"):
+        lines = metrics(tmp_path / name)
+        assert [line["iteration"] for line in lines if "validation_accuracy" in line] == [0, 4, 8]
+        assert [line for line in lines if "loss" in line] == metrics(straight)
+        assert [path.name for path in sorted((tmp_path / name / "snapshots").iterdir())] == [
+            f"{iteration:08d}.safetensors" for iteration in (0, 4, 8)
+        ]
+        assert torch.equal(DistilledSet.load(tmp_path / name).images, DistilledSet.load(straight).images)
+    assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
+
+
+class Shown:
+    """Remembers the images and labels that networks are trained on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sets: list[tuple[Tensor, Tensor]] = []
+        score = Scorer.score
+
+        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any) -> Score:
+            self.sets.append((images, labels))
+            return score(scorer, images, labels, *arguments)
+
+        monkeypatch.setattr(Scorer, "score", watched)
+
+
+def test_a_partitioned_set_is_validated_by_its_enlarged_parts(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown(monkeypatch)
+    distilled = run(
+        tiny, tmp_path / "run", 2, method=small("idm", averaging=0.5), validate_at=[0, 2], validation_protocol=Protocol(epochs=1)
+    )
+    assert distilled.origin.factor == DistilledSet.load(tmp_path / "run").origin.factor == 2
+    assert len(distilled) == 6
+    (first, _), (last, labels) = shown.sets
+    assert first.shape == last.shape == (24, 3, 8, 8)
+    assert torch.equal(last, distilled.expanded()[0])
+    assert torch.equal(labels, distilled.expanded()[1])
+    assert not torch.equal(first, last)
+
+
+def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = Protocol(epochs=5)
+    stepper = method().open(tiny, Engine(), 2, 0)
+    monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * training_cost(tiny, protocol, 6))
+    monkeypatch.setattr("datastill.engine.hardware.why_no_compiler", lambda device: "")
+    engine = Engine.choose(device="cpu", cost=1)
+    two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
+    assert (two.compiled, three.compiled) == (False, True)
