@@ -20,7 +20,7 @@ class Runner:
     """A network as a function from images to features, in micro-batches of one size so that nothing is compiled twice.
 
     Make one for each use (real images, synthetic images): the first call fixes the size of the micro-batches. The network may be reset
-    or loaded anew between calls.
+    or loaded again between calls.
     """
 
     def __init__(self, engine: Engine, network: Network, fields: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ class Experiment:
         repeats: Networks trained on the final set and tested.
         epochs: Of those networks; None for the DC protocol's.
         split: What they are tested on: "test" to report, "validation" to choose.
-        compare: What the last row is compared with, see `datastill.evaluate.COMPARISONS`.
+        compare: What the last row is compared with, see `datastill.evaluation.COMPARISONS`.
         seed: Of runs and evaluations.
         remark: What a reader of the table must know besides.
     """

@@ -62,7 +62,7 @@ class Stepper(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, besides the iteration and the seed."""
+        """Everything that the next step depends on, apart from the iteration and the seed."""
 
     def encoders_used(self) -> dict[str, str]:
         """Checksums of pretrained weights that the steps depend on, by name; part of what a continued run must agree in."""
