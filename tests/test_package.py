@@ -1,0 +1,24 @@
+"""What `datastill` itself offers, and the command as a module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_the_package_offers_functions_whatever_was_imported_before() -> None:
+    program = (
+        "import importlib, pkgutil, datastill\n"
+        "modules = [module.name for module in pkgutil.walk_packages(datastill.__path__, 'datastill.')]\n"
+        "assert {'datastill.evaluation.evaluate', 'datastill.runs.distill', 'datastill.distilled.formats'} <= set(modules), modules\n"
+        "[importlib.import_module(module) for module in modules]\n"
+        "from datastill import evaluate\n"
+        "names = [name for name in datastill.__all__ if not callable(getattr(datastill, name))]\n"
+        "assert not names and callable(evaluate), names\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_package_is_the_command() -> None:
+    result = subprocess.run([sys.executable, "-m", "datastill", "--help"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("Usage: datastill COMMAND")
