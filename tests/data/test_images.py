@@ -141,7 +141,8 @@ def test_some_classes_keep_their_images_in_every_split_and_their_normalisation()
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"), [([0], "at least two different"), ([1, "b"], "at least two"), (["d", "a"], "unknown class of made"), ([0, 3], "0 to 2")]
+    ("classes", "said"),
+    [([0], "at least two different"), ([1, "b"], "at least two"), (["d", "a"], "unknown class of made"), ([0, 3], "0 to 2")],
 )
 def test_a_choice_of_classes_is_checked(classes: list[int | str], said: str) -> None:
     with pytest.raises(UserError, match=said):

@@ -1,12 +1,10 @@
-"""Mean, deviation and interval of a few figures."""
+"""Deviation and interval of a few figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, pstdev, stdev
-
-__all__ = ["fmean", "half_interval", "spread"]
+from statistics import pstdev, stdev
 
 
 def spread(values: Sequence[float]) -> float | None:
