@@ -129,7 +129,7 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
             f"add images or remove the class"
         )
     if raw.test is None:
-        log.warning("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
+        log.info("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
         whole, test = whole.split(TEST_FRACTION, "test split")
     else:
         test = arrange(raw.test, classes, budget=memory_budget)

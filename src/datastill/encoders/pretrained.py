@@ -66,7 +66,7 @@ class PoolSession(Session):
         self.weights = [load_tensors(member.path)[0] for member in pool]
         self.accuracies = [member.accuracy / 100 for member in pool]
         reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
-        log.warning("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
+        log.info("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
 
     def checksums(self) -> dict[str, str]:
         """Checksums of the pool (see `Session.checksums`)."""

@@ -53,7 +53,7 @@ def run_experiment(
     if name not in experiments:
         raise unknown("experiment", name, experiments)
     if repeats is not None and repeats < 1:
-        raise UserError(f"an experiment needs at least one network, got --repeats {repeats}")
+        raise UserError(f"an experiment needs at least one network, got `repeats={repeats}`")
     cells = experiments[name].cells(name, experiments)
     wanted = _chosen(name, cells, only)
     found = {cell.name: read_cell(cell, results) for cell in cells}

@@ -80,7 +80,7 @@ def distill(
     stepper = method.open(data, engine, ipc, seed)
     if state:
         stepper.restore(state)
-        log.warning("continuing %s at iteration %d", out, done)
+        log.info("continuing %s at iteration %d", out, done)
     if run:
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)
