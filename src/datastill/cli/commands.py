@@ -21,7 +21,8 @@ For example:
 
   datastill show runs/digits
 
-A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR. A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
+A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR; some classes only: cifar100[0-19].
+A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
 `datastill list datasets|networks|methods|terms` names them all.
 """
 

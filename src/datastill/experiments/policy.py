@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from datastill.data import DataSet
 from datastill.engine import hardware
@@ -47,7 +48,8 @@ def settled(
         return Policy(precision, compiled)
     if asked.precision != "auto" and asked.compile is not None:
         return asked
-    chosen, compile = asked.resolve(hardware.device("auto"), max(_cost(cell, read(cell.data)) for cell in cells))
+    jobs = dict.fromkeys(replace(cell, name="", run="", seed=0) if isinstance(cell, Cell) else cell for cell in cells)
+    chosen, compile = asked.resolve(hardware.device("auto"), max(_cost(cell, read(cell.data)) for cell in jobs))
     return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
 
 

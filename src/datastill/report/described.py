@@ -18,7 +18,7 @@ def pixels(method: Mapping[str, Any]) -> str:
     """How the pixels move, and what an image stands for, where it is not one; nothing for a method that moves none."""
     if "learning_rate" not in method:
         return ""
-    found = [f"rate {method['learning_rate']}", f"momentum {method['momentum']}"]
+    found = [f"rate {method['learning_rate']}", *([f"momentum {method['momentum']}"] if "momentum" in method else [])]
     found += [f"{name} {method[name]}" for name in ("averaging", "factor", "views") if method.get(name, 1) not in (0, 1)]
     return ", ".join([*found, *(["by class"] if method.get("by_class") else [])])
 
