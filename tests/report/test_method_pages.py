@@ -30,7 +30,9 @@ def page(folder: Path, experiment: Experiment, *changes: dict[str, Any]) -> str:
 
 def test_a_page_opens_with_what_a_reader_wants(tmp_path: Path) -> None:
     text = page(tmp_path, TABLE, {}, {"accuracies": (41.0,), "curve": ((0, 9.0),)})
-    assert text.startswith("# A title\n\n| method | IPC | accuracy % (mean +- std) | 95% interval | n | paper | difference | minutes |")
+    assert text.startswith(
+        "# A title\n\n| method | IPC (images per class) | accuracy % (mean +- std) | 95% interval | n | published | difference | minutes |"
+    )
     maker = "1000 epochs | fp32 | A processor | abc |"
     # 12.71 * 7.07 / sqrt(2)
     assert f"| `dm` | 2 | 45.00 +- 5.00 | +- 63.53 | 2 | 48.5 | -3.50 | 1.0 | convnet, {maker}" in text

@@ -73,8 +73,8 @@ def _overview(lines: Sequence[MethodLine], places: Sequence[tuple[str, int]]) ->
 
 def _figures(lines: Sequence[MethodLine]) -> list[str]:
     head = [
-        "method", "IPC", "accuracy % (mean +- std)", "95% interval", "n", "paper", "difference", "minutes", "protocol",
-        "precision", "processor", "commit",
+        "method", "IPC (images per class)", "accuracy % (mean +- std)", "95% interval", "n", "published", "difference", "minutes",
+        "protocol", "precision", "processor", "commit",
     ]  # fmt: skip
     rows = [
         [
