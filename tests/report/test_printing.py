@@ -83,7 +83,7 @@ def test_one_network_has_no_interval(capsys: pytest.CaptureFixture[str], monkeyp
     text = printed(capsys, monkeypatch, evaluation(("cat", "dog"), (50.0,)))
     assert "nan" not in text
     row = next(line for line in text.splitlines() if "the distilled set" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "-", "-"]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "", ""]
 
 
 def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(

@@ -38,6 +38,10 @@ class Method(ABC):
     def cost(self, data: DataSet, ipc: int) -> float:
         """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
 
+    def pretraining_seconds(self, data: DataSet) -> float:
+        """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""
+        return 0.0
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Everything needed to make the method again, as plain values for a run's configuration."""

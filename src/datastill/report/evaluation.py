@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from rich import box
@@ -67,11 +66,11 @@ def _parts(evaluation: Evaluation) -> str:
 
 
 def _cells(score: Score) -> tuple[str, str, str]:
+    """Mean, deviation and interval; one network has the first alone."""
     interval = score.interval
-    bounds = "-" if math.isnan(interval) else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
-    return f"{score.mean:.2f}", _spread(score) or "-", bounds
+    bounds = "" if interval is None else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
+    return f"{score.mean:.2f}", _spread(score), bounds
 
 
 def _spread(score: Score, before: str = "") -> str:
-    """The standard deviation; nothing for one network, which has none."""
-    return f"{before}{score.std:.2f}" if len(score.accuracies) > 1 else ""
+    return "" if score.std is None else f"{before}{score.std:.2f}"
