@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datastill.experiments.constraints import CHOOSING
+from datastill.experiments.constraints import CHOOSING, GIVING
 from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
@@ -133,5 +133,6 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         "`idm` and `m3d` train on four parts of every image.",
     ),
     **CHOOSING,
+    **GIVING,
 }
 """Every experiment by name."""

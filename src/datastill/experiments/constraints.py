@@ -59,3 +59,51 @@ CHOOSING = {
     ),
 }
 """One experiment a data set."""
+
+ROWS = tuple(Row(method) for method in ("random", "dm", "dm+cc", "dm+cm", "dm+iid"))
+BEFORE = Row("dm+iid", label="dm+iid-squared", settings=("cc.form=squared", "cc.weight=0.1", "balance=0"))
+"""The preset fast as it was before distances were measured in units of the real spread."""
+
+
+def giving(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = ROWS, preset: str = "paper") -> Experiment:
+    """What the constraints give on one data set, at equal budgets."""
+    return Experiment(
+        title=f"What the constraints give at equal budgets: {title}",
+        blocks=(block,),
+        rows=rows,
+        preset=preset,
+        policy=policy,
+        remark="Budgets are small and equal within the table, and no value was chosen on this split.",
+    )
+
+
+GIVING = {
+    "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 60, seeds=(0, 1, 2), repeats=1, epochs=200), EXACT),
+    "constraints-cifar10": giving("CIFAR-10", Block("cifar10", (2, 5, 10), 60, repeats=2, epochs=150), COMPILED, preset="fast"),
+    "constraints-cifar100": giving(
+        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 40, repeats=2, epochs=100), COMPILED, preset="fast"
+    ),
+    "constraints-photographs": giving(
+        "photographs at 64x64",
+        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=100, label="photographs"),
+        EXACT,
+    ),
+    "constraints-cifar10-before": giving(
+        "CIFAR-10, against the squared form", Block("cifar10", (10,), 60, repeats=2, epochs=150), COMPILED, (BEFORE,), preset="fast"
+    ),
+    "constraints-idm-m3d-digits": giving(
+        "IDM and M3D on digits",
+        Block("digits", (5,), 60, seeds=(0, 1, 2), repeats=1, epochs=100),
+        EXACT,
+        tuple(Row(method) for method in ("random", "idm", "idm+iid", "m3d", "m3d+iid")),
+        preset="fast",
+    ),
+    "constraints-idm-m3d-cifar10": giving(
+        "IDM and M3D on CIFAR-10",
+        Block("cifar10", (2,), 40, repeats=2, epochs=100),
+        COMPILED,
+        tuple(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid")),
+        preset="fast",
+    ),
+}
+"""One experiment a data set, and two for other methods."""
