@@ -62,7 +62,7 @@ class PoolSession(Session):
     ) -> None:
         super().__init__(network, data, engine, fields)
         self.network.eval()
-        self.seed, self.current = seed, -1
+        self.seed = seed
         self.weights = [load_tensors(member.path)[0] for member in pool]
         self.accuracies = [member.accuracy / 100 for member in pool]
         reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
@@ -75,8 +75,8 @@ class PoolSession(Session):
     def begin(self, iteration: int) -> None:
         """Put the weights of the network drawn for an iteration in place."""
         chosen = int(torch.randint(len(self.weights), (), generator=random.generator(self.seed, iteration, "pool")))
-        if chosen == self.current:
+        if chosen == self.member:
             return
         self.network.take(self.weights[chosen])
         self.accuracy = self.accuracies[chosen]
-        self.current = chosen
+        self.member = chosen

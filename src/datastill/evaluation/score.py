@@ -89,6 +89,17 @@ class Evaluation:
     images: int = 0
     trained_on: int = 0
 
+    @property
+    def advice(self) -> str:
+        """What to try where the set is no better than a random real subset of its size; empty where it is better or was not compared."""
+        random = self.comparisons.get("random")
+        if random is None or self.score.mean > random.mean:
+            return ""
+        return (
+            f"this set is not better than a random subset of real images ({self.score.mean:.2f}% against {random.mean:.2f}%): try another "
+            f"method (such as dm or random), fewer iterations, or a smaller weight of an added term (such as cc.weight)"
+        )
+
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {

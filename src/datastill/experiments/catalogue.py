@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from datastill.experiments.constraints import CHOOSING, GIVING
 from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
@@ -131,5 +132,7 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         remark="Every line has 50 iterations of 64 real images a class; its networks are trained for 100 epochs instead of 1,000. "
         "`idm` and `m3d` train on four parts of every image.",
     ),
+    **CHOOSING,
+    **GIVING,
 }
 """Every experiment by name."""

@@ -28,6 +28,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for name, score in evaluation.comparisons.items():
         table.add_row(COMPARISONS[name], *_cells(score))
     console.print(table)
+    if evaluation.advice:
+        console.print(Text(evaluation.advice), soft_wrap=True)
     if len(evaluation.class_names) > MOST_CLASSES:
         console.print("per-class accuracy and confusion matrix: --json")
         return
@@ -51,6 +53,9 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
         table.add_row(name, *_cells(evaluation.score), *compared)
     console = Console()
     console.print(table)
+    for name, evaluation in found.items():
+        if evaluation.advice:
+            console.print(Text(f"{name}: {evaluation.advice}"), soft_wrap=True)
     console.print("per-class accuracy and confusion matrices: --json")
 
 
