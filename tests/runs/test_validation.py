@@ -101,9 +101,9 @@ class Shown:
         self.sets: list[tuple[Tensor, Tensor]] = []
         score = Scorer.score
 
-        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any) -> Score:
+        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any, **options: Any) -> Score:
             self.sets.append((images, labels))
-            return score(scorer, images, labels, *arguments)
+            return score(scorer, images, labels, *arguments, **options)
 
         monkeypatch.setattr(Scorer, "score", watched)
 
