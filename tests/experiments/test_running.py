@@ -57,10 +57,10 @@ class Bench:
             self.evaluated.append(method)
             return evaluate(distilled, **options)
 
-        def trained(scorer: Scorer, images: object, labels: object, path: tuple[int | str, ...], bar: object) -> None:
+        def trained(scorer: Scorer, images: object, labels: object, path: tuple[int | str, ...], bar: object, **options: Any) -> None:
             if path[-1] != "validation":  # those of the curve
                 self.trained.append(path)
-            train(scorer, images, labels, path, bar)
+            train(scorer, images, labels, path, bar, **options)
 
         def counted(*arguments: Any, **options: Any) -> DistilledSet:
             self.distilled.append(options["method"].name)
@@ -97,9 +97,10 @@ def test_a_table_a_curve_a_page_and_every_log_are_written(bench: Bench) -> None:
     assert (bench.distilled, bench.evaluated) == (["dm", "dm+cm"], ["dm", "dm+cm"])
     first, second = bench.table()
     assert list(first) == [
-        "method", "preset", "data", "ipc", "network", "accuracy", "std", "interval95", "n", "images", "trained_on", "paper", "split",
-        "iterations", "train", "real_batch", "pixels", "terms", "networks", "epochs", "augment", "run_seed", "evaluation_seeds",
-        "seconds_per_iteration", "minutes", "teacher_minutes", "precision", "commit", "evaluation_commit", "log",
+        "method", "preset", "data", "ipc", "network", "accuracy", "std", "interval95", "n", "images", "trained_on", "labels", "paper",
+        "split", "iterations", "train", "real_batch", "pixels", "terms", "networks", "epochs", "augment", "learning_rate", "run_seed",
+        "evaluation_seeds", "seconds_per_iteration", "minutes", "teacher_minutes", "precision", "commit", "evaluation_commit",
+        "log",
     ]  # fmt: skip
     assert (first["method"], first["data"], first["ipc"], first["iterations"], first["n"]) == ("dm", "digits", "2", "5", "2")
     assert (first["paper"], second["paper"], first["split"], first["real_batch"]) == ("48.5", "", "test", "16")
@@ -264,10 +265,10 @@ def test_completed_later_the_figures_are_those_of_all_at_once(bench: Bench, monk
 def test_killed_within_an_evaluation_it_trains_only_the_networks_that_are_missing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     train: Callable[..., None] = Scorer._train
 
-    def killed(scorer: Scorer, images: object, labels: object, path: tuple[int | str, ...], bar: object) -> None:
+    def killed(scorer: Scorer, images: object, labels: object, path: tuple[int | str, ...], bar: object, **options: Any) -> None:
         if path == (0, 1):
             raise KeyboardInterrupt
-        train(scorer, images, labels, path, bar)
+        train(scorer, images, labels, path, bar, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "_train", killed)

@@ -14,10 +14,12 @@ from datastill.report.table import write_table
 def line(method: str, accuracy: float, paper: float | None, interval: float | None) -> dict[str, Any]:
     return {
         "method": method, "data": "digits", "ipc": 2, "network": "convnet", "accuracy": accuracy, "std": 0.456, "interval95": interval,
-        "n": 5, "images": 20, "trained_on": 20, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8, "terms": "mm weight=1.0",
-        "networks": "matching: FreshNetwork convnet", "pixels": "rate 1.0, momentum 0.5", "epochs": 1000, "train": 45000, "augment": True,
-        "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "minutes": 0.5, "teacher_minutes": None,
-        "preset": "paper", "precision": "fp32", "commit": "abc+", "evaluation_commit": "def", "log": f"{method}/metrics.jsonl",
+        "n": 5, "labels": "hard", "images": 20, "trained_on": 20, "paper": paper, "split": "test", "iterations": 7, "real_batch": 8,
+        "terms": "mm weight=1.0", "networks": "matching: FreshNetwork convnet", "pixels": "rate 1.0, momentum 0.5", "epochs": 1000,
+        "learning_rate": 0.01,
+        "train": 45000, "augment": True, "run_seed": 0, "evaluation_seeds": "0/0..4", "seconds_per_iteration": 0.5, "minutes": 0.5,
+        "teacher_minutes": None, "preset": "paper", "precision": "fp32", "commit": "abc+", "evaluation_commit": "def",
+        "log": f"{method}/metrics.jsonl",
     }  # fmt: skip
 
 

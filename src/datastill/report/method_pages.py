@@ -10,6 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 from datastill.experiments import Experiment, Row
+from datastill.labels import HARD
 from datastill.report.curve import write_curves
 from datastill.report.table import write_csv, write_table
 from datastill.runs import Run
@@ -37,7 +38,7 @@ def _points(name: str, run: Run) -> list[dict[str, Any]]:
     minutes = _seconds(run) / 60
     return [
         {
-            "method": name,
+            "method": name if entry.get("labels", HARD) == HARD else f"{name} (soft labels)",
             "iteration": entry["iteration"],
             "minutes": round(minutes * entry["iteration"], 3),
             "validation_accuracy": round(entry["validation_accuracy"], 3),
@@ -91,6 +92,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "n": evaluation["n"],
         "images": experiment.ipc * len(evaluation["class_names"]),
         "trained_on": evaluation.get("trained_on") or experiment.ipc * len(evaluation["class_names"]),
+        "labels": evaluation.get("labels", HARD),
         "paper": row.paper,
         "split": evaluation["split"],
         "iterations": config["iterations"],
@@ -101,6 +103,7 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "networks": "; ".join(_encoder(name, encoder, config.get("encoders", {})) for name, encoder in method["encoders"].items()),
         "epochs": evaluation["protocol"]["epochs"],
         "augment": evaluation["protocol"]["augment"],
+        "learning_rate": evaluation.get("learning_rate", evaluation["protocol"]["learning_rate"]),
         "run_seed": config["seed"],
         "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
         "seconds_per_iteration": round(seconds, 3),

@@ -21,27 +21,19 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
         picture: A file beside it to show, or None.
         remark: What else a reader must know.
     """
-    lines = [
-        f"# {title}",
-        "",
-        "| method | accuracy % (mean +- std) | 95% interval | n | paper | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        interval = "" if row["interval95"] is None else f"+- {row['interval95']:.2f}"
-        spread = f" +- {row['std']:.2f}" if row["n"] > 1 else ""  # one network has none
-        difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
-        lines.append(
-            f"| `{row['method']}` | {row['accuracy']:.2f}{spread} | {interval} | {row['n']} "
-            f"| {'' if row['paper'] is None else row['paper']} | {difference} |"
-        )
+    tracks = list(dict.fromkeys(row["labels"] for row in rows))
+    lines = [f"# {title}"]
+    for track in tracks:  # what soft labels reach is never compared with what hard ones do
+        heading = ["", f"## Labels: {track}"] if len(tracks) > 1 else []
+        lines += [*heading, "", *_accuracies([row for row in rows if row["labels"] == track])]
     first = rows[0]
     lines += [
         "",
         f"Top-1 on the {first['split']} split of {first['data']}, IPC {first['ipc']}: n networks ({_all(rows, 'network')}) trained from "
         f"scratch for {first['epochs']} epochs under the DC protocol on the {_all(rows, 'trained_on')} images of the set after the last "
-        f"iteration{_parts(rows)}. The standard deviation is over those networks; the runs are one for each line, on {first['train']} "
-        f"training images; the others are held out as validation split.",
+        f"iteration{_parts(rows)}. Labels: {' and '.join(tracks)}; learning rate: {_all(rows, 'learning_rate')}. The standard deviation is "
+        f"over those networks; the runs are one for each line, on {first['train']} training images; the others are held out as validation "
+        f"split.",
         "",
         "| method | preset | iterations | real images a class and step, at most | terms | networks | pixels | minutes of distilling; of "
         "the teacher | seeds (run; evaluation) | precision | commit (run; evaluation) | log |",
@@ -63,6 +55,19 @@ def write_table(title: str, rows: Sequence[dict[str, Any]], target: Path, *, pic
     if remark:
         lines += ["", remark]
     write_atomic(target, "\n".join(lines) + "\n")
+
+
+def _accuracies(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = ["| method | accuracy % (mean +- std) | 95% interval | n | paper | difference |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        interval = "" if row["interval95"] is None else f"+- {row['interval95']:.2f}"
+        spread = f" +- {row['std']:.2f}" if row["n"] > 1 else ""  # one network has none
+        difference = "" if row["paper"] is None else f"{row['accuracy'] - row['paper']:+.2f}"
+        lines.append(
+            f"| `{row['method']}` | {row['accuracy']:.2f}{spread} | {interval} | {row['n']} "
+            f"| {'' if row['paper'] is None else row['paper']} | {difference} |"
+        )
+    return lines
 
 
 def write_csv(rows: Sequence[dict[str, Any]], target: Path) -> None:
