@@ -114,7 +114,7 @@ def _archive(path: Path) -> Found:
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             names = {name.lower(): name for name in file.files}
             pair = next((pair for pair in ARRAYS if {*pair} <= set(names)), None)
             if pair is None:
