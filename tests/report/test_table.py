@@ -79,3 +79,16 @@ def test_a_curve_has_a_colour_per_method(tmp_path: Path, count: int) -> None:
     colours = [(31, 119, 180), (255, 127, 14), (44, 160, 44)]  # matplotlib's first three
     drawn = [bool((np.abs(pixels - np.array(colour)).sum(2) < 6).any()) for colour in colours]
     assert drawn == [number < count for number in range(3)]
+
+
+def test_soft_and_hard_labels_are_never_one_table(tmp_path: Path) -> None:
+    hard, soft = line("dm", 48.0, 48.5, 0.5), {**line("ld", 52.0, None, 0.5), "labels": "soft"}
+    write_table("T", [hard, soft, {**hard, "method": "dm+cm"}], tmp_path / "README.md", picture=None)
+    text = (tmp_path / "README.md").read_text()
+    first, second = text.index("## Labels: hard"), text.index("## Labels: soft")
+    assert first < text.index("| `dm` | 48.00") < text.index("| `dm+cm` | 48.00") < second < text.index("| `ld` | 52.00")
+    assert text.count("| method | accuracy %") == 2
+    assert "Labels: hard and soft; learning rate: 0.01." in text
+    write_table("T", [soft], tmp_path / "README.md", picture=None)
+    assert "##" not in (tmp_path / "README.md").read_text()
+    assert "Labels: soft; learning rate" in (tmp_path / "README.md").read_text()
