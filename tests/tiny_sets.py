@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,16 @@ def distilled_set(
         method="dm+iid", seed=7, iterations=11, factor=factor, version="1.2.3",
     )  # fmt: skip
     return DistilledSet(images, labels, origin)
+
+
+def soft_set(kind: str = "probabilities", *, factor: int = 1, size: tuple[int, int] = (8, 6), **numbers: float) -> DistilledSet:
+    """The same set with soft labels of a kind, the largest value at the class, and learned numbers."""
+    whole = distilled_set(factor=factor, size=size)
+    noise = torch.rand(len(whole), 3, generator=torch.Generator().manual_seed(5))
+    labels = (noise + 2 * torch.nn.functional.one_hot(whole.labels, 3)) / 4
+    labels = labels / labels.sum(1, keepdim=True) if kind == "probabilities" else labels
+    labels = 8 * labels - 3 if kind in ("logits", "scores") else labels
+    return replace(whole, labels=labels, label_kind=kind, numbers=numbers)
 
 
 def data_set(counts: tuple[int, ...] = (6, 5, 4), *, channels: int = 3, size: tuple[int, int] = (8, 6), seed: int = 0) -> DataSet:

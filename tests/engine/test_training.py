@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -149,3 +150,51 @@ def test_training_in_half_precision_keeps_weights_in_32_bits() -> None:
     network = made()
     Trainer(Engine(precision=torch.bfloat16), network, learning_rate=0.01).step(picture(4), torch.arange(4))
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "weights", "logits", "scores"])
+def test_micro_batches_of_soft_labels_are_plain_sgd(kind: str) -> None:
+    labels = torch.rand(7, 5, generator=torch.Generator().manual_seed(1))
+    labels = labels / labels.sum(1, keepdim=True) if kind == "probabilities" else labels
+    ours, theirs = made(), made()
+    trainer = Trainer(Engine(micro_batch=4), ours, learning_rate=0.05, momentum=0.0, weight_decay=0.0)
+    found, hits = trainer.step(picture(7), labels, kind)
+    logits = theirs(picture(7)).logits
+    expected = {
+        "probabilities": F.cross_entropy(logits, labels),
+        "weights": -(labels * logits.log_softmax(1)).sum(1).mean(),
+        "logits": F.cross_entropy(logits, labels.softmax(1)),
+        "scores": 5 * F.mse_loss(logits, labels) / 2,
+    }[kind]
+    assert found == pytest.approx(expected.item(), rel=1e-4)
+    assert hits == int((logits.argmax(1) == labels.argmax(1)).sum())
+    gradients = torch.autograd.grad(expected, list(theirs.parameters()))
+    for moved, parameter, gradient in zip(ours.parameters(), theirs.parameters(), gradients, strict=True):
+        close(moved.detach(), parameter.detach() - 0.05 * gradient)
+
+
+def test_one_hot_soft_labels_train_to_nearly_the_same_network() -> None:
+    labels = torch.arange(10) % 5
+    ours, theirs = made(), made()
+    soft, hard = (Trainer(Engine(micro_batch=4), network, learning_rate=0.05) for network in (ours, theirs))
+    for seed in range(5):
+        assert soft.step(picture(10, seed), F.one_hot(labels, 5).float(), "probabilities")[0] == pytest.approx(
+            hard.step(picture(10, seed), labels)[0], rel=1e-4
+        )
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(one.detach(), other.detach())
+
+
+@pytest.mark.skipif(not any(shutil.which(name) for name in ("g++", "clang++", "c++")), reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+def test_compiled_training_takes_soft_labels_as_well() -> None:
+    labels = torch.rand(8, 5, generator=torch.Generator().manual_seed(1))
+    networks = [made(), made()]
+    compiled, plain = (
+        Trainer(Engine(micro_batch=4, compiled=value), network, learning_rate=0.05)
+        for value, network in zip((True, False), networks, strict=True)
+    )
+    for kind in ("scores", "probabilities"):  # and one network may be trained on either
+        assert compiled.step(picture(8), labels.softmax(1), kind)[0] == pytest.approx(
+            plain.step(picture(8), labels.softmax(1), kind)[0], rel=1e-3
+        )

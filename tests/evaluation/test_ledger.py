@@ -38,11 +38,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     paths: list[object] = []
     train: Callable[..., None] = Scorer._train
 
-    def watched(scorer: Scorer, images: object, labels: object, path: object, bar: object) -> None:
+    def watched(scorer: Scorer, images: object, labels: object, path: object, bar: object, **options: Any) -> None:
         if len(paths) == 3:
             raise KilledError
         paths.append(path)
-        train(scorer, images, labels, path, bar)
+        train(scorer, images, labels, path, bar, **options)
 
     monkeypatch.setattr(Scorer, "_train", watched)
     return paths

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,17 @@ def test_a_record_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read_record(Record, tmp_path, written.cell) == written
     assert read_record(Record, tmp_path, replace(written.cell, repeats=7)) == written  # fewer networks than asked for
     assert read_record(Record, tmp_path / "elsewhere", written.cell) is None
+
+
+def test_a_record_of_before_soft_labels_reads_as_hard(tmp_path: Path) -> None:
+    written = record()
+    write_record(written, tmp_path)
+    path = tmp_path / "record.json"
+    content = json.loads(path.read_text())
+    del content["label_kind"], content["learned_rate"], content["cell"]["protocol"]["learned_rate"]
+    path.write_text(json.dumps(content))
+    assert read_record(Record, tmp_path, written.cell) == written
+    assert written.track == "hard"
 
 
 @pytest.mark.parametrize(

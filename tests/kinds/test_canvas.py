@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.kinds.canvas import PixelSGD
+from datastill.kinds.canvas import Canvas, PixelSGD
 from small_methods import opened, small
 
 CLASSES, ITERATIONS = 4, 7
@@ -106,3 +106,12 @@ def test_initial_noise_is_normal(tiny: DataSet) -> None:
     assert abs(float(images.mean())) < 0.03
     assert float(images.std()) == pytest.approx(1, abs=0.02)
     assert not torch.equal(images[0], images[1])
+
+
+def test_a_canvas_stacked_by_class_has_hard_labels() -> None:
+    images = torch.randn(3, 2, 1, 4, 4)
+    canvas = Canvas.stacked(images)
+    assert torch.equal(canvas.images, images.flatten(0, 1))
+    assert canvas.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert (canvas.label_kind, dict(canvas.numbers)) == ("hard", {})
+    assert list(canvas.tensors()) == ["images"]

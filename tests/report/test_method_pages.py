@@ -59,6 +59,30 @@ def test_minutes_and_accuracies_over_seeds(tmp_path: Path) -> None:
     assert (line["n"], line["sets"], line["minutes"]) == ("6", "3", "1.0")
 
 
+def test_soft_and_hard_labels_are_never_one_table(tmp_path: Path) -> None:
+    rows = replace(TABLE, rows=(Row("dm"), Row("ld"), Row("dm+cm")))
+    soft: dict[str, Any] = {"label_kind": "weights", "learned_rate": 0.02134}
+    text = page(tmp_path, rows, {"curve": ((0, 9.0),)}, {**soft, "curve": ((0, 8.0),)}, {})
+    first, second = text.index("## Labels: hard"), text.index("## Labels: soft")
+    assert first < text.index("| `dm` | 2 | 45") < text.index("| `dm+cm` | 2 | 45") < second < text.index("| `ld` | 2 | 45")
+    assert first < text.index("Labels: hard; learning rate: 0.01.") < second < text.index("Labels: soft; learning rate: 0.02134.")
+    with (tmp_path / "table" / "table.csv").open() as file:
+        assert [(line["labels"], line["learning_rate"]) for line in csv.DictReader(file)] == [
+            ("hard", "0.01"), ("soft", "0.02134"), ("hard", "0.01"),
+        ]  # fmt: skip
+    with (tmp_path / "table" / "curve.csv").open() as file:
+        assert [point["method"] for point in csv.DictReader(file)] == ["dm", "ld (soft labels)"]
+    assert "## Labels" not in page(tmp_path / "soft", TABLE, {**soft}, {**soft})
+
+
+def test_data_sets_of_two_tracks_have_headings_below_those_of_the_tracks(tmp_path: Path) -> None:
+    blocks = tuple(Block(data, (2,), 30, repeats=2) for data in ("digits", "cifar10"))
+    text = page(tmp_path, replace(TABLE, blocks=blocks, rows=(Row("dm"), Row("ld"))), {}, {"label_kind": "scores"}, {}, {})
+    assert [line for line in text.splitlines() if line.startswith("#")][1:] == [
+        "## Labels: hard", "### digits", "### cifar10", "## Labels: soft", "## Provenance",
+    ]  # fmt: skip
+
+
 def test_two_precisions_are_pointed_out(tmp_path: Path) -> None:
     other = replace(MAKER, precision="bf16", commits=("abc", "def"))
     text = page(tmp_path, TABLE, {}, {"evaluated_by": other})

@@ -13,7 +13,7 @@ from datastill.report import printable
 from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation
 from datastill.report.listing import rows
 from datastill.report.summary import show
-from tiny_sets import distilled_set
+from tiny_sets import distilled_set, soft_set
 
 
 def evaluation(class_names: tuple[str, ...], accuracies: tuple[float, ...] = (50.0, 60.0, 70.0)) -> Evaluation:
@@ -142,3 +142,30 @@ def test_listings_are_known_by_name() -> None:
     assert [name for name, _ in rows("experiments")] == list(EXPERIMENTS)
     with pytest.raises(UserError, match=r"unknown list 'network'\. Did you mean 'networks'"):
         rows("network")
+
+
+def test_a_set_of_soft_labels_and_a_learned_rate_is_told_from_what_it_is_compared_with(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = " ".join(printed(capsys, monkeypatch, evaluation(("cat", "dog"))).split())
+    assert "3 epochs, labels: hard" in hard
+    assert "hard labels" not in hard
+    soft = replace(evaluation(("cat", "dog")), label_kind="logits", learned_rate=0.02134)
+    monkeypatch.setenv("COLUMNS", "200")
+    print_evaluation(soft)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "3 epochs, labels: soft (logits), learned learning rate 0.02134" in text
+    assert "a random real subset of the same size, hard labels, learning rate 0.01 " in text
+    print_across({"convnet": soft})
+    text = " ".join(capsys.readouterr().out.split())
+    assert "labels: soft (logits)" in text
+    assert "random, hard labels" in text
+
+
+def test_a_summary_says_what_was_learned_besides_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soft_set("scores", learning_rate=0.02).save(tmp_path / "soft")
+    show(tmp_path / "soft", None, 10)
+    facts = {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()}
+    assert facts["labels"].startswith("soft: scores, any numbers")
+    assert facts["learned"] == "learning_rate 0.02"
+    assert "3 classes, 2 per class" in facts["images"]

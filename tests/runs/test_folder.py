@@ -271,7 +271,7 @@ def test_a_folder_that_cannot_be_made_gives_one_clear_line(tmp_path: Path) -> No
 def test_snapshots_hold_the_images_of_an_iteration(tmp_path: Path) -> None:
     run = begun(tmp_path)
     images = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    run.snapshot(7, images)
+    run.snapshot(7, {"images": images})
     tensors, text = load_tensors(tmp_path / "snapshots" / "00000007.safetensors")
     assert torch.equal(tensors["images"], images)
     assert text["iteration"] == "7"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.evaluation import Score, Scorer
 from datastill.evaluation.scorer import training_cost
+from datastill.files import load_tensors
+from datastill.kinds import Canvas, Method, Stepper
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching
 from datastill.runs.validation import Validation
@@ -101,9 +103,9 @@ class Shown:
         self.sets: list[tuple[Tensor, Tensor]] = []
         score = Scorer.score
 
-        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any) -> Score:
+        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any, **options: Any) -> Score:
             self.sets.append((images, labels))
-            return score(scorer, images, labels, *arguments)
+            return score(scorer, images, labels, *arguments, **options)
 
         monkeypatch.setattr(Scorer, "score", watched)
 
@@ -130,3 +132,71 @@ def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: py
     engine = Engine.choose(device="cpu", cost=1)
     two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
     assert (two.compiled, three.compiled) == (False, True)
+
+
+class LearningSteps(Stepper):
+    """Moves images, soft labels and a rate by the same amount every step."""
+
+    def __init__(self) -> None:
+        self.moved = 0.0
+
+    def step(self, iteration: int) -> dict[str, float]:
+        self.moved += 0.001
+        return {"loss": -self.moved}
+
+    def images(self) -> Tensor:
+        return torch.full((3, 2, 3, 8, 8), self.moved)
+
+    def canvas(self) -> Canvas:
+        labels = torch.eye(3).repeat_interleave(2, 0) * 4 + self.moved
+        return Canvas(self.images().flatten(0, 1), labels, "logits", {"learning_rate": 0.01 + self.moved})
+
+    def state(self) -> dict[str, Tensor]:
+        return {"moved": torch.tensor(self.moved, dtype=torch.float64)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.moved = float(state["moved"])
+
+
+@dataclass(frozen=True)
+class Learning(Method):
+    """A kind that learns labels and a rate too."""
+
+    name: str = "learning"
+
+    def check(self, data: DataSet, ipc: int) -> None: ...
+
+    def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
+        return LearningSteps()
+
+    def cost(self, data: DataSet, ipc: int) -> float:
+        return 1.0
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def test_learned_labels_and_numbers_go_through_run_snapshots_and_validation(
+    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: list[dict[str, Any]] = []
+    score = Scorer.score
+
+    def watched(scorer: Scorer, *arguments: Any, **given: Any) -> Score:
+        options.append(given)
+        return score(scorer, *arguments, **given)
+
+    monkeypatch.setattr(Scorer, "score", watched)
+    made = run(tiny, tmp_path / "run", 4, method=Learning(), validate_at=[2, 4], validation_protocol=Protocol(epochs=1))
+    kept = DistilledSet.load(tmp_path / "run")
+    for found in (made, kept):
+        assert found.label_kind == "logits"
+        assert found.learning_rate == pytest.approx(0.014)
+        assert found.hard_labels.tolist() == [0, 0, 1, 1, 2, 2]
+        torch.testing.assert_close(found.labels, torch.eye(3).repeat_interleave(2, 0) * 4 + 0.004)
+    assert [given["label_kind"] for given in options] == ["logits", "logits"]
+    assert [given["learned_rate"] for given in options] == pytest.approx([0.012, 0.014])
+    assert [line["labels"] for line in metrics(tmp_path / "run") if "validation_accuracy" in line] == ["soft", "soft"]
+    tensors, _ = load_tensors(tmp_path / "run" / "snapshots" / "00000002.safetensors")
+    assert set(tensors) == {"images", "labels", "numbers.learning_rate"}
+    assert float(tensors["numbers.learning_rate"]) == pytest.approx(0.012)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from datastill.cli.parameters import Compile, Device, Precision, Validation, engine_of, numbers
+from datastill.cli.parameters import Compile, Device, FromData, Labels, Number, Precision, Validation, engine_of, foreign, numbers, opened
 from datastill.errors import UserError
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
@@ -116,6 +116,11 @@ def evaluate(
     ] = "rendering,random",
     epochs: Annotated[int | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
+    learned_rate: Annotated[
+        bool, Parameter(help="train with the learned learning rate of a set that has one, as published", negative="--no-learned-rate")
+    ] = True,
+    experiment: Number = None,
+    labels: Labels = None,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
     out: Annotated[
         Path | None, Parameter(help="also write the JSON to this file; killed before it is there, the same command goes on")
@@ -128,7 +133,8 @@ def evaluate(
 
     With --network all it is trained on with four kinds of network, for one table (cross-architecture generalisation).
 
-    PATH is a run's folder, a distilled folder, its images.safetensors, or a .pt file of the published DC and DM code (then name --data).
+    PATH is a run's folder, a distilled folder, its images.safetensors, or (then name --data) a file of other people's code: res*.pt of DC
+    and DM, images_best.pt with labels_best.pt of trajectory matching, or an .npz of images and labels.
     """
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate_across
@@ -139,14 +145,16 @@ def evaluate(
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
-    protocol = Protocol(network=networks[0], epochs=epochs, augment=augment)
+    protocol = Protocol(network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     if out is not None:
         check_file(out)
     keep = None if out is None else out.with_name(f"{out.name}.partial")
+    distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     found = evaluate_across(
-        path, networks, repeats=repeats, seed=seed, split=split, data=data, compare=names, protocol=protocol, engine=engine, keep=keep
-    )
+        distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
+        engine=engine, keep=keep,
+    )  # fmt: skip
     single = next(iter(found.values())) if len(found) == 1 else None
     content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
     if json_:
@@ -208,12 +216,14 @@ def export(
     /,
     *,
     format: Annotated[str, Parameter(help="folder (ImageFolder), dc (tensor file of the DC code), parquet (hub)")] = "folder",
+    data: FromData = None,
+    experiment: Number = None,
+    labels: Labels = None,
 ) -> None:
-    """Write the distilled set at PATH to TARGET in a format that other programs read."""
-    from datastill.distilled import DistilledSet
+    """Write the distilled set at PATH (see `datastill evaluate --help`) to TARGET in a format that other programs read."""
     from datastill.distilled.formats import export as write
 
-    print(f"wrote {write(DistilledSet.load(path), target, format)}")
+    print(f"wrote {write(opened(path, data, experiment, labels), target, format)}")
 
 
 @app.command
@@ -223,11 +233,14 @@ def show(
     *,
     out: Annotated[Path | None, Parameter(help="where to write the picture; by default grid.png in the set's folder")] = None,
     columns: Annotated[int, Parameter(help="images of a class in the picture")] = 10,
+    data: FromData = None,
+    experiment: Number = None,
+    labels: Labels = None,
 ) -> None:
-    """Summarise the run or distilled set at PATH and draw its images, a class a row."""
+    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, a class a row."""
     from datastill.report.summary import show as summarise
 
-    summarise(path, out, columns)
+    summarise(path, out, columns, opened(path, data, experiment, labels))
 
 
 @app.command

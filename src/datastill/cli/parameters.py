@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -9,12 +10,43 @@ from cyclopts import Parameter
 from datastill.errors import UserError
 
 if TYPE_CHECKING:
+    from datastill.data import DataSet
+    from datastill.distilled import DistilledSet
     from datastill.engine import Engine
 
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
 Compile = Annotated[bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
+
+
+FromData = Annotated[str | None, Parameter(help="data set that a file of other people's code was distilled from")]
+Number = Annotated[int | None, Parameter(help="which set of such a file that holds several, from 1; by default the last")]
+Labels = Annotated[
+    Literal["hard", "probabilities", "weights", "logits", "scores"] | None,
+    Parameter(help="what the soft labels of such a file are; by default probabilities if they sum to one, else what such files have"),
+]
+
+
+def foreign(path: Path, data: str | None, experiment: int | None, labels: str | None) -> tuple[DistilledSet, DataSet] | None:
+    """Read a file of other people's code, with the data set that it was distilled from; None for a set of this program's."""
+    from datastill.data import load
+    from datastill.distilled import FOREIGN_FILES, DistilledSet
+
+    if path.is_dir() or path.suffix not in FOREIGN_FILES or data is None:
+        if experiment is not None or labels is not None:
+            raise UserError("--experiment and --labels are for files of other people's code, whose data set --data names")
+        return None
+    distilled_from = load(data)
+    return DistilledSet.load_foreign(path, distilled_from, experiment=experiment, label_kind=labels), distilled_from
+
+
+def opened(path: Path, data: str | None, experiment: int | None, labels: str | None) -> DistilledSet:
+    """Read a distilled set, of this program's or of other people's code."""
+    from datastill.distilled import DistilledSet
+
+    read = foreign(path, data, experiment, labels)
+    return read[0] if read else DistilledSet.load(path)
 
 
 def numbers(text: str | None) -> list[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datastill.distilled.folder import DistilledSet
+from datastill.distilled.foreign import FOREIGN_FILES
 from datastill.distilled.formats import export
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages
-from datastill.distilled.tensor_file import TENSOR_FILES
 
-__all__ = ["TENSOR_FILES", "DistilledSet", "Origin", "SyntheticImages", "export", "write_grid"]
+__all__ = ["FOREIGN_FILES", "DistilledSet", "Origin", "SyntheticImages", "export", "write_grid"]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
+import torch
+from torch import Tensor
+
 from datastill.data import DataSet
+from datastill.distilled.foreign import FOREIGN_FILES, read
 from datastill.distilled.hub import write_card, write_parquet
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages, check
-from datastill.distilled.tensor_file import TENSOR_FILES, read_dc
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
+from datastill.kinds import Canvas
+from datastill.kinds.canvas import NUMBERS
+from datastill.labels import HARD, classes_of
 
 IMAGES = "images.safetensors"
 FORMAT = "datastill-1"
@@ -25,12 +33,14 @@ class DistilledSet(SyntheticImages):
 
     Attributes:
         images: float32 ``image channel height width``, normalised; class after class.
-        labels: int64 ``image``.
+        labels: int64 ``image``, or float32 ``image class`` where they are soft.
         origin: Where they come from.
+        label_kind: What the labels are, one of `datastill.labels.KINDS`.
+        numbers: Other numbers that were learned, by name.
     """
 
     def save(self, folder: Path | str) -> Path:
-        """Write a self-describing folder: the float images, an 8-bit parquet, a dataset card and a picture.
+        """Write a self-describing folder: the float images with labels and learned numbers, an 8-bit parquet, a dataset card, a picture.
 
         Args:
             folder: Made if missing; files of an earlier set in it are replaced.
@@ -39,8 +49,8 @@ class DistilledSet(SyntheticImages):
             The folder.
         """
         folder = Path(folder)
-        header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin))}
-        save_tensors(folder / IMAGES, {"images": self.images, "labels": self.labels}, header)
+        header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
+        save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, header)
         write_parquet(self, folder / "data" / "train-00000-of-00001.parquet")
         write_grid(self, folder / "grid.png")
         write_card(self, folder / "README.md")
@@ -63,39 +73,69 @@ class DistilledSet(SyntheticImages):
                 f"{path} is no distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
             )
         origin = _origin(metadata.get("origin", ""), path)
-        check(tensors["images"], tensors["labels"], origin, str(path))
-        return cls(tensors["images"], tensors["labels"], origin)
+        canvas = Canvas(tensors["images"], tensors["labels"], metadata.get("labels", HARD), _numbers(tensors, path))
+        check(canvas, origin, str(path))
+        return cls.of(canvas, origin)
 
     @classmethod
-    def load_dc(cls, path: Path | str, data: DataSet) -> Self:
-        """Read the tensor file ``{'data': [[images, labels], ...]}`` of the published DC and DM code; the last set in it is taken.
+    def load_foreign(cls, path: Path | str, data: DataSet, *, experiment: int | None = None, label_kind: str | None = None) -> Self:
+        """Read a set that other people's code made.
 
         Args:
-            path: A ``.pt`` file. Only tensors and plain containers are read; a file with any other pickled object is refused.
+            path: A ``.pt`` file ``{'data': [[images, labels], ...]}`` of the DC and DM code; ``images_best.pt`` of trajectory matching with
+                ``labels_best.pt`` (and ``lr_best.pt``) beside it; or an ``.npz`` file of images and labels. Only tensors, arrays and plain
+                containers are read; a file with any other pickled object is refused.
             data: The data set it was distilled from, which the file does not name.
+            experiment: Which set of a file that holds several, from 1; None takes the last one.
+            label_kind: What soft labels are, one of `datastill.labels.KINDS`; None sees whether they are probabilities, and else goes by
+                the kind of file.
 
         Raises:
             UserError: If the file holds anything else, or does not fit the data set.
+
+        Reference:
+            DC arXiv:2006.05929, DM arXiv:2110.04181, trajectory matching arXiv:2203.11932.
         """
         path = Path(path)
-        images, labels = read_dc(path)
+        canvas = read(path, data, experiment, label_kind)
         origin = Origin(
             data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="unknown", seed=0, iterations=0
         )
-        check(images, labels, origin, str(path))
-        order = labels.argsort(stable=True)
-        return cls(images[order].contiguous(), labels[order], origin)
+        check(canvas, origin, str(path))
+        order = classes_of(canvas.labels).argsort(stable=True)
+        return cls(canvas.images[order].contiguous(), canvas.labels[order], origin, canvas.label_kind, canvas.numbers)
+
+    @classmethod
+    def load_dc(cls, path: Path | str, data: DataSet) -> Self:
+        """The earlier name of `load_foreign`."""
+        return cls.load_foreign(path, data)
 
 
 def _find(path: Path) -> Path:
-    if path.suffix in TENSOR_FILES and path.is_file():
-        raise UserError(f"{path} does not say what it was distilled from: only `datastill evaluate {path} --data NAME` reads it")
+    if path.suffix in FOREIGN_FILES and path.is_file():
+        raise UserError(f"{path} does not say what it was distilled from: name it with `data`, for example `data=cifar10`")
     candidates = [path] if path.is_file() else [path / IMAGES, path / "distilled" / IMAGES]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         started = " (the run is not finished: continue it with --resume)" if (path / "config.yaml").exists() else ""
         raise UserError(f"no distilled set at {path}{started}; expected a run's folder, a folder with {IMAGES}, or that file")
     return found
+
+
+def _numbers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, float]:
+    """The learned numbers in a file.
+
+    Raises:
+        UserError: If there is a tensor that is neither those nor images and labels.
+    """
+    numbers = {name.removeprefix(NUMBERS): value for name, value in tensors.items() if name not in ("images", "labels")}
+    for name, value in numbers.items():
+        if f"{NUMBERS}{name}" not in tensors or value.shape != () or value.dtype != torch.float64 or not math.isfinite(value):
+            raise UserError(
+                f"{path} is damaged: expected images, labels and finite float64 numbers named {NUMBERS}NAME, "
+                f"got '{name[:60]}', {value.dtype} {tuple(value.shape)}"
+            )
+    return {name: float(value) for name, value in numbers.items()}
 
 
 def _origin(text: str, path: Path) -> Origin:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from pathlib import Path
 
@@ -11,7 +13,12 @@ from datastill.distilled.set import SyntheticImages
 from datastill.distilled.tensor_file import write_dc
 from datastill.errors import UserError, unknown
 from datastill.files import write_atomic
+from datastill.labels import HARD
 
+log = logging.getLogger(__name__)
+
+LABELS = "labels.json"
+"""Soft labels and learned numbers beside the folders of the classes."""
 LONGEST_NAME = 50
 """Characters of a class's name that its folder keeps: file systems take 255 bytes."""
 
@@ -25,6 +32,7 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
         format: "folder" for torchvision's ImageFolder (``CLASS/0000.png``, 8 bits), "dc" for the float tensor file
             ``{'data': [[images, labels]]}`` that the published DC and DM evaluators read, "parquet" for the Hugging Face hub. The first two
             go to programs that know nothing of parts: there every part of a partitioned image is an image of its own, enlarged.
+            Soft labels and learned numbers go as far as the format can carry them; what is left out is said in one line.
 
     Returns:
         What was written.
@@ -44,6 +52,8 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
 def write_folder(distilled: SyntheticImages, target: Path) -> None:
     """Write ``CLASS/0000.png`` so that torchvision's ImageFolder reads the same labels: its sorted names keep the classes' order.
 
+    An image with a soft label is in the folder of the class with the largest value; ``labels.json`` beside the folders has every value.
+
     Raises:
         UserError: If a class has no image: ImageFolder refuses an empty folder, and without it would number the others differently.
     """
@@ -52,9 +62,16 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
         raise UserError(
             f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with --format dc or parquet"
         )
+    soft: dict[str, list[float]] = {}
     for name, rows in zip(folder_names(class_names), distilled.rows_by_class(), strict=True):
         for number, row in enumerate(rows):
             write_atomic(target / name / f"{number:04d}.png", png(distilled.pixel_array(row)))
+            if distilled.track != HARD:
+                soft[f"{name}/{number:04d}.png"] = distilled.labels[row].tolist()
+    if soft or distilled.numbers:
+        kind = {"kind": distilled.label_kind, "class_names": list(class_names)}
+        write_atomic(target / LABELS, json.dumps({**kind, "numbers": dict(distilled.numbers), "labels": soft}, indent=1) + "\n")
+        log.warning("ImageFolder reads one class an image; soft labels and learned numbers are in %s alone", target / LABELS)
 
 
 def folder_names(class_names: tuple[str, ...]) -> list[str]:

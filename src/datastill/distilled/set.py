@@ -1,8 +1,11 @@
-"""The distilled set itself: float images and labels with everything known about them, checked."""
+"""The distilled set itself: float images, labels and learned numbers with everything known about them, checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -13,6 +16,11 @@ from torch import Tensor
 
 from datastill.augment import LEAST_SIDE, expand
 from datastill.errors import UserError
+from datastill.kinds import LEARNING_RATE, Canvas
+from datastill.labels import HARD, classes_of, problem, track
+
+NUMBER = re.compile(r"[a-z][a-z0-9_.]{0,59}")
+"""Names of learned numbers."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,25 @@ class SyntheticImages:
 
     Attributes:
         images: float32 ``image channel height width``, normalised; class after class.
-        labels: int64 ``image``.
+        labels: int64 ``image``, or float32 ``image class`` where they are soft.
         origin: Where they come from.
+        label_kind: What the labels are, one of `datastill.labels.KINDS`.
+        numbers: Other numbers that were learned, by name; "learning_rate" is what networks are trained on the set with.
     """
 
     images: Tensor
     labels: Tensor
     origin: Origin
+    label_kind: str = HARD
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check(self.images, self.labels, self.origin, "the distilled set")
+        check(self.canvas, self.origin, "the distilled set")
+
+    @classmethod
+    def of(cls, canvas: Canvas, origin: Origin) -> Self:
+        """What was learned, with where it comes from."""
+        return cls(canvas.images, canvas.labels, origin, canvas.label_kind, canvas.numbers)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,6 +90,26 @@ class SyntheticImages:
         """Images per class; a mean where classes differ."""
         return len(self.images) / len(self.origin.class_names)
 
+    @property
+    def canvas(self) -> Canvas:
+        """What was learned."""
+        return Canvas(self.images, self.labels, self.label_kind, self.numbers)
+
+    @property
+    def track(self) -> str:
+        """Whether the labels are "hard" or "soft", whose results are never compared in one table."""
+        return track(self.label_kind)
+
+    @property
+    def hard_labels(self) -> Tensor:
+        """The class of every image, int64: of soft labels the one with the largest value."""
+        return classes_of(self.labels)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The learned learning rate; None where none was learned."""
+        return self.numbers.get(LEARNING_RATE)
+
     @cached_property
     def pixels(self) -> Tensor:
         """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
@@ -81,7 +118,7 @@ class SyntheticImages:
 
     def expanded(self) -> tuple[Tensor, Tensor]:
         """What networks are trained on: images and labels, every part of an image enlarged to one of its own where there are parts."""
-        return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2)
+        return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2, dim=0)
 
     def rendered(self) -> Self:
         """The same set after a journey through 8 bits, normalised again."""
@@ -95,7 +132,7 @@ class SyntheticImages:
 
     def rows_by_class(self) -> list[list[int]]:
         """The positions of every class's images."""
-        return [(self.labels == label).nonzero().flatten().tolist() for label in range(len(self.origin.class_names))]
+        return [(self.hard_labels == label).nonzero().flatten().tolist() for label in range(len(self.origin.class_names))]
 
     def pixel_array(self, row: int) -> NDArray[np.uint8]:
         """One image as uint8 ``height width`` (1 channel) or ``height width channel``."""
@@ -103,33 +140,33 @@ class SyntheticImages:
         return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
-def check(images: Tensor, labels: Tensor, origin: Origin, name: str) -> None:
-    """Refuse images, labels and an origin that cannot belong together.
+def check(canvas: Canvas, origin: Origin, name: str) -> None:
+    """Refuse images, labels, numbers and an origin that cannot belong together.
 
     Args:
-        images: As in `SyntheticImages`.
-        labels: As in `SyntheticImages`.
+        canvas: What was learned.
         origin: As in `SyntheticImages`.
         name: What they are of, as the message says it.
 
     Raises:
         UserError: If a shape, a type or a value is not what it must be.
     """
+    images = canvas.images
     classes, channels = len(origin.class_names), len(origin.mean)
-    problem = None
+    found = None
     if classes < 1 or channels not in (1, 3):
-        problem = f"expected at least one class and 1 or 3 channels, got {classes} and {channels}"
+        found = f"expected at least one class and 1 or 3 channels, got {classes} and {channels}"
     elif images.ndim != 4 or images.dtype != torch.float32 or images.shape[1] != channels or min(images.shape) < 1:
-        problem = f"images must be float32 (image, {channels}, height, width), got {images.dtype} {tuple(images.shape)}"
-    elif labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        problem = f"labels must be int64 ({len(images)},), got {labels.dtype} {tuple(labels.shape)}"
-    elif int(labels.min()) < 0 or int(labels.max()) >= classes:
-        problem = f"labels must be from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}"
+        found = f"images must be float32 (image, {channels}, height, width), got {images.dtype} {tuple(images.shape)}"
+    elif said := problem(canvas.labels, canvas.label_kind, len(images), classes):
+        found = said
     elif not bool(images.isfinite().all()):
-        problem = f"{int((~images.isfinite()).sum())} pixel values are NaN or infinite"
+        found = f"{int((~images.isfinite()).sum())} pixel values are NaN or infinite"
     elif not 1 <= origin.factor <= max(1, min(images.shape[2:]) // LEAST_SIDE):
-        problem = f"images of {images.shape[2]}x{images.shape[3]} pixels cannot have {origin.factor} parts a side"
+        found = f"images of {images.shape[2]}x{images.shape[3]} pixels cannot have {origin.factor} parts a side"
     elif len(origin.std) != channels or min(origin.std) <= 0:
-        problem = f"the standard deviations must be {channels} numbers above 0, got {origin.std}"
-    if problem:
-        raise UserError(f"{name} is not valid: {problem}")
+        found = f"the standard deviations must be {channels} numbers above 0, got {origin.std}"
+    elif odd := next((key for key, value in canvas.numbers.items() if not NUMBER.fullmatch(key) or not math.isfinite(value)), None):
+        found = f"a learned number must be finite and named like learning_rate, got '{odd[:60]}' = {canvas.numbers[odd]}"
+    if found:
+        raise UserError(f"{name} is not valid: {found}")

@@ -1,8 +1,9 @@
-"""The tensor file ``{'data': [[images, labels], ...]}`` of the published DC and DM code."""
+"""Tensor files of published code: read without executing anything, and written as the DC and DM code writes them."""
 
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +15,56 @@ from datastill.distilled.set import SyntheticImages
 from datastill.errors import UserError
 from datastill.files import write_atomic
 
+log = logging.getLogger(__name__)
+
 TENSOR_FILES = (".pt", ".pth")
-"""Endings of the tensor files of the published DC and DM code."""
+"""Endings of tensor files."""
+EXPECTED = "a tensor file {'data': [[images, labels]]}, or images_best.pt with labels_best.pt beside it"
 
 
-def read_dc(path: Path) -> tuple[Tensor, Tensor]:
-    """Read images and labels of the last set in a file. Only tensors and plain containers are read.
-
-    Args:
-        path: The file.
-
-    Returns:
-        float32 ``image channel height width`` and int64 ``image``, in the order of the file.
+def read_plain(path: Path) -> Any:
+    """Read a tensor file that holds only tensors and plain containers and numbers.
 
     Raises:
-        UserError: If there is no such file, or there is anything else in it.
+        UserError: If there is no such file, or there is anything else in it. Nothing in it is ever executed.
     """
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        images, labels = content["data"][-1]
-        _require_whole(images, labels)
-        return images.detach().float(), labels.detach().long()
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}") from error
     except Exception as error:
-        raise UserError(
-            f"{path} is refused: expected a tensor file {{'data': [[images, labels]]}} with tensors only, without other pickled objects"
-        ) from error
+        raise refusal(path) from error
+
+
+def refusal(path: Path) -> UserError:
+    """What is said of a tensor file that is not understood."""
+    return UserError(f"{path} is refused: expected {EXPECTED}, with tensors only, without other pickled objects")
+
+
+def whole(value: Any, path: Path) -> Tensor:
+    """A plain tensor out of a file, detached; refused where it is sparse, without values, or larger than what is stored of it."""
+    if not isinstance(value, Tensor):
+        raise refusal(path)
+    stored = value.untyped_storage().nbytes() if value.layout == torch.strided and value.device.type == "cpu" else 0
+    if stored < value.numel() * value.element_size():
+        raise refusal(path)
+    return value.detach()
 
 
 def write_dc(distilled: SyntheticImages, target: Path) -> None:
-    """Write the float images and labels as the published DC and DM code saves and evaluates them."""
+    """Write the float images and labels as the published DC and DM code saves and evaluates them.
+
+    Soft labels are what torch's cross-entropy takes: probabilities (logits after their softmax) or weights; scores are written as they are.
+    """
+    labels = distilled.labels.softmax(1) if distilled.label_kind == "logits" else distilled.labels.clone()
     buffer = io.BytesIO()
-    torch.save({"data": [[distilled.images.clone(), distilled.labels.clone()]]}, buffer)
+    torch.save({"data": [[distilled.images.clone(), labels]]}, buffer)
     write_atomic(target, buffer.getvalue())
+    if distilled.label_kind in ("weights", "scores"):
+        log.warning("a tensor file does not say that its labels are %s: name that where it is read", distilled.label_kind)
+    if distilled.numbers:
+        log.warning("a tensor file has no place for the learned numbers (%s): they are left out", ", ".join(distilled.numbers))
 
 
 _PLAIN_NUMBERS: list[Any] = [
@@ -57,11 +73,3 @@ _PLAIN_NUMBERS: list[Any] = [
     *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32")),
 ]
 """What the published code saves with the images, its accuracies: NumPy's numbers, which nothing but a number can come out of."""
-
-
-def _require_whole(*tensors: Tensor) -> None:
-    """Refuse tensors that are sparse, without values, or larger than what is stored of them."""
-    for tensor in tensors:
-        stored = tensor.untyped_storage().nbytes() if tensor.layout == torch.strided and tensor.device.type == "cpu" else 0
-        if stored < tensor.numel() * tensor.element_size():
-            raise ValueError("not a plain tensor")

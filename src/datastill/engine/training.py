@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from datastill import labels as of_labels
 from datastill.engine.engine import Engine
 from datastill.engine.micro_batches import even_micro_batch, pieces
 from datastill.networks import Network
 
 
 class Trainer:
-    """Trains a network from its weights on: cross-entropy, SGD with momentum and weight decay, exact micro-batches.
+    """Trains a network from its weights on: SGD with momentum and weight decay, exact micro-batches.
 
     Instance norm works image by image, so a batch cut into micro-batches has the same gradient; one with batch norm is not cut.
 
@@ -44,15 +44,16 @@ class Trainer:
         self.limit, self.size = engine.images_at_a_time(network, training=True), 0
         self._loss = engine.compile(self._tensors)
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
+    def step(self, images: Tensor, labels: Tensor, kind: str = of_labels.HARD) -> tuple[float, int]:
         """Take one step on a batch.
 
         Args:
             images: Normalised ``image channel height width``, any number.
-            labels: ``image``, int64.
+            labels: int64 ``image``, or float32 ``image class`` where they are soft.
+            kind: What the labels are, one of `datastill.labels.KINDS`; says which loss is minimised, cross-entropy for hard ones.
 
         Returns:
-            The mean cross-entropy and how many images were classified correctly, both before the step.
+            The mean loss and how many images were classified as labelled, both before the step.
         """
         count = len(images)
         self.size = count if self.network.batchwise else self.size or even_micro_batch(count, self.limit)
@@ -60,7 +61,7 @@ class Trainer:
         weights = torch.full((count,), 1 / count, device=images.device)
         losses, hits = [], []
         for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
-            loss, correct = self._loss(part, label, weight)
+            loss, correct = self._loss(part, label, weight, kind)
             torch.autograd.backward(loss)
             losses.append(loss.detach())
             hits.append(correct)
@@ -90,8 +91,8 @@ class Trainer:
                 # The fused step pairs weights and momentum by their place in memory: both must have the same layout.
                 self.optimizer.state[entry]["momentum_buffer"] = torch.empty_like(entry).copy_(momentum)
 
-    def _tensors(self, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    def _tensors(self, images: Tensor, labels: Tensor, weights: Tensor, kind: str) -> tuple[Tensor, ...]:
         images = images.to(self.engine.precision, memory_format=torch.channels_last)
         logits = self.network(images).logits
-        loss = (F.cross_entropy(logits, labels, reduction="none") * weights).sum()
-        return loss, ((logits.argmax(1) == labels) & (weights > 0)).sum()
+        loss = (of_labels.loss(logits, labels, kind) * weights).sum()
+        return loss, ((logits.argmax(1) == of_labels.classes_of(labels)) & (weights > 0)).sum()

@@ -6,19 +6,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from datastill import random
 from datastill.data import DataSet, load
-from datastill.distilled import TENSOR_FILES, DistilledSet, Origin
+from datastill.distilled import FOREIGN_FILES, DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError, unknown
 from datastill.evaluation.ledger import Ledger
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Evaluation
-from datastill.evaluation.scorer import Scorer, training_cost
+from datastill.evaluation.scorer import Scorer, rate, training_cost
 from datastill.networks import ZOO
 from datastill.progress import progress
 
@@ -47,7 +48,8 @@ def evaluate(
     """Train networks from scratch on a distilled set and test them on real images.
 
     Args:
-        distilled: The set, a run's or set's folder, or a ``.pt`` file of the DC code (then `data` must be named).
+        distilled: The set, a run's or set's folder, or a file of other people's code, as in `DistilledSet.load_foreign` (then `data` must
+            be named).
         network: A name of `datastill.networks.NETWORKS`; ignored if `protocol` is given.
         repeats: Networks, each with weights of its own.
         seed: The same seed gives the same numbers.
@@ -73,22 +75,25 @@ def evaluate(
     protocol = protocol or Protocol(network)
     distilled, data = resolve(distilled, data)
     examined = data.split(split)
-    sets = {"set": distilled.expanded()}
+    own: dict[str, Any] = {"label_kind": distilled.label_kind, "learned_rate": distilled.learning_rate}
+    rate(protocol, distilled.learning_rate)  # one that cannot be used is told at once
+    sets = {"set": (*distilled.expanded(), own)}
     trained_on = len(sets["set"][0])
     if "rendering" in compare:
-        sets["rendering"] = distilled.rendered().expanded()
+        sets["rendering"] = (*distilled.rendered().expanded(), own)
     if "random" in compare:
-        sets["random"] = random_subset(data, distilled.labels, seed)
+        sets["random"] = (*random_subset(data, distilled.hard_labels, seed), {})  # real images have hard labels and no learned rate
     engine = engine or Engine.choose(cost=training_cost(data, protocol, trained_on))
     scorer = Scorer(data, examined, protocol, engine, Ledger(Path(keep) if keep is not None else None))
-    steps = sum(scorer.steps(len(images)) for images, _ in sets.values()) * repeats
+    steps = sum(scorer.steps(len(images)) for images, _, _ in sets.values()) * repeats
     scores = {}
     with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
-        for name, (images, labels) in sets.items():
-            scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar)
+        for name, (images, labels, options) in sets.items():
+            scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar, **options)
     return Evaluation(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
-        images=len(distilled), trained_on=trained_on,
+        images=len(distilled), trained_on=trained_on, label_kind=distilled.label_kind,
+        learned_rate=distilled.learning_rate if protocol.learned_rate else None,
     )  # fmt: skip
 
 
@@ -157,17 +162,17 @@ def _origin_data(origin: Origin) -> DataSet:
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
     """Load a set and the data it is tested on, normalised as the set is, and check that they fit."""
     given = isinstance(data, DataSet)
-    if isinstance(data, str) and (isinstance(distilled, DistilledSet) or Path(distilled).suffix not in TENSOR_FILES):
+    if isinstance(data, str) and (isinstance(distilled, DistilledSet) or Path(distilled).suffix not in FOREIGN_FILES):
         distilled = distilled if isinstance(distilled, DistilledSet) else DistilledSet.load(distilled)
         data = load(data, validation=distilled.origin.held_out)
     elif isinstance(data, str):
         data = load(data)
     if not isinstance(distilled, DistilledSet):
         path = Path(distilled)
-        if path.suffix in TENSOR_FILES and not path.is_dir():
+        if path.suffix in FOREIGN_FILES and not path.is_dir():
             if data is None:
                 raise UserError(f"{path} does not say what it was distilled from: name it with `data`, for example `data=cifar10`")
-            distilled = DistilledSet.load_dc(path, data)
+            distilled = DistilledSet.load_foreign(path, data)
         else:
             distilled = DistilledSet.load(path)
     data = data or _origin_data(distilled.origin)

@@ -17,6 +17,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.evaluation.protocol import Protocol
 from datastill.files import checksum, write_atomic
+from datastill.labels import HARD
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,15 @@ class Ledger:
 
 
 def key(
-    images: Tensor, labels: Tensor, path: tuple[int | str, ...], *, data: DataSet, tested: str, protocol: Protocol, engine: Engine
+    images: Tensor,
+    labels: Tensor,
+    path: tuple[int | str, ...],
+    *,
+    data: DataSet,
+    tested: str,
+    protocol: Protocol,
+    engine: Engine,
+    label_kind: str = HARD,
 ) -> str:
     """Name what a network's confusion matrix depends on: set, protocol, seed, what it is tested on, how it runs, and the program.
 
@@ -64,10 +73,11 @@ def key(
         path: What its randomness derives from.
         data: How images are normalised and mirrored.
         tested: Fingerprint of what it is tested on.
-        protocol: How it is trained.
+        protocol: How it is trained, with the learning rate that it really has.
         engine: How it runs.
+        label_kind: What the labels are.
     """
     trained = checksum({"images": images, "labels": labels})
     program = (provenance.package_version(), provenance.commit())
-    content = (trained, path, data.mean, data.std, data.flip, tested, asdict(protocol), engine.describe(), program)
+    content = (trained, path, data.mean, data.std, data.flip, tested, asdict(protocol), engine.describe(), label_kind, program)
     return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()

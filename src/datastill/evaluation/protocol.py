@@ -24,6 +24,7 @@ class Protocol:
         momentum: Of SGD.
         weight_decay: Of SGD.
         batch: Images a step.
+        learned_rate: Whether a set with a learned learning rate is trained on with that one instead, as trajectory matching publishes.
 
     Reference:
         Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
@@ -36,6 +37,7 @@ class Protocol:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     batch: int = 256
+    learned_rate: bool = True
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.spread import half_interval, spread
+from datastill.labels import HARD, track
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class Evaluation:
         engine: What the networks were trained on, and in which precision.
         images: Images that are stored.
         trained_on: Images that the networks were trained on, the parts of stored images counted; 0 where nobody recorded it.
+        label_kind: What the set's labels are, one of `datastill.labels.KINDS`.
+        learned_rate: The learned learning rate that the networks of the set and its rendering were trained with; None for the
+            protocol's, as those of the random subset always were.
     """
 
     score: Score
@@ -88,6 +92,13 @@ class Evaluation:
     engine: dict[str, str | bool | int | None] = field(default_factory=dict)
     images: int = 0
     trained_on: int = 0
+    label_kind: str = HARD
+    learned_rate: float | None = None
+
+    @property
+    def track(self) -> str:
+        """Whether the set's labels are "hard" or "soft"."""
+        return track(self.label_kind)
 
     @property
     def advice(self) -> str:
@@ -109,6 +120,9 @@ class Evaluation:
             "split": self.split,
             "seed": self.seed,
             "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
+            "labels": self.track,
+            "label_kind": self.label_kind,
+            "learning_rate": self.protocol.learning_rate if self.learned_rate is None else self.learned_rate,
             "class_names": list(self.class_names),
             "images": self.images,
             "trained_on": self.trained_on,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,9 +16,11 @@ from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
 from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
+from datastill.errors import UserError
 from datastill.evaluation.ledger import Ledger, key
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Score
+from datastill.labels import HARD
 from datastill.networks import build
 from datastill.progress import Progress
 
@@ -51,22 +55,37 @@ class Scorer:
         """Training steps that one network takes on so many images."""
         return self.protocol.passes * -(-images // self.protocol.batch)
 
-    def score(self, images: Tensor, labels: Tensor, paths: Sequence[tuple[int | str, ...]], bar: Progress | None = None) -> Score:
+    def score(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        paths: Sequence[tuple[int | str, ...]],
+        bar: Progress | None = None,
+        *,
+        label_kind: str = HARD,
+        learned_rate: float | None = None,
+    ) -> Score:
         """Train and test one network for every path of randomness.
 
         Args:
             images: Normalised ``image channel height width``.
-            labels: ``image``.
+            labels: int64 ``image``, or float32 ``image class`` where they are soft.
             paths: What each network's weights, order and augmentation derive from.
             bar: Counts the training steps.
+            label_kind: What the labels are, one of `datastill.labels.KINDS`.
+            learned_rate: The learning rate that was learned with the set, used if the protocol says so.
         """
+        followed = replace(self.protocol, learning_rate=rate(self.protocol, learned_rate))
         confusion = torch.zeros(self.data.classes, self.data.classes, dtype=torch.int64)
         accuracies = []
         for path in paths:
-            name = key(images, labels, path, data=self.data, tested=self.tested, protocol=self.protocol, engine=self.engine)
+            name = key(
+                images, labels, path, data=self.data, tested=self.tested, protocol=followed, engine=self.engine, label_kind=label_kind
+            )
             matrix = self.ledger.find(name)
             if matrix is None:
-                self._train(images.to(self.engine.device), labels.to(self.engine.device), path, bar)
+                place = self.engine.device
+                self._train(images.to(place), labels.to(place), path, bar, label_kind=label_kind, rate=followed.learning_rate)
                 matrix = confusion_matrix(self.runner, self.examined, self.data)
                 self.ledger.keep(name, matrix)
             elif bar:
@@ -75,20 +94,39 @@ class Scorer:
             confusion += matrix
         return Score(tuple(accuracies), confusion)
 
-    def _train(self, images: Tensor, labels: Tensor, path: tuple[int | str, ...], bar: Progress | None) -> None:
+    def _train(
+        self, images: Tensor, labels: Tensor, path: tuple[int | str, ...], bar: Progress | None, *, label_kind: str, rate: float
+    ) -> None:
         seed = random.derive(0, "evaluation", *path)
         self.network.reset(random.generator(seed, "weights"))
-        self.trainer.set_learning_rate(self.protocol.learning_rate, restart_momentum=True)
+        self.trainer.set_learning_rate(rate, restart_momentum=True)
         passes = self.protocol.passes
         for epoch in range(passes):
             if epoch == passes // 2:
-                self.trainer.set_learning_rate(self.protocol.learning_rate / 10, restart_momentum=True)
+                self.trainer.set_learning_rate(rate / 10, restart_momentum=True)
             order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
             for number, rows in enumerate(torch.split(order, self.protocol.batch)):
                 augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
-                loss, hits = self.trainer.step(augmented, labels[rows])
+                loss, hits = self.trainer.step(augmented, labels[rows], label_kind)
                 if bar:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
+
+
+def rate(protocol: Protocol, learned: float | None) -> float:
+    """The first learning rate of networks that are trained on a set.
+
+    Args:
+        protocol: Says whether a learned one is used.
+        learned: The one that was learned with the set; None for none.
+
+    Raises:
+        UserError: If it is to be used, but no network could be trained with it.
+    """
+    if learned is None or not protocol.learned_rate:
+        return protocol.learning_rate
+    if not 0 < learned < math.inf:
+        raise UserError(f"no network can be trained with the set's learned learning rate, {learned:.4g}; use the protocol's own instead")
+    return learned
 
 
 def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Tensor:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.files import write_atomic
+from datastill.labels import HARD, track
 from datastill.teachers.pretraining import Epoch
 
 RECORD = "record.json"
@@ -90,6 +91,8 @@ class Record:
         evaluation_epochs: Epochs of the networks, as the protocol resolved them.
         distilled_by: How the set was distilled.
         evaluated_by: How it was evaluated.
+        label_kind: What the set's labels are, one of `datastill.labels.KINDS`.
+        learned_rate: The learned learning rate that the networks were trained with; None for the protocol's.
     """
 
     cell: Cell
@@ -108,6 +111,13 @@ class Record:
     evaluation_epochs: int
     distilled_by: Maker
     evaluated_by: Maker
+    label_kind: str = HARD
+    learned_rate: float | None = None
+
+    @property
+    def track(self) -> str:
+        """Whether the set's labels are "hard" or "soft"."""
+        return track(self.label_kind)
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)

@@ -130,6 +130,8 @@ def _record(cell: Cell, data: DataSet, run: Run, evaluation: Evaluation, teacher
         evaluation_epochs=evaluation.protocol.passes,
         distilled_by=distilled_by,
         evaluated_by=Maker.of(evaluation.engine, *now),
+        label_kind=evaluation.label_kind,
+        learned_rate=evaluation.learned_rate,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from datastill.kinds.canvas import LEARNING_RATE, Canvas
 from datastill.kinds.distribution_matching import DistributionMatching
 from datastill.kinds.method import Method, Stepper
 
-__all__ = ["DistributionMatching", "Method", "Stepper"]
+__all__ = ["LEARNING_RATE", "Canvas", "DistributionMatching", "Method", "Stepper"]

@@ -1,8 +1,10 @@
-"""What is learned: the pixels, what they start from and what moves them."""
+"""What is learned: images, and labels and numbers where a kind learns them; what pixels start from and what moves them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -10,9 +12,45 @@ from torch import Tensor
 from datastill import random
 from datastill.augment import pack
 from datastill.data import DataSet
+from datastill.labels import HARD
 
 INITIALISATIONS = ("real", "noise")
 """What pixels may start from."""
+
+
+LEARNING_RATE = "learning_rate"
+"""The learned number that a network is trained with on the set, if the evaluation's protocol says so."""
+
+NUMBERS = "numbers."
+"""What the names of learned numbers begin with among the tensors of a file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What a kind has learned so far, on the CPU.
+
+    Attributes:
+        images: float32 ``image channel height width``, normalised; class after class.
+        labels: int64 ``image``, or float32 ``image class`` where they are soft.
+        label_kind: What the labels are, one of `datastill.labels.KINDS`.
+        numbers: Other learned numbers by name, such as `LEARNING_RATE`.
+    """
+
+    images: Tensor
+    labels: Tensor
+    label_kind: str = HARD
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def stacked(cls, images: Tensor) -> Self:
+        """Images stacked by class, ``class image channel height width``, with hard labels."""
+        return cls(images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1]))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What was learned, by name, for a file: the images, soft labels, and numbers as ``numbers.NAME``."""
+        soft = {} if self.label_kind == HARD else {"labels": self.labels}
+        numbers = {f"{NUMBERS}{name}": torch.tensor(value, dtype=torch.float64) for name, value in self.numbers.items()}
+        return {"images": self.images, **soft, **numbers}
 
 
 class PixelSGD:

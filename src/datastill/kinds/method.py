@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.kinds.canvas import Canvas
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Stepper(ABC):
     @abstractmethod
     def images(self) -> Tensor:
         """The synthetic images now: float32 ``class image channel height width``, normalised, on the CPU."""
+
+    def canvas(self) -> Canvas:
+        """What has been learned until now. A kind that learns labels or numbers gives them here; others have hard labels by class."""
+        return Canvas.stacked(self.images())
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:

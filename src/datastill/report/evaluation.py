@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from datastill.evaluation import COMPARISONS, Evaluation, Score
+from datastill.labels import HARD
 from datastill.report import printable
 
 MOST_CLASSES = 20
@@ -22,11 +23,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
     protocol = evaluation.protocol
     names = [Text(printable(name)) for name in evaluation.class_names]  # as text, since names may hold what is markup to rich
     count = len(evaluation.score.accuracies)
-    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs{_parts(evaluation)}"
+    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs{_trained(evaluation)}"
     table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
     table.add_row("the distilled set", *_cells(evaluation.score))
     for name, score in evaluation.comparisons.items():
-        table.add_row(COMPARISONS[name], *_cells(score))
+        table.add_row(_compared(name, evaluation), *_cells(score))
     console.print(table)
     if evaluation.advice:
         console.print(Text(evaluation.advice), soft_wrap=True)
@@ -46,8 +47,9 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     """Print a row for every kind of network: the set's score, and those of what it is compared with."""
     first = next(iter(found.values()))
     count = len(first.score.accuracies)
-    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_parts(first)}"
-    table = Table("network", "accuracy %", "std", "95% interval", *first.comparisons, title=Text(printable(title)))
+    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_trained(first)}"
+    compared_with = [_column(name, first) for name in first.comparisons]
+    table = Table("network", "accuracy %", "std", "95% interval", *compared_with, title=Text(printable(title)))
     for name, evaluation in found.items():
         compared = (f"{score.mean:.2f}{_spread(score, ' +- ')}" for score in evaluation.comparisons.values())
         table.add_row(name, *_cells(evaluation.score), *compared)
@@ -59,10 +61,24 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     console.print("per-class accuracy and confusion matrices: --json")
 
 
-def _parts(evaluation: Evaluation) -> str:
-    """How many images networks are trained on, where a stored image stands for several."""
+def _trained(evaluation: Evaluation) -> str:
+    """What networks are trained on and how: parts, if a stored image stands for several; the labels; a learned rate."""
     expanded = evaluation.trained_on > evaluation.images
-    return f", {evaluation.images} images in {evaluation.trained_on} parts" if expanded else ""
+    parts = f", {evaluation.images} images in {evaluation.trained_on} parts" if expanded else ""
+    kind = "" if evaluation.track == HARD else f" ({evaluation.label_kind})"
+    rate = "" if evaluation.learned_rate is None else f", learned learning rate {evaluation.learned_rate:.4g}"
+    return f"{parts}, labels: {evaluation.track}{kind}{rate}"
+
+
+def _compared(name: str, evaluation: Evaluation) -> str:
+    """What a set is compared with; a real subset has hard labels and the protocol's rate, whatever the set has."""
+    labels = "" if evaluation.track == HARD else ", hard labels"
+    rate = "" if evaluation.learned_rate is None else f", learning rate {evaluation.protocol.learning_rate:.4g}"
+    return COMPARISONS[name] + (labels + rate if name == "random" else "")
+
+
+def _column(name: str, evaluation: Evaluation) -> str:
+    return f"{name}, hard labels" if name == "random" and evaluation.track != HARD else name
 
 
 def _cells(score: Score) -> tuple[str, str, str]:

@@ -47,18 +47,30 @@ def _page(experiment: Experiment, lines: Sequence[MethodLine], missing: Sequence
     page = [f"# {title}", ""]
     if missing:
         page += [f"Not run: {', '.join(f'`{place}`' for place in missing)}.", ""]
-    places = list(dict.fromkeys((line.data, line.ipc) for line in lines))
-    if len(places) > 1:
-        page += [*_overview(lines, places), ""]
-    for data in dict.fromkeys(line.data for line in lines):
-        mine = [line for line in lines if line.data == data]
-        page += [*([f"## {data}", ""] if len(places) > 1 else []), *_figures(mine), "", _protocol(mine), ""]
+    tracks = list(dict.fromkeys(line.labels for line in lines))
+    for track in tracks:  # what soft labels reach is never compared with what hard ones do
+        mine = [line for line in lines if line.labels == track]
+        page += _tables(mine, "##") if len(tracks) == 1 else [f"## Labels: {track}", "", *_tables(mine, "###")]
     page += [_explained(lines), "", *_warnings(lines)]
     if points:
         page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network a point.", ""]
     if experiment.remark:
         page += [experiment.remark, ""]
-    return [*page, "## Provenance", "", *_provenance(lines, several=len(places) > 1)]
+    return [*page, "## Provenance", "", *_provenance(lines, several=len(_places(lines)) > 1)]
+
+
+def _tables(lines: Sequence[MethodLine], heading: str) -> list[str]:
+    """The tables of lines that may be compared, one for every data set, and before several of them one of all together."""
+    places = _places(lines)
+    page = [*_overview(lines, places), ""] if len(places) > 1 else []
+    for data in dict.fromkeys(line.data for line in lines):
+        mine = [line for line in lines if line.data == data]
+        page += [*([f"{heading} {data}", ""] if len(places) > 1 else []), *_figures(mine), "", _protocol(mine), ""]
+    return page
+
+
+def _places(lines: Sequence[MethodLine]) -> list[tuple[str, int]]:
+    return list(dict.fromkeys((line.data, line.ipc) for line in lines))
 
 
 def _overview(lines: Sequence[MethodLine], places: Sequence[tuple[str, int]]) -> list[str]:
@@ -101,7 +113,8 @@ def _protocol(lines: Sequence[MethodLine]) -> str:
     parts = ", the parts of stored images counted" if any(line.trained_on > line.images for line in lines) else ""
     return (
         f"Top-1 on the {first.split} split of {first.data}: n networks trained from scratch under the DC protocol on the "
-        f"{_all(line.trained_on for line in lines)} images of the set after the last iteration{parts}. The sets are distilled from "
+        f"{_all(line.trained_on for line in lines)} images of the set after the last iteration{parts}. Labels: {first.labels}; "
+        f"learning rate: {_all(line.learning_rate for line in lines)}. The sets are distilled from "
         f"{first.train} training images; others are held out as validation split."
     )
 

@@ -10,6 +10,7 @@ from datastill.evaluation.spread import half_interval, spread
 from datastill.experiments import Record
 from datastill.experiments.record import RECORD, Maker
 from datastill.experiments.specification import Line
+from datastill.labels import HARD
 from datastill.report import described
 
 
@@ -29,6 +30,7 @@ class MethodLine:
     sets: int
     images: int
     trained_on: int
+    labels: str
     paper: float | None
     split: str
     iterations: int
@@ -39,6 +41,7 @@ class MethodLine:
     networks: str
     epochs: int
     augment: bool
+    learning_rate: str
     run_seed: str
     evaluation_seeds: str
     seconds_per_iteration: float | None
@@ -94,6 +97,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
     cell, protocol = first.cell, first.cell.protocol
     accuracies = [accuracy for record in records for accuracy in record.score.accuracies]
     values = [fmean(record.score.accuracies) for record in records] if len(records) > 1 else accuracies
+    rates = [protocol.learning_rate if record.learned_rate is None else record.learned_rate for record in records]
     seconds = _mean([record.seconds_per_step for record in records])
     distilled, evaluated = [record.distilled_by for record in records], [record.evaluated_by for record in records]
     return MethodLine(
@@ -109,6 +113,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         sets=len(records),
         images=first.images,
         trained_on=first.trained_on,
+        labels=first.track,
         paper=line.published,
         split=cell.split,
         iterations=cell.iterations,
@@ -119,6 +124,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         networks=described.networks(first.method, first.encoders),
         epochs=first.evaluation_epochs,
         augment=protocol.augment,
+        learning_rate=_joined(f"{rate:.4g}" for rate in rates),
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
         seconds_per_iteration=_rounded(seconds, 3),
@@ -137,6 +143,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
 def curve_points(name: str, record: Record) -> list[CurvePoint]:
     """The curve of a run, each point with the minutes before it (median seconds per step times steps)."""
     minutes = (record.seconds_per_step or 0) / 60
+    name = name if record.track == HARD else f"{name} (soft labels)"
     return [
         CurvePoint(name, point.iteration, round(minutes * point.iteration, 3), round(point.validation_accuracy, 3))
         for point in record.curve

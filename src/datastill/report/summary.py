@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from datastill.distilled import DistilledSet
+from datastill.distilled import FOREIGN_FILES, DistilledSet
 from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
 from datastill.files import check_file
+from datastill.labels import HARD, KINDS
 from datastill.report import printable
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
@@ -19,24 +20,25 @@ MOST_CLASSES = 20
 """Classes above which their names are left out."""
 
 
-def show(path: Path, out: Path | None, columns: int) -> None:
+def show(path: Path, out: Path | None, columns: int, distilled: DistilledSet | None = None) -> None:
     """Print what a run or a set is and draw its images.
 
     Args:
         path: A run's folder, a distilled folder or its file.
         out: The picture; None is ``grid.png`` in the set's folder.
         columns: Images of a class in the picture.
+        distilled: The set, if it has been read already.
     """
     if columns < 1:
         raise UserError(f"the picture needs at least one column, got {columns}")
     if out is not None:
         check_file(out)
-    distilled = DistilledSet.load(path)
+    distilled = distilled or DistilledSet.load(path)
     lines = [*_set(distilled), *_run(path)]
     for name, value in lines:
         print(f"{name:<12}{printable(value)}")
     folder = path.parent if path.is_file() else path / "distilled" if (path / "distilled").is_dir() else path
-    target = out or folder / "grid.png"
+    target = out or folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else "grid.png")
     write_grid(distilled, target, columns=columns)
     print(f"{'picture':<12}{target}")
 
@@ -44,7 +46,7 @@ def show(path: Path, out: Path | None, columns: int) -> None:
 def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     origin, images = distilled.origin, distilled.images
     height, width = images.shape[2:]
-    counts = distilled.labels.bincount(minlength=len(origin.class_names)).tolist()
+    counts = distilled.hard_labels.bincount(minlength=len(origin.class_names)).tolist()
     even = min(counts) == max(counts)
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
     mean, std = (torch.tensor(values)[:, None, None] for values in (origin.mean, origin.std))
@@ -57,6 +59,10 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
         ("method", f"{origin.method}, {origin.iterations} iterations, seed {origin.seed}, datastill {origin.version}"),
         ("values", f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * clipped:.0f}% of them lie outside what 8 bits hold"),
     ]
+    if distilled.track != HARD:
+        lines.append(("labels", f"soft: {distilled.label_kind}, {KINDS[distilled.label_kind]}; classes are those with the largest value"))
+    if distilled.numbers:
+        lines.append(("learned", ", ".join(f"{name} {value:.6g}" for name, value in distilled.numbers.items())))
     if parts > 1:
         lines[1:1] = expanded
     if len(counts) <= MOST_CLASSES:

@@ -16,7 +16,7 @@ from datastill.evaluation import Protocol
 from datastill.methods import Method, method
 from datastill.runs.folder import Run
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
-from datastill.runs.validation import Validation, flat
+from datastill.runs.validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def distill(
         method=method.name, seed=seed, iterations=iterations, factor=stepper.factor, version=provenance.package_version(),
         held_out=data.held_out,
     )  # fmt: skip
-    distilled = DistilledSet(*flat(stepper.images()), origin)
+    distilled = DistilledSet.of(stepper.canvas(), origin)
     if run:
         distilled.save(run.folder / "distilled")
     return distilled

@@ -132,9 +132,9 @@ class Run:
         for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
             path.unlink()
 
-    def snapshot(self, iteration: int, images: Tensor) -> None:
-        """Keep the images of an iteration, for curves."""
-        save_tensors(self.folder / "snapshots" / f"{iteration:08d}.safetensors", {"images": images}, {"iteration": str(iteration)})
+    def snapshot(self, iteration: int, tensors: Mapping[str, Tensor]) -> None:
+        """Keep what had been learned after an iteration, for curves."""
+        save_tensors(self.folder / "snapshots" / f"{iteration:08d}.safetensors", tensors, {"iteration": str(iteration)})
 
     def flush(self) -> None:
         """Bring the metrics to the disk."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
 from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.evaluation import Protocol, Scorer
 from datastill.evaluation.scorer import training_cost
-from datastill.kinds import Stepper
+from datastill.kinds import LEARNING_RATE, Stepper
+from datastill.labels import track
 from datastill.progress import progress
 from datastill.runs.folder import Run
 
@@ -25,7 +23,7 @@ class Validation:
 
     Args:
         data: What is distilled.
-        stepper: Gives the images.
+        stepper: Gives what has been learned.
         run: Takes the figures; those it has already are not made again.
         seed: The run's seed.
         due: Iterations, 0 for the initial images.
@@ -39,7 +37,7 @@ class Validation:
         known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
         self.due = set(due) - known
-        images = data.classes * stepper.images().shape[1] * stepper.factor**2
+        images = len(stepper.canvas().images) * stepper.factor**2
         self.engine = engine.suited(training_cost(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
 
@@ -47,20 +45,17 @@ class Validation:
         """Do what is due after an iteration."""
         if iteration not in self.due:
             return
-        images, labels = flat(self.stepper.images())
-        factor = self.stepper.factor
-        shown = expand(images, factor)
+        canvas, factor = self.stepper.canvas(), self.stepper.factor
+        shown, labels = expand(canvas.images, factor), canvas.labels.repeat_interleave(factor**2, dim=0)
         if self.scorer is None:
             self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
         with progress(f"validating iteration {iteration}", self.scorer.steps(len(shown)), unit="step") as bar:
-            score = self.scorer.score(shown, labels.repeat_interleave(factor**2), [(self.seed, iteration, "validation")], bar)
+            score = self.scorer.score(
+                shown, labels, [(self.seed, iteration, "validation")], bar,
+                label_kind=canvas.label_kind, learned_rate=canvas.numbers.get(LEARNING_RATE),
+            )  # fmt: skip
         log.info("iteration %d: %.2f%% on the validation split", iteration, score.mean)
         if self.run:
-            self.run.snapshot(iteration, images)
-            self.run.record({"iteration": iteration, "validation_accuracy": score.mean})
+            self.run.snapshot(iteration, canvas.tensors())
+            self.run.record({"iteration": iteration, "validation_accuracy": score.mean, "labels": track(canvas.label_kind)})
             self.run.flush()
-
-
-def flat(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn ``class image ...`` into ``image ...`` and labels."""
-    return images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1])
