@@ -149,3 +149,15 @@ def test_training_in_half_precision_keeps_weights_in_32_bits() -> None:
     network = made()
     Trainer(Engine(precision=torch.bfloat16), network, learning_rate=0.01).step(picture(4), torch.arange(4))
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("micro_batch", [64, 4])
+def test_it_says_which_images_were_classified_correctly_before_the_step(micro_batch: int) -> None:
+    network, images, labels = made(), picture(10), torch.arange(10) % 5
+    trainer = Trainer(Engine(micro_batch=micro_batch), network, learning_rate=0.5)
+    for _ in range(3):
+        expected = network(images).logits.argmax(1) == labels
+        _, hits = trainer.step(images, labels)
+        assert torch.equal(trainer.correct, expected)
+        assert hits == int(expected.sum())
+    assert trainer.correct.any()
