@@ -17,7 +17,7 @@ from datastill.engine import Engine
 from datastill.evaluation import Score, Scorer
 from datastill.evaluation.scorer import training_cost
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import DistributionMatching
+from datastill.methods import Method
 from datastill.runs.validation import Validation
 from small_methods import small
 
@@ -28,7 +28,7 @@ class KilledError(Exception):
     """What stands for a kill."""
 
 
-def method(name: str = "dm+cm", **changes: Any) -> DistributionMatching:
+def method(name: str = "dm+cm", **changes: Any) -> Method:
     return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
 
 

@@ -15,7 +15,7 @@ from datastill.evaluation.evaluate import evaluate
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.specification import Experiment, Row
 from datastill.files import write_atomic
-from datastill.methods import DistributionMatching, method
+from datastill.methods import Method, method
 from datastill.runs.distill import distill
 
 log = logging.getLogger(__name__)
@@ -79,12 +79,12 @@ def _table(name: str) -> Experiment:
     return experiment
 
 
-def _composed(experiment: Experiment, row: Row, data: DataSet) -> DistributionMatching:
+def _composed(experiment: Experiment, row: Row, data: DataSet) -> Method:
     preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
     return method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
 
 
-def _distilled(experiment: Experiment, row: Row, composed: DistributionMatching, data: DataSet, run: Path) -> DistilledSet:
+def _distilled(experiment: Experiment, row: Row, composed: Method, data: DataSet, run: Path) -> DistilledSet:
     return distill(  # a finished run takes no step, but is refused if it was made otherwise
         data,
         method=composed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from datastill.augment import check_factor
 from datastill.data import DataSet
@@ -40,6 +40,9 @@ class Composition(Method):
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
         halve_at: Iterations from which on the learning rate is half of what it was before.
     """
+
+    kind: ClassVar[str] = "distribution matching"
+    takes_terms: ClassVar[bool] = True
 
     terms: tuple[Term, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork(), "pretrained": PretrainedPool()})
