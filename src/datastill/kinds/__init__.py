@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from datastill.kinds.distribution_matching import DistributionMatching
 from datastill.kinds.method import Method, Stepper
+from datastill.kinds.selection import EmbeddingSelection, Selection
 
-__all__ = ["DistributionMatching", "Method", "Stepper"]
+__all__ = ["DistributionMatching", "EmbeddingSelection", "Method", "Selection", "Stepper"]
