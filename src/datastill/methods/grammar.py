@@ -14,6 +14,7 @@ from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dm import dm
 from datastill.methods.idm import idm
 from datastill.methods.m3d import m3d
+from datastill.methods.random import random
 from datastill.setting import PRESETS, Setting
 from datastill.terms import BUNDLES, TERMS
 
@@ -26,6 +27,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         datadam_bn,
         cafe,
         m3d,
+        random,
     )
 }
 """Every base method by name."""
