@@ -12,6 +12,7 @@ from datastill.kinds import DistributionMatching, Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dm import dm
+from datastill.methods.herding import herding
 from datastill.methods.idm import idm
 from datastill.methods.m3d import m3d
 from datastill.methods.random import random
@@ -28,6 +29,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         cafe,
         m3d,
         random,
+        herding,
     )
 }
 """Every base method by name."""
