@@ -14,6 +14,7 @@ from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dm import dm
 from datastill.methods.herding import herding
 from datastill.methods.idm import idm
+from datastill.methods.k_center import k_center
 from datastill.methods.m3d import m3d
 from datastill.methods.random import random
 from datastill.setting import PRESETS, Setting
@@ -30,6 +31,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         m3d,
         random,
         herding,
+        k_center,
     )
 }
 """Every base method by name."""
