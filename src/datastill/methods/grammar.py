@@ -12,6 +12,7 @@ from datastill.kinds import DistributionMatching, Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dm import dm
+from datastill.methods.forgetting import forgetting
 from datastill.methods.herding import herding
 from datastill.methods.idm import idm
 from datastill.methods.k_center import k_center
@@ -32,6 +33,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         random,
         herding,
         k_center,
+        forgetting,
     )
 }
 """Every base method by name."""
