@@ -360,6 +360,18 @@ def test_a_line_says_what_moved_the_pixels_and_all_its_networks(bench: Bench, mo
     assert not (folder / "curve.csv").exists()
 
 
+def test_a_table_may_have_lines_of_chosen_real_images(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = (Row("random", 14.4), Row("herding", settings=("recipe.epochs=1",)), Row("dm", settings=("real_batch=16",)))
+    monkeypatch.setitem(EXPERIMENTS, "mixed", replace(TINY, rows=chosen, settings=(), validate_at=()))
+    bench.run(name="mixed")
+    random, herding, dm = bench.table("mixed")
+    assert [row["iterations"] for row in (random, herding, dm)] == ["1", "1", "5"]
+    assert (random["pixels"], random["terms"], random["networks"], random["real_batch"]) == ("of real images", "none", "none", "none")
+    assert herding["networks"].startswith("pretrained: 1 x convnet, 1 epochs (")
+    assert float(herding["teacher_minutes"]) > 0
+    assert "| `herding` | paper | 1 | none | none | pretrained: 1 x convnet" in (bench.results / "mixed" / "README.md").read_text()
+
+
 def test_the_command_completes_an_experiment(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["experiment", "tiny", "--results", str(bench.results), "--runs", str(bench.runs), "--only", "dm"]
     main([*options, "--repeats", "1"])

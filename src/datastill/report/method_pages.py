@@ -69,7 +69,7 @@ def seconds_a_step(steps: Sequence[Mapping[str, Any]], period: int = 1) -> float
 
 
 def _seconds(run: Run) -> float:
-    encoders = (run.config() or {})["method"]["encoders"].values()
+    encoders = _encoders((run.config() or {})["method"]).values()
     period = math.lcm(*(encoder.get("every", 1) for encoder in encoders))
     return seconds_a_step([entry for entry in run.metrics() if "seconds" in entry], period)
 
@@ -95,10 +95,10 @@ def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
         "split": evaluation["split"],
         "iterations": config["iterations"],
         "train": config["data"]["train"],
-        "real_batch": method["real_batch"],
+        "real_batch": method.get("real_batch", "none"),
         "pixels": _pixels(method),
-        "terms": "; ".join(_term(name, term) for name, term in method["terms"].items()),
-        "networks": "; ".join(_encoder(name, encoder, config.get("encoders", {})) for name, encoder in method["encoders"].items()),
+        "terms": "; ".join(_term(name, term) for name, term in method.get("terms", {}).items()) or "none",
+        "networks": "; ".join(_encoder(name, encoder, config.get("encoders", {})) for name, encoder in _encoders(method).items()) or "none",
         "epochs": evaluation["protocol"]["epochs"],
         "augment": evaluation["protocol"]["augment"],
         "run_seed": config["seed"],
@@ -117,12 +117,19 @@ def _minutes(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds / 60, 2)
 
 
+def _encoders(method: Mapping[str, Any]) -> dict[str, Any]:
+    """The encoders of a method by name; the network that a selection goes by is a pool of one."""
+    return method.get("encoders", {}) or ({"pretrained": {"count": 1, **method}} if "recipe" in method else {})
+
+
 def _term(name: str, term: dict[str, Any]) -> str:
     return f"{name} " + " ".join(f"{key}={value}" for key, value in term.items() if key != "class")
 
 
 def _pixels(method: Mapping[str, Any]) -> str:
     """How the pixels move, and what an image stands for, where it is not one."""
+    if "learning_rate" not in method:
+        return "of real images"
     found = [f"rate {method['learning_rate']}", f"momentum {method['momentum']}"]
     found += [f"{name} {method[name]}" for name in ("averaging", "factor", "views") if method.get(name, 1) not in (0, 1)]
     return ", ".join([*found, *(["by class"] if method.get("by_class") else [])])
