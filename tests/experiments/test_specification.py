@@ -12,19 +12,25 @@ from datastill.experiments import EXPERIMENTS, Experiment, Row, TeacherExperimen
 from datastill.methods import method
 from datastill.networks import NETWORKS
 from datastill.setting import PRESETS
+from small_methods import matching
 
 TABLES = {name: experiment for name, experiment in EXPERIMENTS.items() if isinstance(experiment, Experiment)}
 LINES = [(name, row.name) for name, experiment in TABLES.items() for row in experiment.rows]
 
 
-def like_cifar10() -> DataSet:
-    """A set of the sizes of CIFAR-10 with a tenth held out, whose images are all one."""
+CLASSES = {"cifar10": 10, "cifar100": 100}
+
+
+def like(name: str) -> DataSet:
+    """A set of the sizes of CIFAR-10 or CIFAR-100 with a tenth held out, whose images are all one."""
+    classes = CLASSES[name]
 
     def split(images: int) -> ClassImages:
-        return ClassImages(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.zeros(10 * images, dtype=torch.int64), (images,) * 10)
+        each = images // classes
+        return ClassImages(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.zeros(images, dtype=torch.int64), (each,) * classes)
 
-    names = tuple(str(label) for label in range(10))
-    return DataSet("cifar10", split(4500), split(500), split(1000), names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="none")
+    names = tuple(str(label) for label in range(classes))
+    return DataSet(name, split(45_000), split(5_000), split(10_000), names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="none")
 
 
 def line(table: str, name: str) -> tuple[Experiment, Row]:
@@ -39,16 +45,17 @@ def test_its_lines_have_names_of_their_own_that_are_folders(name: str) -> None:
     assert experiment.names
     assert len(set(experiment.names)) == len(experiment.names)
     assert not any("/" in line or "," in line for line in experiment.names)  # of a path, and of --only
-    assert experiment.data == "cifar10"  # see `like_cifar10`
+    assert experiment.data in CLASSES  # see `like`
 
 
 @pytest.mark.parametrize(("table", "name"), LINES)
 def test_a_line_can_be_run(table: str, name: str) -> None:
     experiment, row = line(table, name)
     preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
-    composed = method(row.method, data="cifar10", classes=10, ipc=experiment.ipc, preset=preset, settings=settings)
-    composed.check(like_cifar10(), experiment.ipc)
-    iterations, due = row.iterations or experiment.iterations, row.validate_at or experiment.validate_at
+    data = like(experiment.data)
+    composed = method(row.method, data=data.name, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
+    composed.check(data, experiment.ipc)
+    iterations, due = composed.iterations(row.iterations or experiment.iterations), row.validate_at or experiment.validate_at
     assert all(0 <= iteration <= iterations for iteration in due)
     assert row.network in NETWORKS
     assert preset in PRESETS
@@ -85,6 +92,6 @@ def test_a_line_is_called_by_its_method_where_nothing_else_is_said() -> None:
 def test_every_constraint_meets_every_method_with_equal_budgets() -> None:
     grid = TABLES["grid-cifar10-ipc10"]
     assert set(grid.names) == {base + added for base in ("dm", "idm", "datadam", "cafe", "m3d") for added in ("", "+cc", "+cm", "+iid")}
-    composed = [method(row.method, data="cifar10", classes=10, ipc=10, preset=grid.preset) for row in grid.rows]
+    composed = [matching(row.method, data="cifar10", classes=10, ipc=10, preset=grid.preset) for row in grid.rows]
     assert {each.real_batch for each in composed} == {64}
     assert not any(row.iterations or row.settings for row in grid.rows)

@@ -7,6 +7,23 @@ from dataclasses import replace
 from datastill.experiments.specification import Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
+
+def _selection(data: str, title: str, ipc: int, paper: tuple[float, float, float, float]) -> Experiment:
+    """Real images chosen in four ways, with the paper's numbers for random, herding, k-center and forgetting."""
+    return Experiment(
+        title=f"Real images chosen in four ways (Table 1 of the paper), {title}, IPC {ipc}",
+        data=data,
+        ipc=ipc,
+        iterations=1,
+        rows=tuple(
+            Row(name, reported, settings=("recipe=fast", "recipe.epochs=10") if name == "forgetting" else ())
+            for name, reported in zip(("random", "herding", "k-center", "forgetting"), paper, strict=True)
+        ),
+        remark="Nothing is distilled: the images are real. `herding` and `k-center` go by the embeddings of a ConvNet that was trained for "
+        "4 epochs, `forgetting` by what another one forgot in the 10 epochs of its training; the paper says nothing of its networks.",
+    )
+
+
 EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
     "components-cifar10-ipc10": Experiment(
         title="The two constraints, one by one and together (Table 6 of the paper), CIFAR-10, IPC 10",
@@ -172,5 +189,9 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         remark="Every line has 50 iterations of 64 real images a class; its networks are trained for 100 epochs instead of 1,000, so that "
         "twenty lines fit half an hour of two cores. `idm` and `m3d` train on four parts of every image.",
     ),
+    "selection-cifar10-ipc1": _selection("cifar10", "CIFAR-10", 1, (14.4, 21.5, 21.5, 13.5)),
+    "selection-cifar10-ipc10": _selection("cifar10", "CIFAR-10", 10, (26.0, 31.6, 14.7, 23.3)),
+    "selection-cifar10-ipc50": _selection("cifar10", "CIFAR-10", 50, (43.4, 40.4, 27.0, 23.3)),
+    "selection-cifar100-ipc10": _selection("cifar100", "CIFAR-100", 10, (14.6, 17.3, 17.3, 15.1)),
 }
 """Every experiment by name."""
