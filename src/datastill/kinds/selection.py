@@ -164,7 +164,7 @@ class SelectionStepper(Stepper):
 
 def drawn(data: DataSet, ipc: int, seed: int) -> Tensor:
     """Draw IPC positions of every class without replacement, ``class image``."""
-    return torch.stack([data.train.draw(label, ipc, random.generator(seed, label, "selection")) for label in range(data.classes)])
+    return torch.stack([data.train.draw(label, ipc, random.generator(seed, label, "random subset")) for label in range(data.classes)])
 
 
 def _class_embeddings(runner: Runner, data: DataSet, title: str) -> Iterator[Tensor]:
