@@ -117,7 +117,10 @@ def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
         if isinstance(current, bool | int | float | str | tuple) and key not in ("name", "terms")
     }
     if field not in plain:
-        raise unknown(f"setting of {name}", field, plain)
+        recipes = [entry.name for entry in dataclasses.fields(thing) if isinstance(getattr(thing, entry.name), TrainingRecipe)]
+        if not plain and not recipes:
+            raise UserError(f"{name} has no settings, but got {field}={value}")
+        raise unknown(f"setting of {name}", field, [*plain, *recipes])
     current = plain[field]
     try:
         if isinstance(current, bool):
