@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.files import write_atomic
+from datastill.report.markdown import table
 
 PURPOSES = {"dsa": "evaluation", "shift": "pretraining"}
 USUAL = {"ipc": 10, "classes": 10, "side": 32}
@@ -26,11 +27,7 @@ def write_page(folder: Path) -> None:
         "same process. "
         "The reference is the published algorithm: eager, 32 bits, class after class (`benchmarks/reference.py`).",
         "",
-        "| step | ours, s | reference, s | ratio | GFLOP | GFLOP/s | bf16 matrix peak | share | peak memory, MiB |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(_row(_step(row), row) for row in content["steps"]),
-        *(_row(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]),
-        *(_row(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]),
+        *_speeds(content),
         "",
         "A single image has no spread and no covariance: without views or parts, `dm+iid` begins at IPC 2. Peak memory is the whole "
         "process's before the reference ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; "
@@ -39,13 +36,7 @@ def write_page(folder: Path) -> None:
         *(line for parts in content["parts"] for line in _parts(parts)),
         "## Cost against IPC, classes and image size",
         "",
-        "| `dm+iid` | s a step | GFLOP | GFLOP/s | peak memory, MiB | of it the set of images, MiB | first step, s |",
-        "|---|---|---|---|---|---|---|",
-        *(
-            f"| {_size(row)} | {row['seconds']:.3f} | {row['gflop']:.0f} | {row['gflops']:.0f} | {row['memory']:.0f} "
-            f"| {row['images_memory']:.0f} | {row['first']:.1f} |"
-            for row in content["scaling"]
-        ),
+        *_scaling(content),
         "",
         "The first step includes compiling, or finding what an earlier process compiled: the first line was compiled by the table above.",
         "",
@@ -73,20 +64,39 @@ def _parts(parts: dict[str, Any]) -> list[str]:
     return [
         f"## Where the time of a `{parts['method']}` step goes (IPC {parts['ipc']})",
         "",
-        "| part | s | share |",
-        "|---|---|---|",
-        *(f"| {name} | {value:.4f} | {100 * value / parts['seconds']:.1f}% |" for name, value in shares),
-        f"| whole step | {parts['seconds']:.4f} | |",
+        *table(
+            ["part", "s", "share"],
+            [
+                *([name, f"{value:.4f}", f"{100 * value / parts['seconds']:.1f}%"] for name, value in shares),
+                ["whole step", f"{parts['seconds']:.4f}", None],
+            ],
+        ),
         "",
     ]
 
 
-def _row(name: str, row: dict[str, Any]) -> str:
-    compared = f"{row['reference']:.3f} | {row['ratio']:.2f}" if "ratio" in row else "| "
-    return (
-        f"| {name} | {row['seconds']:.3f} | {compared} | {row['gflop']:.0f} | {row['gflops']:.0f} "
-        f"| {row['peak']:.0f} | {100 * row['gflops'] / row['peak']:.0f}% | {row['memory']:.0f} |"
-    )
+def _speeds(content: dict[str, Any]) -> list[str]:
+    rows = [(_step(row), row) for row in content["steps"]]
+    rows += [(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]]
+    rows += [(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]]
+    head = ["step", "ours, s", "reference, s", "ratio", "GFLOP", "GFLOP/s", "bf16 matrix peak", "share", "peak memory, MiB"]
+    return table(head, [_speed(name, row) for name, row in rows])
+
+
+def _speed(name: str, row: dict[str, Any]) -> list[str | None]:
+    compared = [f"{row['reference']:.3f}", f"{row['ratio']:.2f}"] if "ratio" in row else [None, None]
+    share = f"{100 * row['gflops'] / row['peak']:.0f}%"
+    whole = [f"{row[key]:.0f}" for key in ("gflop", "gflops", "peak")]
+    return [name, f"{row['seconds']:.3f}", *compared, *whole, share, f"{row['memory']:.0f}"]
+
+
+def _scaling(content: dict[str, Any]) -> list[str]:
+    head = ["`dm+iid`", "s a step", "GFLOP", "GFLOP/s", "peak memory, MiB", "of it the set of images, MiB", "first step, s"]
+    whole = ("gflop", "gflops", "memory", "images_memory")
+    rows = [
+        [_size(row), f"{row['seconds']:.3f}", *(f"{row[key]:.0f}" for key in whole), f"{row['first']:.1f}"] for row in content["scaling"]
+    ]
+    return table(head, rows)
 
 
 def _draw(content: dict[str, Any], target: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_device_without_room_is_the_full_disk() -> None:
         pytest.skip("no /dev/full on this system")
     with pytest.raises(OSError, match="No space") as caught, open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123
         file.write(b"x")
-    assert "free some space and repeat with --resume" in str(storage_error(caught.value, Path("x")))
+    assert "free some space and repeat what was stopped" in str(storage_error(caught.value, Path("x")))
 
 
 def test_reasons_are_one_line_and_never_empty() -> None:

@@ -47,16 +47,16 @@ def check_file(path: Path) -> None:
         UserError: If the path names no file, such as ".", or a folder.
     """
     if not path.name or path.name == ".." or path.is_dir():
-        raise UserError(f"--out takes the name of a file, but {path} is a folder: give a name in it, such as {path / 'result'}")
+        raise UserError(f"`out` takes the name of a file, but {path} is a folder: give a name in it, such as {path / 'result'}")
 
 
 def storage_error(error: OSError, path: Path) -> UserError:
     """Say in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
-            f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat with --resume"
+            f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat what was stopped"
         )
-    return UserError(f"cannot write {path} ({reason(error)}); choose another folder or mend its permissions")
+    return UserError(f"cannot write {path} ({reason(error)}); choose another folder or fix its permissions")
 
 
 def reason(error: BaseException) -> str:

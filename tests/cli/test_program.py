@@ -63,15 +63,27 @@ def test_an_error_of_the_system_is_one_line(
     assert refusal(capsys, "show", "somewhere").startswith(f"datastill: {line}")
 
 
-def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(path: Path) -> DistilledSet:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["distill", "digits", "--out", "somewhere"], "stopped; the run continues with --resume"),
+        (["pretrain", "digits"], "stopped; the same command goes on"),
+        (["evaluate", "somewhere"], "stopped; with --out the same command goes on"),
+        (["show", "somewhere"], "stopped"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(DistilledSet, "load", stop)
+    monkeypatch.setattr("datastill.data.load", stop)
     with pytest.raises(SystemExit) as stopped:
-        main(["show", "somewhere"])
+        main(arguments)
     assert stopped.value.code == 130
-    assert "--resume" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"\ndatastill: {said}\n"
 
 
 LIST = "from datastill.cli import main; main(['list', 'networks'])"

@@ -138,3 +138,17 @@ def test_cifar10_is_whole(real_data: Path) -> None:
     assert data.class_names[:3] == ("airplane", "automobile", "bird")
     values = data.train.gather(torch.arange(len(data.train))).float().mean((0, 2, 3)) / 255
     torch.testing.assert_close(values, torch.tensor([0.4914, 0.4822, 0.4465]), atol=2e-3, rtol=0)
+
+
+def test_some_classes_are_named_in_brackets() -> None:
+    some, whole = load("digits[0-2,7]"), load("digits")
+    assert (some.name, some.class_names, some.test.counts[3]) == ("digits[0-2,7]", ("0", "1", "2", "7"), whole.test.counts[7])
+    assert load(some.name).fingerprint == some.fingerprint != whole.fingerprint
+    assert load("digits[0-4][1,2]").class_names == ("1", "2")
+    assert parse("folder:photos@64[0-1]") == ("folder", Path("photos"), (64, 64))
+
+
+@pytest.mark.parametrize("name", ["digits[3-1]", "digits[0-999999]", "digits[4]", "digits[8-11]"])
+def test_brackets_that_choose_no_classes_are_refused(name: str) -> None:
+    with pytest.raises(UserError):
+        load(name)

@@ -128,3 +128,22 @@ def test_the_fingerprint_sees_pixels_order_counts_and_names() -> None:
     assert len({mark, *others}) == 5
     moved = ClassImages(split.pixels[split.rows], torch.arange(6), split.counts)
     assert fingerprint(moved, "ab") == mark
+
+
+def test_some_classes_keep_their_images_in_every_split_and_their_normalisation() -> None:
+    whole = data_set(images(3, 4, 2))
+    some = whole.only(["c", 1])
+    assert (some.name, some.source, some.class_names, some.train.counts) == ("made[2,1]", "made", ("c", "b"), (2, 4))
+    assert torch.equal(some.train.gather(torch.arange(6)), whole.train.gather(torch.tensor([7, 8, 3, 4, 5, 6])))
+    assert (len(some.validation), len(some.test)) == (0, 6)
+    assert (some.mean, some.std) == (whole.mean, whole.std)
+    assert some.fingerprint != whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [([0], "at least two different"), ([1, "b"], "at least two"), (["d", "a"], "unknown class of made"), ([0, 3], "0 to 2")],
+)
+def test_a_choice_of_classes_is_checked(classes: list[int | str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        data_set(images(3, 4, 2)).only(classes)

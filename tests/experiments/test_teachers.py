@@ -13,7 +13,7 @@ from torch import Tensor
 from datastill import provenance
 from datastill.cli import main
 from datastill.data import load
-from datastill.encoders import RECIPES, TrainingRecipe
+from datastill.encoders import TrainingRecipe
 from datastill.engine import Trainer
 from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, TeacherExperiment, run_experiment
@@ -24,6 +24,7 @@ from datastill.teachers.pretraining import pretraining_cost
 
 RECIPE = TrainingRecipe(epochs=2, batch=64)
 TINY = TeacherExperiment("A teacher", "digits", "convnet", {"two": RECIPE, "one": replace(RECIPE, epochs=1)}, remark="Tiny.")
+SPECIFICATIONS = {"tiny": TINY}
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +63,9 @@ def test_the_command_writes_a_page_a_table_and_a_curve(tmp_path: Path, cache: Pa
     page = (folder / "README.md").read_text()
     assert page.startswith("# A teacher\n")
     assert page.count("| `two` |") == 1 + 2 + 1
-    assert page.rstrip().endswith("Tiny.")
+    assert "\n\nTiny.\n\n" in page
     rows = [line.count("|") for line in page.splitlines() if line.startswith("|")]
-    assert rows == [7] * 4 + [6] * 5 + [8] * 4
+    assert rows == [10] * 4 + [6] * 5 + [7] * 4
     with Image.open(folder / "curve.png") as picture:
         assert picture.width > 500
     assert "- [A teacher](tiny/README.md)" in (tmp_path / "results" / "README.md").read_text()
@@ -89,37 +90,29 @@ def test_killed_it_goes_on_to_the_same_weights_and_says_who_did(tmp_path: Path, 
         patch.setattr(Trainer, "step", killed)
         patch.setattr(provenance, "commit", lambda: "before")
         with pytest.raises(KeyboardInterrupt):
-            run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
+            run_experiment("tiny", results=results, runs=runs, only=["two"], experiments=SPECIFICATIONS)
     assert not results.exists()
     monkeypatch.setattr(provenance, "commit", lambda: "after")
-    folder = run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
+    folder = run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write, experiments=SPECIFICATIONS)
     assert [row["commit"] for row in table(folder / "table.csv")] == ["before, after"]
     log = (folder / "two" / "metrics.jsonl").read_text()
     assert [json.loads(line)["iteration"] for line in log.splitlines()] == [1, 2]
-    monkeypatch.setattr(Trainer, "step", lambda *arguments: pytest.fail("trained again"))
-    (folder / "two" / "metrics.jsonl").unlink()  # as if it had been killed before it was written
-    run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write)
-    assert (folder / "two" / "metrics.jsonl").read_text() == log
-    monkeypatch.setattr(Trainer, "step", step)
-    run_experiment("tiny", results=tmp_path / "others", runs=tmp_path / "straight", only=["two"], recorded=write)
+    record = (folder / "two" / "record.json").read_text()
+    (folder / "two" / "record.json").unlink()
+    (folder / "two" / "metrics.jsonl").unlink()  # as if it had been killed before they were written
+    run_experiment("tiny", results=results, runs=runs, only=["two"], experiments=SPECIFICATIONS)  # the network is found trained
+    assert (folder / "two" / "record.json").read_text() == record
+    run_experiment("tiny", results=tmp_path / "others", runs=tmp_path / "straight", only=["two"], experiments=SPECIFICATIONS)
     assert weights("straight") == weights("runs")
 
 
-def test_a_run_of_another_recipe_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["one"], recorded=write)
-    (tmp_path / "results" / "tiny" / "one" / "metrics.jsonl").unlink()
-    monkeypatch.setitem(EXPERIMENTS, "tiny", replace(TINY, recipes={"one": replace(RECIPE, epochs=1, momentum=0.8)}))
+def test_a_run_of_another_recipe_is_not_published(tmp_path: Path) -> None:
+    results, runs = tmp_path / "results", tmp_path / "runs"
+    folder = run_experiment("tiny", results=results, runs=runs, only=["one"], experiments=SPECIFICATIONS)
+    other = {"tiny": replace(TINY, recipes={"one": replace(RECIPE, epochs=1, momentum=0.8)})}
+    with pytest.raises(UserError, match="of another specification"):
+        run_experiment("tiny", results=results, runs=runs, experiments=other)
+    for file in ("record.json", "metrics.jsonl"):
+        (folder / "one" / file).unlink()
     with pytest.raises(UserError, match=r"recipe\.momentum was 0\.9, is 0\.8"):
-        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", recorded=write)
-
-
-def test_an_unknown_row_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown row 'three'"):
-        run_experiment("tiny", results=tmp_path / "results", runs=tmp_path / "runs", only=["three"], recorded=write)
-
-
-def test_the_specification() -> None:
-    experiment = EXPERIMENTS["teacher-cifar10"]
-    assert isinstance(experiment, TeacherExperiment)
-    assert (experiment.data, experiment.network) == ("cifar10", "resnet18")
-    assert experiment.recipes == {"fast": RECIPES["fast"], "fast-2-epochs": replace(RECIPES["fast"], epochs=2)}
+        run_experiment("tiny", results=results, runs=runs, experiments=other)

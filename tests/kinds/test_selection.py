@@ -63,6 +63,7 @@ def test_the_set_is_different_real_images_of_every_class_and_8_bits_hold_them_ex
 def test_a_run_takes_the_one_step_of_its_kind_and_says_so(
     tiny: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
+    caplog.set_level("INFO", "datastill")
     run(tiny, name, tmp_path / "run")
     assert f"{name}: choosing 9 of 36 training images, 3 of each class" in caplog.text
     assert "passed over" not in caplog.text

@@ -32,6 +32,7 @@ CLASSES, REAL, SYNTHETIC = 3, 5, 4
 FORMS: dict[str, Term] = {
     "mm": MeanMatching(),
     "cm": CovarianceMatching(),
+    "cc relative": ClassCentralization(alpha=0.5, beta=0.4),
     "cc hinge": ClassCentralization(form="hinge", alpha=0.05, beta=0.4),
     "cc squared": ClassCentralization(form="squared"),
     "ce": CrossEntropy(),
@@ -60,6 +61,8 @@ def features(images: int, seed: int, classes: int = CLASSES) -> Features:
         logits=tensor(classes, images, classes, seed=seed + 4),
         labels=torch.arange(classes),
         accuracy=0.8,
+        spread=6 + torch.arange(classes, dtype=torch.float64),
+        pixels=5,
     )
 
 
@@ -68,7 +71,7 @@ def images_of(batch: Features, order: list[int]) -> Features:
 
 
 def classes_of(batch: Features, order: list[int]) -> Features:
-    return replace(batch.apply(lambda entry: entry[order]), labels=batch.labels[order])
+    return replace(batch.apply(lambda entry: entry[order]), labels=batch.labels[order], spread=batch.spread[order])
 
 
 def pair() -> tuple[Features, Features]:
@@ -76,8 +79,11 @@ def pair() -> tuple[Features, Features]:
 
 
 def bottom(term: Term) -> float:
-    """The least that a term can be on `SYNTHETIC` images of every class: 0, but for the hinge, which is open from the start."""
-    return CLASSES * SYNTHETIC * max(0.0, 1 - term.beta) if isinstance(term, ClassCentralization) and term.form == "hinge" else 0.0
+    """The least that a term can be on `SYNTHETIC` images of every class: 0, but for a hinge, which is open from the start."""
+    images = {"hinge": SYNTHETIC, "relative": 5}
+    if isinstance(term, ClassCentralization) and term.form in images:
+        return CLASSES * images[term.form] * max(0.0, 1 - term.beta)
+    return 0.0
 
 
 def best(term: Term) -> tuple[Features, Features]:
@@ -187,7 +193,7 @@ def test_real_images_twice_change_nothing_unless_it_adds_up_over_them(term: Term
 def test_synthetic_images_twice_change_nothing_unless_it_adds_up_over_them(term: Term) -> None:
     real, synthetic = pair()
     twice = synthetic.apply(lambda entry: torch.cat([entry, entry], 1))
-    times = 2 if isinstance(term, ClassCentralization) else 1
+    times = 2 if isinstance(term, ClassCentralization) and term.form != "relative" else 1
     assert value(term, real, twice) == pytest.approx(times * value(term, real, synthetic), rel=1e-12)
 
 

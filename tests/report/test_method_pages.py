@@ -1,19 +1,81 @@
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from datastill.report.method_pages import seconds_a_step
+from datastill.experiments import Block, Experiment, Row
+from datastill.experiments.record import write_record
+from datastill.report.results import write
+from records import MAKER, METHOD, record
+
+TABLE = Experiment("A title", (Block("digits", (2,), 30, repeats=2),), (Row("dm", 48.5), Row("dm+cm")), remark="Mind this.")
 
 
-@pytest.mark.parametrize("period", [1, 3])
-def test_minutes_are_those_of_the_usual_step_times_the_steps(period: int) -> None:
-    seconds = [1.0 + 2 * (period > 1 and number % period == 0) for number in range(30)]
-    expected = sum(seconds)
-    seconds[0], seconds[17] = 50, 1000  # compiling, and a pause
-    steps = [{"iteration": number, "seconds": value} for number, value in enumerate(seconds, 1)]
-    assert 30 * seconds_a_step(steps, period) == pytest.approx(expected)
-    assert 31 * seconds_a_step([*steps, {"iteration": 31, "seconds": 9.0}], period) == pytest.approx(expected * 31 / 30)
+def page(folder: Path, experiment: Experiment, *changes: dict[str, Any]) -> str:
+    """The page of a table whose first cells have records, each with its changes."""
+    specifications = {"table": experiment}
+    for cell, changed in zip(experiment.cells("table", specifications), changes, strict=False):
+        accuracies = changed.pop("accuracies", (40.0, 50.0))
+        write_record(record(replace(cell, repeats=len(accuracies)), accuracies, **changed), folder / cell.name)
+    write("table", folder, specifications)
+    text = (folder / "table" / "README.md").read_text()
+    heads = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert set(heads) <= {13, 11, *range(3, 9)}  # every line of a table has as many cells as its head
+    return text
 
 
-def test_a_run_shorter_than_a_period_has_the_mean_of_its_steps() -> None:
-    assert seconds_a_step([{"iteration": 1, "seconds": 3.0}, {"iteration": 2, "seconds": 1.0}], 5) == 2
+def test_a_page_opens_with_what_a_reader_wants(tmp_path: Path) -> None:
+    text = page(tmp_path, TABLE, {}, {"accuracies": (41.0,), "curve": ((0, 9.0),)})
+    assert text.startswith(
+        "# A title\n\n| method | IPC (images per class) | accuracy % (mean +- std) | 95% interval | n | published | difference | minutes |"
+    )
+    maker = "1000 epochs | fp32 | A processor | abc |"
+    # 12.71 * 7.07 / sqrt(2)
+    assert f"| `dm` | 2 | 45.00 +- 5.00 | +- 63.53 | 2 | 48.5 | -3.50 | 1.0 | convnet, {maker}" in text
+    assert f"| `dm+cm` | 2 | 41.00 |  | 1 |  |  | 1.0 | convnet, {maker}" in text  # one network has no spread
+    assert text.index("Mind this.") < text.index("## Provenance") < text.index("[dm+cm/metrics.jsonl](dm+cm/metrics.jsonl)")
+    assert "![accuracy over iterations](curve.png)" in text
+    assert (tmp_path / "table" / "curve.png").exists()
+
+
+def test_rows_that_are_missing_are_in_the_title(tmp_path: Path) -> None:
+    text = page(tmp_path, TABLE, {})
+    assert text.startswith("# A title (1 of 2 rows)\n\nNot run: `dm+cm`.\n")
+    assert "curve" not in text
+
+
+def test_minutes_and_accuracies_over_seeds(tmp_path: Path) -> None:
+    seeds = replace(TABLE, blocks=(Block("digits", (2,), 30, seeds=(0, 1, 2), repeats=2),), rows=(Row("dm"),))
+    scores: list[dict[str, Any]] = [{"accuracies": values} for values in ((40.0, 50.0), (46.0, 46.0), (47.0, 47.0))]
+    text = page(tmp_path, seeds, *scores)
+    assert "| `dm` | 2 | 46.00 +- 0.82 | +- 2.48 | 6 on 3 sets |" in text  # 45, 46, 47; 4.303 / sqrt(3)
+    assert "over distilling seeds" in text
+    with (tmp_path / "table" / "table.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    assert (line["n"], line["sets"], line["minutes"]) == ("6", "3", "1.0")
+
+
+def test_two_precisions_are_pointed_out(tmp_path: Path) -> None:
+    other = replace(MAKER, precision="bf16", commits=("abc", "def"))
+    text = page(tmp_path, TABLE, {}, {"evaluated_by": other})
+    assert "| fp32; bf16 | A processor | abc; abc, def |" in text
+    assert "several precisions (bf16, fp32)" in text
+    assert "several precisions" not in page(tmp_path / "other", TABLE, {"evaluated_by": other, "distilled_by": other})
+    unknown = replace(MAKER, precision="")
+    assert "| fp32; not recorded |" in page(tmp_path / "unknown", TABLE, {"evaluated_by": unknown})
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, "none"), (192.6, "3.2"), (None, "not recorded")])
+def test_minutes_of_the_teacher(seconds: float | None, said: str, tmp_path: Path) -> None:
+    pool = {"network": "resnet18", "count": 1, "recipe": {"epochs": 8}, "every": 2, "most": 10}
+    method = {**METHOD, "encoders": {**METHOD["encoders"], "pretrained": pool}, "by_class": True, "factor": 2}  # type: ignore[dict-item]
+    text = page(
+        tmp_path, TABLE, {"teacher_seconds": seconds, "method": method, "encoders": {"pretrained 0": "71ba2acc99"}, "trained_on": 16}
+    )
+    networks = "matching: FreshNetwork convnet; pretrained: 1 x resnet18, 8 epochs (71ba2acc) every=2 most=10"
+    assert f"| {networks} | rate 1.0, momentum 0.5, factor 2, by class | {said} |" in text
+    assert "on the 16 images of the set after the last iteration, the parts of stored images counted" in text

@@ -63,11 +63,27 @@ def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[st
     assert "confusion matrices: --json" in text
 
 
+def test_a_set_that_does_not_beat_a_random_subset_says_so_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better, worse = evaluation(("cat", "dog")), evaluation(("cat", "dog"), (10.0, 20.0, 24.0))
+    assert better.advice == ""
+    assert replace(worse, comparisons={}).advice == ""
+    assert replace(better, comparisons={"random": better.score}).advice  # as good is not better
+    expected = "this set is not better than a random subset of real images (18.00% against 20.00%): try another method"
+    assert worse.advice.startswith(expected)
+    assert [line for line in printed(capsys, monkeypatch, worse).splitlines() if line.startswith(expected)] == [worse.advice]
+    assert "not better" not in printed(capsys, monkeypatch, better)
+    print_across({"convnet": better, "vgg11": worse})
+    told = [line for line in capsys.readouterr().out.splitlines() if "not better" in line]
+    assert told == [f"vgg11: {worse.advice}"]
+
+
 def test_one_network_has_no_interval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     text = printed(capsys, monkeypatch, evaluation(("cat", "dog"), (50.0,)))
     assert "nan" not in text
     row = next(line for line in text.splitlines() if "the distilled set" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "-", "-"]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "", ""]
 
 
 def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(

@@ -223,7 +223,7 @@ def test_an_extension_that_would_be_worth_compiling_goes_on_as_the_run_began(
 )
 def test_another_configuration_is_refused_naming_the_difference(tiny: DataSet, straight: Path, options: dict[str, Any], said: str) -> None:
     before = contents(straight)
-    with pytest.raises(UserError, match=f"holds a run of another configuration .*{said}.*choose another --out"):
+    with pytest.raises(UserError, match=f"holds a run of another configuration .*{said}.*choose another `out`"):
         run(tiny, straight, **{"seed": 3, **options}, resume=True)
     assert contents(straight) == before
 
@@ -235,7 +235,7 @@ def test_another_data_set_is_refused(tiny: DataSet, straight: Path) -> None:
 
 def test_a_run_is_not_overwritten_by_accident(tiny: DataSet, straight: Path) -> None:
     before = contents(straight)
-    with pytest.raises(UserError, match="holds a run already: continue it with --resume, or choose another --out"):
+    with pytest.raises(UserError, match="holds a run already: continue it with `resume=True`, or choose another `out`"):
         run(tiny, straight, seed=3)
     assert contents(straight) == before
 
@@ -287,7 +287,7 @@ def test_a_full_disk_gives_one_clear_line_and_costs_nothing_that_was_written(
     with monkeypatch.context() as patch:
         interrupt(patch, 4, lambda: patch.setattr(os, "fsync", full))
         with pytest.raises(
-            UserError, match=r"no space left on the disk to write .* is intact: free some space and repeat with --resume"
+            UserError, match=r"no space left on the disk to write .* is intact: free some space and repeat what was stopped"
         ) as raised:
             run(tiny, tmp_path / "run", seed=3)
     assert "\n" not in str(raised.value)
@@ -365,7 +365,7 @@ def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet
     weights.unlink()  # trained again, the same network comes out
     run(tiny, tmp_path / "run", 3, method=composed, resume=True)
     save_tensors(weights, {name: tensor + 0.1 for name, tensor in tensors.items()}, {"accuracy": "50", "seconds": "1"})
-    with pytest.raises(UserError, match=r"begun with other encoders .*pretrained 0.*restore them, or choose another --out"):
+    with pytest.raises(UserError, match=r"begun with other encoders .*pretrained 0.*restore them, or choose another `out`"):
         run(tiny, tmp_path / "run", 4, method=composed, resume=True)
 
 

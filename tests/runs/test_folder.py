@@ -106,7 +106,7 @@ def test_a_half_written_line_is_left_out(tmp_path: Path, tail: str) -> None:
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     run = begun(tmp_path, checkpoints=(5,), metrics=5)
-    with pytest.raises(UserError, match="holds a run already: continue it with --resume, or choose another --out"):
+    with pytest.raises(UserError, match="holds a run already: continue it with `resume=True`, or choose another `out`"):
         run.begin(CONFIG, resume=False)
     assert run.begin(CONFIG, resume=True)[0] == 5
 
@@ -114,7 +114,7 @@ def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_folder_with_other_things_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
     for resume in (False, True):
-        with pytest.raises(UserError, match="is not empty and holds no run; choose another --out"):
+        with pytest.raises(UserError, match="is not empty and holds no run; choose another `out`"):
             Run(tmp_path).begin(CONFIG, resume=resume)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -179,7 +179,7 @@ def test_a_run_says_who_began_it_and_who_went_on_with_it(tmp_path: Path) -> None
 def test_fewer_iterations_than_there_are_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     run = begun(tmp_path, checkpoints=(10, 20), metrics=25)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match="has 20 iterations already; ask for as many or more with --iterations"):
+    with pytest.raises(UserError, match="has 20 iterations already; ask for as many or more `iterations`"):
         run.begin(changed(iterations=19), resume=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert run.begin(changed(iterations=20), resume=True)[0] == 20

@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 
 from datastill.errors import UserError
+from datastill.functional import mean_spread
 from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms import ClassCentralization
+from datastill.terms.class_centralization import FORMS
 
 NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
 # Class 0 about (1, 0): squared distances 1, 1. Class 1 about (0, 2): 4, 4.
 EMBEDDING = torch.tensor([[[0.0, 0.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 4.0]]], dtype=torch.float64)
 
 
-def embedded(embedding: Tensor) -> Features:
-    return Features(blocks=(), map=torch.empty(0), embedding=embedding, logits=torch.empty(0))
+def embedded(embedding: Tensor, spread: Tensor | None = None, pixels: int = 0) -> Features:
+    spread = torch.ones(len(embedding), dtype=embedding.dtype) if spread is None else spread
+    return Features(blocks=(), map=torch.empty(0), embedding=embedding, logits=torch.empty(0), spread=spread, pixels=pixels)
 
 
 def test_the_squared_form_by_hand() -> None:
@@ -31,10 +34,57 @@ def test_the_hinge_by_hand(alpha: float, beta: float) -> None:
     assert float(term(NOTHING, embedded(EMBEDDING))) == pytest.approx(expected, rel=1e-12)
 
 
-def test_inside_the_threshold_nothing_is_pulled() -> None:
+def test_the_relative_form_by_hand() -> None:
+    # distances of 1 and 4 in classes whose real images spread by 2 and 8: half of it in both; twelve values an image.
+    term = ClassCentralization(alpha=0.5, beta=0.2)
+    found = float(term(NOTHING, embedded(EMBEDDING, torch.tensor([2.0, 8.0], dtype=torch.float64), pixels=12)))
+    assert found == pytest.approx(12 * 2 * (math.exp(0.25) - 0.2), rel=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 0.5, 20.0])
+def test_multiplying_the_embedding_by_a_constant_changes_neither_value_nor_gradient(factor: float) -> None:
+    images = torch.randn(3, 4, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    real = torch.randn(3, 9, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def value_and_gradient(times: float) -> tuple[Tensor, Tensor]:
+        value = ClassCentralization()(NOTHING, embedded(times * images.sin(), mean_spread(times * real), pixels=7))
+        return value, torch.autograd.grad(value, images)[0]
+
+    torch.testing.assert_close(value_and_gradient(factor), value_and_gradient(1.0))
+
+
+def test_every_ipc_is_pulled_alike() -> None:
+    few = torch.randn(2, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    many = few.repeat(1, 4, 1)
+    term = ClassCentralization()
+    assert float(term(NOTHING, embedded(many, pixels=3))) == pytest.approx(float(term(NOTHING, embedded(few, pixels=3))), rel=1e-12)
+
+
+def test_far_away_the_pull_stays_what_it_is_at_the_bound() -> None:
+    offsets = torch.tensor([1.0, 10.0, 100.0], dtype=torch.float64)
+    pulls = []
+    for offset in offsets:
+        squared = (3 + offset).clone().requires_grad_()
+        half = squared.sqrt()
+        value = ClassCentralization(alpha=1.0)(NOTHING, embedded(torch.stack([half, -half])[None, :, None], pixels=1))
+        pulls.append(float(torch.autograd.grad(value, squared)[0]))
+    assert pulls == pytest.approx([math.exp(3)] * 3, rel=1e-9)
+
+
+def test_a_class_whose_real_images_are_one_point_is_left_alone() -> None:
+    embedding = EMBEDDING.clone().requires_grad_()
+    value = ClassCentralization()(NOTHING, embedded(embedding, torch.tensor([0.0, 2.0], dtype=torch.float64), pixels=1))
+    (gradient,) = torch.autograd.grad(value, embedding)
+    assert math.isfinite(value.item())
+    assert float(gradient[0].abs().max()) == 0
+    assert float(gradient[1].abs().max()) > 0
+
+
+@pytest.mark.parametrize("form", ["relative", "hinge"])
+def test_inside_the_threshold_nothing_is_pulled(form: str) -> None:
     # exp(0.1 * 1) < 1.3 < exp(0.1 * 4): class 0 is left alone, class 1 is not.
     embedding = EMBEDDING.clone().requires_grad_()
-    ClassCentralization(alpha=0.1, beta=1.3)(NOTHING, embedded(embedding)).backward()  # type: ignore[no-untyped-call]  # torch's own
+    ClassCentralization(form=form, alpha=0.1, beta=1.3)(NOTHING, embedded(embedding, pixels=1)).backward()  # type: ignore[no-untyped-call]  # torch's own
     assert embedding.grad is not None
     assert float(embedding.grad[0].abs().max()) == 0
     assert float(embedding.grad[1].abs().max()) > 0
@@ -45,23 +95,37 @@ def test_real_images_are_not_asked_for() -> None:
     assert ClassCentralization.encoder == "pretrained"
 
 
+def test_below_one_the_threshold_changes_no_gradient() -> None:
+    gradients = []
+    for beta in (0.0, 0.5, 0.99):
+        embedding = EMBEDDING.clone().requires_grad_()
+        value = ClassCentralization(beta=beta)(NOTHING, embedded(embedding, pixels=1))
+        gradients.append(torch.autograd.grad(value, embedding)[0])
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
+
+
+def test_the_spread_of_real_images_is_asked_for_by_the_form_that_measures_in_it() -> None:
+    assert {form: ClassCentralization(form=form).scaled for form in FORMS} == {"relative": True, "hinge": False, "squared": False}
+
+
 @pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
-def test_the_published_weights(ipc: int, weight: float) -> None:
-    paper, code = (ClassCentralization.suited(Setting("cifar10", 10, ipc, preset)) for preset in ("paper", "code"))
-    assert (paper.weight, paper.form) == (weight, "hinge")
+def test_the_published_codes_form_has_its_weights(ipc: int, weight: float) -> None:
+    code = ClassCentralization.suited(Setting("cifar10", 10, ipc, "code"))
     assert (code.weight, code.form) == (weight, "squared")
-    assert paper.beta < 0.7  # where the paper's sweep is best
+    idm = ClassCentralization.suited(Setting("cifar10", 10, ipc, "code", "idm"))
+    assert (idm.weight, idm.form) == (0.01, "squared")
 
 
-@pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
-def test_the_published_weights_on_idm(ipc: int, weight: float) -> None:
-    paper, code = (ClassCentralization.suited(Setting("cifar10", 10, ipc, preset, "idm")) for preset in ("paper", "code"))
-    assert (paper.weight, paper.form) == (weight, "hinge")
-    assert (code.weight, code.form) == (0.01, "squared")
+@pytest.mark.parametrize("preset", ["paper", "fast"])
+def test_elsewhere_one_weight_serves_every_data_set_and_ipc(preset: str) -> None:
+    found = {ClassCentralization.suited(Setting(data, 10, ipc, preset)) for data in ("digits", "cifar10", "folder") for ipc in (1, 10, 50)}
+    assert len(found) == 1
+    assert found.pop().form == "relative"
 
 
 def test_an_unknown_form_is_refused() -> None:
-    with pytest.raises(UserError, match="unknown form 'cubed' of class centralization; expected hinge or squared"):
+    with pytest.raises(UserError, match="unknown form 'cubed' of class centralization; expected relative, hinge or squared"):
         ClassCentralization(form="cubed")
 
 
@@ -72,13 +136,13 @@ def test_an_alpha_that_does_not_pull_is_refused(alpha: float) -> None:
 
 
 @pytest.mark.parametrize(("read", "images", "share"), [(2, 2, 1.0), (2, 3, 0.5), (3, 8, 2 / 7), (8, 8, 1.0), (10, 40, 9 / 39)])
-@pytest.mark.parametrize("form", ["hinge", "squared"])
+@pytest.mark.parametrize("form", FORMS)
 def test_some_of_the_images_are_nearer_to_their_own_centre(form: str, read: int, images: int, share: float) -> None:
     """Two of many images amount to a spread of one degree of freedom, of so many as there are images less one."""
     assert ClassCentralization(form=form).share(read, images) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("form", ["hinge", "squared"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_single_image_is_refused(form: str) -> None:
     with pytest.raises(UserError, match="at least two images a class"):
         ClassCentralization(form=form)(NOTHING, embedded(torch.zeros(3, 1, 4)))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from datastill.cli.parameters import Compile, Device, Precision, Validation, engine_of, numbers
+from datastill.errors import UserError
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
 
@@ -20,7 +21,8 @@ For example:
 
   datastill show runs/digits
 
-A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR. A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
+A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR; some classes only: cifar100[0-19].
+A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
 `datastill list datasets|networks|methods|terms` names them all.
 """
 
@@ -230,24 +232,35 @@ def show(
 
 @app.command
 def experiment(
-    name: str,
+    name: str | None = None,
     /,
     *,
     results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
     runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
-    only: Annotated[str | None, Parameter(help="rows to run, comma-separated; by default all of the table")] = None,
+    only: Annotated[str | None, Parameter(help="what to run, comma-separated: rows, or parts such as digits-ipc2; by default all")] = None,
     repeats: Annotated[
         int | None, Parameter(help="networks a row; by default those of the specification, to which fewer are completed later")
     ] = None,
+    redraw: Annotated[
+        bool, Parameter(help="only write the pages again, from the records in --results; of all without NAME", negative="")
+    ] = False,
 ) -> None:
-    """Run what is missing of a table or figure and write it to --results; killed, the same command goes on."""
+    """Run what is missing of a table or figure and write it to --results; killed, the same command goes on.
+
+    NAME is one of `datastill list experiments`.
+    """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.report.results import write, write_index
 
-    chosen = only.split(",") if only else ()
-    folder = run_experiment(name, results=results, runs=runs, only=chosen, repeats=repeats, recorded=write)
+    if redraw:
+        for each in [name] if name else EXPERIMENTS:
+            write(each, results)
+    elif name:
+        run_experiment(name, results=results, runs=runs, only=only.split(",") if only else (), repeats=repeats, recorded=write)
+    else:
+        raise UserError("which experiment? `datastill list experiments` names them; --redraw alone writes the pages of all of them again")
     write_index(EXPERIMENTS, results)
-    print(f"results in {folder}")
+    print(f"results in {results / name if name else results}")
 
 
 @app.command(name="list")

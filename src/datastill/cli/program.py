@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import sys
 
 import cyclopts
@@ -13,12 +14,33 @@ import cyclopts
 from datastill.cli.commands import app
 from datastill.errors import UserError
 
+FLAGS = {
+    **{name: f"--{name}" for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "seed")},
+    "learning_rate": "--lr",
+    "initialisation": "--init",
+}
+"""The flags of the arguments that messages of the library name."""
+GOES_ON = {
+    "distill": "; the run continues with --resume",
+    "evaluate": "; with --out the same command goes on",
+    "pretrain": "; the same command goes on",
+    "experiment": "; the same command goes on",
+}
+"""What to do after a command was stopped."""
+
+
+class _Messages(logging.Handler):
+    """Prints to what standard error is now: while a bar is shown, that puts lines above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; a user's mistake prints one line and exits with 2."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    for noisy in ("torch", "matplotlib", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    _show_messages()
+    command = (sys.argv[1:] if arguments is None else arguments)[:1]
+    goes_on = GOES_ON.get(command[0], "") if command else ""
     try:
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -26,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"datastill: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\ndatastill: stopped; a run continues with --resume", file=sys.stderr)
+        print(f"\ndatastill: stopped{goes_on}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         _let_go()
@@ -34,9 +56,17 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         _let_go()
         where = f": {error.filename}" if error.filename else ""
-        advice = "; free some space, a run continues with --resume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        advice = f"; free some space{goes_on}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         print(f"datastill: {_one_line(UserError(f'{error.strerror or error}{where}{advice}'))}", file=sys.stderr)
         sys.exit(2)
+
+
+def _show_messages() -> None:
+    """Show what the library says, and of other packages what is wrong."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Messages()])
+    logging.getLogger("datastill").setLevel(logging.INFO)
+    for noisy in ("torch", "matplotlib", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def _let_go() -> None:
@@ -51,4 +81,21 @@ def _let_go() -> None:
 
 def _one_line(error: Exception) -> str:
     text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split()))
-    return text if isinstance(error, UserError) else f"{text} See datastill --help."
+    return flags(text) if isinstance(error, UserError) else f"{text} See datastill --help."
+
+
+def flags(text: str) -> str:
+    """Turn the arguments that a message of the library names into the flags that give them.
+
+    Example:
+        >>> flags("continue it with `resume=True`, or choose another `out`; got `repeats=0`")
+        'continue it with --resume, or choose another --out; got --repeats 0'
+    """
+
+    def flag(match: re.Match[str]) -> str:
+        name, value = match["name"], match["value"]
+        if name not in FLAGS:
+            return match[0]
+        return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
+
+    return re.sub(r"`(?P<name>\w+)(=(?P<value>[^`]*))?`", flag, text)

@@ -1,4 +1,4 @@
-"""The grammar of data sets, ``NAME[:PATH][@SIZE]``, used wherever a user names one."""
+"""The grammar of data sets, ``NAME[:PATH][@SIZE]`` with a choice of classes in brackets, used wherever a user names one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ TEST_FRACTION = 0.2
 """Share of every class that becomes the test split of a source without one."""
 VALIDATION_FRACTION = 0.1
 """Share of every class of the training split that is held out for choices."""
+MOST_CLASSES = 100_000
+"""More classes than any data set has: a span in a name is not made longer than this."""
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -93,7 +95,8 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
 
     Args:
         name: A name of `CATALOGUE`, with a path where it takes one, and a size to resize to: ``folder:photos@64``, ``cifar10@16``,
-            ``parquet:DIR@64x48`` (height x width).
+            ``parquet:DIR@64x48`` (height x width). Some classes only by their numbers in brackets at the end: ``cifar100[0-19]``,
+            ``cifar10[3,5]``; their images are held out and normalised as in the whole.
         validation: Share of every class of the training split held out for choices, in [0, 0.5]. The held-out images depend on the
             data alone, not on a run's seed.
         memory_budget: Bytes of a split above which it is memory-mapped instead of held in memory.
@@ -106,6 +109,9 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
     """
     if not 0 <= validation <= 0.5:
         raise UserError(f"validation must be a share from 0 to 0.5, got {validation}")
+    whole_name, chosen = choice(name)
+    if chosen:
+        return load(whole_name, validation=validation, memory_budget=memory_budget).only(chosen)
     key, path, size = parse(name)
     source = CATALOGUE[key]
     raw = source.read(path, size)
@@ -123,7 +129,7 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
             f"add images or remove the class"
         )
     if raw.test is None:
-        log.warning("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
+        log.info("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
         whole, test = whole.split(TEST_FRACTION, "test split")
     else:
         test = arrange(raw.test, classes, budget=memory_budget)
@@ -135,8 +141,24 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
     return DataSet(name, train, held_out, test, raw.class_names, mean, std, source.flip, mark, validation)
 
 
+def choice(name: str) -> tuple[str, tuple[int, ...]]:
+    """Take the choice of classes at the end of a data set's name off; without one it is empty.
+
+    Example:
+        >>> choice("cifar100[0-2,7]")
+        ('cifar100', (0, 1, 2, 7))
+    """
+    match = re.fullmatch(r"(?P<whole>.+)\[(?P<spans>\d+(-\d+)?(,\d+(-\d+)?)*)\]", name)
+    if match is None:
+        return name, ()
+    ends = [[int(end) for end in span.split("-")] for span in match["spans"].split(",")]
+    if any(span[-1] < span[0] for span in ends) or any(span[-1] >= MOST_CLASSES for span in ends):
+        raise UserError(f"'{name}': expected numbers of classes below {MOST_CLASSES} and spans that ascend, as in [0-19] or [3,5]")
+    return match["whole"], tuple(label for span in ends for label in range(span[0], span[-1] + 1))
+
+
 def parse(name: str) -> tuple[str, Path | None, Size | None]:
-    """Take a data set's name apart: the catalogue's key, the path and the size (height, width).
+    """Take a data set's name apart: the catalogue's key, the path and the size (height, width); a choice of classes is left out.
 
     Example:
         >>> parse("folder:/data/my@cats@64")
@@ -144,7 +166,7 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
         >>> parse("cifar10")
         ('cifar10', None, None)
     """
-    match = re.fullmatch(r"(?P<head>.+?)(@(?P<height>\d+)(x(?P<width>\d+))?)?", name)
+    match = re.fullmatch(r"(?P<head>.+?)(@(?P<height>\d+)(x(?P<width>\d+))?)?", choice(name)[0])
     if match is None:
         raise UserError(f"'{name}' names no data set; expected NAME[:PATH][@SIZE], for example digits, cifar10 or folder:photos@64")
     key, _, path = match["head"].partition(":")

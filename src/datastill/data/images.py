@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.size import Size
 
 SPLIT_SEED = 0
@@ -99,6 +99,10 @@ class ClassImages:
             kept.append(order[number:].sort().values)
         return self._subset(kept), self._subset(held)
 
+    def only(self, labels: Sequence[int]) -> ClassImages:
+        """The images of some classes, in the order given, on the same storage; their labels count from 0."""
+        return self._subset([torch.arange(self.offsets[label], self.offsets[label + 1]) for label in labels])
+
     def _subset(self, positions: Sequence[Tensor]) -> ClassImages:
         return ClassImages(self.pixels, self.rows[torch.cat(list(positions))], tuple(len(part) for part in positions))
 
@@ -138,8 +142,8 @@ class DataSet:
 
     @property
     def source(self) -> str:
-        """The name without path and size, which published hyper-parameters are looked up by."""
-        return re.split("[:@]", self.name, maxsplit=1)[0]
+        """The name without path, size and choice of classes, which published hyper-parameters are looked up by."""
+        return re.split(r"[:@\[]", self.name, maxsplit=1)[0]
 
     @property
     def channels(self) -> int:
@@ -173,6 +177,41 @@ class DataSet:
             raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
         return splits[name]
 
+    def only(self, classes: Sequence[int | str]) -> DataSet:
+        """The same data set with some of its classes: their images in every split, held out and normalised as in the whole.
+
+        Args:
+            classes: At least two different classes, by number or by name, in the order that they are to be numbered in.
+
+        Returns:
+            A data set whose name, such as ``cifar100[0-19]``, `datastill.load` takes.
+
+        Raises:
+            UserError: If a class is unknown or named twice, or there are fewer than two.
+        """
+        labels = [self._label(entry) for entry in classes]
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise UserError(f"a choice of classes needs at least two different ones, got {list(classes)}")
+        train, names = self.train.only(labels), tuple(self.class_names[label] for label in labels)
+        return replace(
+            self,
+            name=f"{self.name}[{spans(labels)}]",
+            train=train,
+            validation=self.validation.only(labels),
+            test=self.test.only(labels),
+            class_names=names,
+            fingerprint=fingerprint(train, names),
+        )
+
+    def _label(self, entry: int | str) -> int:
+        if isinstance(entry, str):
+            if entry not in self.class_names:
+                raise unknown(f"class of {self.name}", entry, self.class_names)
+            return self.class_names.index(entry)
+        if not 0 <= entry < self.classes:
+            raise UserError(f"{self.name} has the classes 0 to {self.classes - 1}, got {entry}")
+        return entry
+
     def describe(self) -> dict[str, Any]:
         """What a run's configuration records of it, as plain values."""
         return {
@@ -186,6 +225,22 @@ class DataSet:
 
     def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Write numbers with runs of consecutive ones as a span.
+
+    Example:
+        >>> spans([0, 1, 2, 7, 5])
+        '0-2,7,5'
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1] = [found[-1][0], number]
+        else:
+            found.append([number])
+    return ",".join("-".join(map(str, span)) for span in found)
 
 
 def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:

@@ -11,11 +11,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
 from datastill.errors import UserError
+from datastill.functional import mean_spread
 from datastill.networks import Features, Network, build
+
+SPREAD_SAMPLE = 64
+"""Real images of a class that its spread is measured on: enough for it to be right within a few percent."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,11 @@ class Encoder(ABC):
         most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. A term that is smaller for it
             weighs as much more (see `datastill.terms.Term.share`).
         trains: Whether its networks are trained and know their accuracy.
+        steady: Whether the networks of late iterations are like those of early ones, so that losses can be compared over a run.
     """
 
     trains: ClassVar[bool] = False
+    steady: ClassVar[bool] = True
 
     network: str = "convnet"
     every: int = field(default=1, kw_only=True)
@@ -73,12 +80,16 @@ class Session(ABC):
 
     Attributes:
         accuracy: Share in [0, 1] of training images that the network in place classifies right; 0 where nobody measured it.
+        member: Which of a fixed set of networks is in place; None where no network comes twice.
         values: Numbers that the features of one image are.
     """
 
     accuracy: float = 0.0
+    member: int | None = None
 
     def __init__(self, network: str, data: DataSet, engine: Engine, fields: Sequence[str]) -> None:
+        self.images, self.device = data, engine.device
+        self._spreads: dict[int, Tensor] = {}
         self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
         self.values = feature_values(self.network, fields)
         self.network.freeze(engine.precision)
@@ -113,9 +124,43 @@ class Session(ABC):
         with torch.no_grad():
             return self._real(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
 
-    def synthetic(self, images: Tensor, labels: Tensor) -> Features:
-        """Features of ``class image channel height width``, with gradients to the images, stacked by class; `labels` say which classes."""
-        return self._synthetic(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
+    def synthetic(self, images: Tensor, labels: Tensor, spread: Tensor | None = None) -> Features:
+        """Features of ``class image channel height width``, with gradients to the images, stacked by class.
+
+        Args:
+            images: The synthetic images.
+            labels: Which classes they are of.
+            spread: What `spread` gave, where a term measures in it.
+        """
+        found = self._synthetic(images.flatten(0, 1))
+        return found.stack(labels, accuracy=self.accuracy, spread=spread, pixels=images[0, 0].numel())
+
+    def spread(self, labels: Tensor) -> Tensor:
+        """Mean squared distance of real training images of each class from their centre, in the embedding of the network in place.
+
+        It is measured on up to `SPREAD_SAMPLE` images of a class, the same ones in every run and not augmented, once for each network
+        of a fixed set.
+
+        Args:
+            labels: Which classes.
+
+        Returns:
+            ``class``; 0 for a class with fewer than two images.
+        """
+        if self.member is None:
+            return torch.stack([self._spread_of(label) for label in labels.tolist()])
+        if self.member not in self._spreads:
+            self._spreads[self.member] = torch.stack([self._spread_of(label) for label in range(self.images.classes)])
+        return self._spreads[self.member][labels.to(self.device)]
+
+    @torch.no_grad()
+    def _spread_of(self, label: int) -> Tensor:
+        train = self.images.train
+        count = min(train.counts[label], SPREAD_SAMPLE)
+        if count < 2:
+            return torch.zeros((), device=self.device)
+        rows = train.draw(label, count, random.generator(0, label, "spread sample"))
+        return mean_spread(self._real(self.images.normalise(train.gather(rows).to(self.device))).embedding[None])[0]
 
 
 def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: float) -> None:

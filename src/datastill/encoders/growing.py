@@ -46,6 +46,7 @@ class GrowingNetwork(Encoder):
     """
 
     trains = True
+    steady = False
 
     outer: float = 0.04
     inner: float = 0.03

@@ -62,11 +62,11 @@ class PoolSession(Session):
     ) -> None:
         super().__init__(network, data, engine, fields)
         self.network.eval()
-        self.seed, self.current = seed, -1
+        self.seed = seed
         self.weights = [load_tensors(member.path)[0] for member in pool]
         self.accuracies = [member.accuracy / 100 for member in pool]
         reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
-        log.warning("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
+        log.info("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
 
     def checksums(self) -> dict[str, str]:
         """Checksums of the pool (see `Session.checksums`)."""
@@ -75,8 +75,8 @@ class PoolSession(Session):
     def begin(self, iteration: int) -> None:
         """Put the weights of the network drawn for an iteration in place."""
         chosen = int(torch.randint(len(self.weights), (), generator=random.generator(self.seed, iteration, "pool")))
-        if chosen == self.current:
+        if chosen == self.member:
             return
         self.network.take(self.weights[chosen])
         self.accuracy = self.accuracies[chosen]
-        self.current = chosen
+        self.member = chosen

@@ -41,6 +41,7 @@ class NetworkQueue(Encoder):
     """
 
     trains = True
+    steady = False
 
     first: int = 3
     longest: int = 100

@@ -48,7 +48,7 @@ class Policy:
         compile, precision = self.compile, self.precision
         if compile and (why := hardware.why_no_compiler(device)):
             raise UserError(
-                f"--compile needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; fix it, or leave --compile out"
+                f"`compile=True` needs a C++ compiler (g++ or clang++), or Triton on a GPU, but {why}; fix it, or leave `compile` out"
             )
         if compile is None:
             compile = cost > WORTH_COMPILING

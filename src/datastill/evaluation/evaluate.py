@@ -66,7 +66,7 @@ def evaluate(
         UserError: If the set does not fit the data, or a name is unknown.
     """
     if repeats < 1:
-        raise UserError(f"evaluation needs at least one network, got --repeats {repeats}")
+        raise UserError(f"evaluation needs at least one network, got `repeats={repeats}`")
     for name in compare:
         if name not in COMPARISONS:
             raise unknown("comparison", name, COMPARISONS)
@@ -151,7 +151,7 @@ def _origin_data(origin: Origin) -> DataSet:
     try:
         return load(origin.data, validation=origin.held_out)
     except UserError as error:
-        raise UserError(f"{error} (what the set was distilled from; if it is elsewhere now, name it with --data)") from error
+        raise UserError(f"{error} (what the set was distilled from; if it is elsewhere now, name it with `data`)") from error
 
 
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
@@ -166,7 +166,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
         path = Path(distilled)
         if path.suffix in TENSOR_FILES and not path.is_dir():
             if data is None:
-                raise UserError(f"{path} does not say what it was distilled from: name it with --data, for example --data cifar10")
+                raise UserError(f"{path} does not say what it was distilled from: name it with `data`, for example `data=cifar10`")
             distilled = DistilledSet.load_dc(path, data)
         else:
             distilled = DistilledSet.load(path)
@@ -175,7 +175,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
     if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
         raise UserError(
             f"the set ({len(distilled.origin.class_names)} classes, images {tuple(distilled.images.shape[1:])}) does not fit the data set "
-            f"{data.name} ({data.classes} classes, images {shape}); name the right one with --data"
+            f"{data.name} ({data.classes} classes, images {shape}); name the right one with `data`"
         )
     origin = distilled.origin
     if not given and origin.data == data.name and origin.fingerprint != data.fingerprint:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Any
 
 from torch import Tensor
 
 from datastill.evaluation.protocol import Protocol
+from datastill.evaluation.spread import half_interval, spread
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,17 @@ class Score:
     @property
     def mean(self) -> float:
         """Mean top-1 in percent."""
-        return sum(self.accuracies) / len(self.accuracies)
+        return fmean(self.accuracies)
 
     @property
-    def std(self) -> float:
-        """Standard deviation over the networks as the papers give it (divided by n), in points."""
-        return math.sqrt(sum((value - self.mean) ** 2 for value in self.accuracies) / len(self.accuracies))
+    def std(self) -> float | None:
+        """Standard deviation over the networks as the papers give it (divided by n), in points; None for one network."""
+        return spread(self.accuracies)
 
     @property
-    def interval(self) -> float:
-        """Half width of the 95% confidence interval of the mean (Student's t), in points; NaN for one network."""
-        from scipy.stats import t
-
-        count = len(self.accuracies)
-        if count < 2:
-            return math.nan
-        return float(t.ppf(0.975, count - 1)) * self.std * math.sqrt(count / (count - 1)) / math.sqrt(count)
+    def interval(self) -> float | None:
+        """Half width of the 95% confidence interval of the mean (Student's t), in points; None for one network."""
+        return half_interval(self.accuracies)
 
     @property
     def per_class(self) -> tuple[float, ...]:
@@ -54,7 +51,7 @@ class Score:
         return {
             "accuracy": self.mean,
             "std": self.std,
-            "interval95": None if math.isnan(self.interval) else self.interval,
+            "interval95": self.interval,
             "n": len(self.accuracies),
             "accuracies": list(self.accuracies),
             "per_class": [None if math.isnan(value) else value for value in self.per_class],
@@ -91,6 +88,17 @@ class Evaluation:
     engine: dict[str, str | bool | int | None] = field(default_factory=dict)
     images: int = 0
     trained_on: int = 0
+
+    @property
+    def advice(self) -> str:
+        """What to try where the set is no better than a random real subset of its size; empty where it is better or was not compared."""
+        random = self.comparisons.get("random")
+        if random is None or self.score.mean > random.mean:
+            return ""
+        return (
+            f"this set is not better than a random subset of real images ({self.score.mean:.2f}% against {random.mean:.2f}%): try another "
+            f"method (such as dm or random), fewer iterations, or a smaller weight of an added term (such as cc.weight)"
+        )
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.record import Record, TeacherRecord
 from datastill.experiments.running import run_experiment
-from datastill.experiments.specification import Experiment, Row, TeacherExperiment
+from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
+from datastill.experiments.tables import run_cell
 
-__all__ = ["EXPERIMENTS", "Experiment", "Row", "TeacherExperiment", "run_experiment"]
+__all__ = [
+    "EXPERIMENTS",
+    "Block",
+    "Cell",
+    "Experiment",
+    "Record",
+    "Row",
+    "TeacherCell",
+    "TeacherExperiment",
+    "TeacherRecord",
+    "run_cell",
+    "run_experiment",
+]

@@ -1,43 +1,181 @@
-"""What a specification of a table or figure says."""
+"""What a specification of a table or figure says, and the cells that it expands to."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from datastill.engine.policy import Policy
+from datastill.errors import UserError, unknown
+from datastill.evaluation import Protocol
+from datastill.experiments.cell import Cell, TeacherCell
 from datastill.teachers.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a run and its evaluation.
+    """One method of a table.
 
     Attributes:
         method: In the grammar of `datastill.method`.
-        paper: What the paper reports for it in percent, or None.
+        paper: What is published for it in percent: a number, or one for each (data set, IPC) by the name of the block; None for nothing.
         settings: Changes to the published values.
-        label: What the line is called where a method alone does not tell it; also its folder.
+        label: What the row is called where a method alone does not tell it; also its folder.
         preset: Which published values; "" for the experiment's.
-        iterations: Steps; 0 for the experiment's.
-        validate_at: Iterations of its curve; empty for the experiment's.
+        iterations: Steps; None for the block's.
+        validate_at: Iterations of its curve; empty for the block's.
         network: What is trained on the set and tested.
-        of: "EXPERIMENT/ROW" of which the set is evaluated, with another network; "" to distil one.
+        of: "EXPERIMENT/ROW" whose set is evaluated, with another network; "" to distil one.
+        inherits: Whether the settings of the experiment and the block apply; not so for a method that lacks those fields.
     """
 
     method: str
-    paper: float | None = None
+    paper: float | Mapping[tuple[str, int], float] | None = None
     settings: tuple[str, ...] = ()
     label: str = ""
     preset: str = ""
-    iterations: int = 0
+    iterations: int | None = None
     validate_at: tuple[int, ...] = ()
     network: str = "convnet"
     of: str = ""
+    inherits: bool = True
 
     @property
     def name(self) -> str:
-        """What tells the line from the others of its table."""
+        """What tells the row from the others of its table."""
         return self.label or self.method
+
+    def published(self, block: str, ipc: int) -> float | None:
+        """The published number on a data set at an IPC."""
+        return self.paper.get((block, ipc)) if isinstance(self.paper, Mapping) else self.paper
+
+
+@dataclass(frozen=True)
+class Block:
+    """The part of a table on one data set, with the budget of all its cells.
+
+    Attributes:
+        data: In the grammar of `datastill.load`, such as ``cifar100[0-19]`` for the first twenty classes.
+        ipcs: Images per class.
+        iterations: Steps of every run; the last one is evaluated.
+        seeds: One set is distilled with each.
+        settings: Changes to the published values in every row, after the experiment's and before the row's.
+        validate_at: Iterations of the curve, one network each on the validation split.
+        validation_epochs: Epochs of those networks.
+        repeats: Networks trained on every final set and tested.
+        epochs: Of those networks; None for the DC protocol's.
+        label: What the data set is called; "" for its name.
+    """
+
+    data: str
+    ipcs: tuple[int, ...]
+    iterations: int
+    seeds: tuple[int, ...] = (0,)
+    settings: tuple[str, ...] = ()
+    validate_at: tuple[int, ...] = ()
+    validation_epochs: int = 300
+    repeats: int = 5
+    epochs: int | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells the block from the others of its table."""
+        return self.label or self.data
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: a row on one data set at one IPC. Its cells differ in the seed alone.
+
+    Attributes:
+        row: Of the specification.
+        block: Of the specification.
+        ipc: Images per class.
+        cells: One for every seed.
+        place: Its folder below that of the experiment.
+    """
+
+    row: Row
+    block: Block
+    ipc: int
+    cells: tuple[Cell, ...]
+    place: str
+
+    @property
+    def published(self) -> float | None:
+        """The published number, in percent."""
+        return self.row.published(self.block.name, self.ipc)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table and its curve.
+
+    Attributes:
+        title: What it shows.
+        blocks: The data sets, IPCs and budgets.
+        rows: The methods, each on every block and IPC.
+        settings: Changes to the published values in every cell.
+        preset: Which published values.
+        split: What the networks are tested on: "test" to report, "validation" to choose.
+        compare: What the last row is compared with, see `datastill.evaluation.COMPARISONS`.
+        policy: Precision and compilation of every cell, distilling and evaluating; what is left open is settled once, by the largest job.
+        remark: What else a reader of the table must know.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    rows: tuple[Row, ...]
+    settings: tuple[str, ...] = ()
+    preset: str = "paper"
+    split: str = "test"
+    compare: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    remark: str = ""
+
+    def lines(self, name: str, experiments: Specifications) -> tuple[Line, ...]:
+        """Expand to lines.
+
+        Args:
+            name: What the experiment is called; where its records are kept.
+            experiments: Those whose sets may be evaluated here.
+        """
+        return tuple(self._line(name, row, block, ipc, experiments) for block in self.blocks for ipc in block.ipcs for row in self.rows)
+
+    def cells(self, name: str, experiments: Specifications) -> tuple[Cell, ...]:
+        """Expand to cells (see `lines`)."""
+        return tuple(cell for line in self.lines(name, experiments) for cell in line.cells)
+
+    def _line(self, name: str, row: Row, block: Block, ipc: int, experiments: Specifications) -> Line:
+        several = len(self.blocks) > 1 or len(self.blocks[0].ipcs) > 1
+        place = f"{_folder(block.name)}-ipc{ipc}/{row.name}" if several else row.name
+        cells = []
+        for seed in block.seeds:
+            own = f"{name}/{place}/seed{seed}" if len(block.seeds) > 1 else f"{name}/{place}"
+            made = _origin(row.of, block, ipc, seed, experiments) if row.of else self._distilled(own, row, block, ipc, seed)
+            evaluated = Protocol(row.network, epochs=block.epochs)
+            compare = self.compare if row is self.rows[-1] else ()
+            cells.append(
+                replace(made, name=own, protocol=evaluated, repeats=block.repeats, split=self.split, compare=compare, policy=self.policy)
+            )
+        return Line(row, block, ipc, tuple(cells), place)
+
+    def _distilled(self, run: str, row: Row, block: Block, ipc: int, seed: int) -> Cell:
+        return Cell(
+            name=run,
+            run=run,
+            data=block.data,
+            method=row.method,
+            ipc=ipc,
+            seed=seed,
+            iterations=block.iterations if row.iterations is None else row.iterations,
+            preset=row.preset or self.preset,
+            settings=(*self.settings, *block.settings, *row.settings) if row.inherits else row.settings,
+            validate_at=row.validate_at or block.validate_at,
+            validation_epochs=block.validation_epochs,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,60 +187,46 @@ class TeacherExperiment:
         data: The data set.
         network: A name of `datastill.networks.NETWORKS`.
         recipes: How it is trained, by the names of the lines; each line is one network, trained with seed 0.
-        remark: What a reader must know besides.
+        policy: Precision and compilation of every cell; what is left open is settled once, by the largest job.
+        remark: What else a reader must know.
     """
 
     title: str
     data: str
     network: str
     recipes: Mapping[str, TrainingRecipe]
+    policy: Policy = field(default_factory=Policy)
     remark: str = ""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its lines, in order."""
-        return tuple(self.recipes)
+    def cells(self, name: str, experiments: Specifications) -> tuple[TeacherCell, ...]:
+        """Expand to cells (see `Experiment.cells`)."""
+        return tuple(TeacherCell(f"{name}/{line}", self.data, self.network, recipe, self.policy) for line, recipe in self.recipes.items())
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A table and its curve.
+Specifications = Mapping[str, Experiment | TeacherExperiment]
+"""Experiments by name."""
 
-    Attributes:
-        title: What it shows.
-        data: The data set.
-        ipc: Images per class.
-        iterations: Steps of every run; the last one is evaluated.
-        rows: Its lines.
-        settings: Changes to the published values in every row.
-        preset: Which published values.
-        validate_at: Iterations of the curve, one network each on the validation split.
-        validation_epochs: Epochs of those networks.
-        repeats: Networks trained on the final set and tested.
-        epochs: Of those networks; None for the DC protocol's.
-        split: What they are tested on: "test" to report, "validation" to choose.
-        compare: What the last row is compared with, see `datastill.evaluation.COMPARISONS`.
-        seed: Of runs and evaluations.
-        remark: What a reader of the table must know besides.
+
+def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specifications) -> Cell:
+    """The cell whose set is evaluated: that of the named row on the same data at the same IPC with the same seed."""
+    name, _, row = of.partition("/")
+    if name not in experiments:
+        raise unknown("experiment", name, experiments)
+    experiment = experiments[name]
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"{name} is no table of distilled sets, so that {of} has none to evaluate")
+    for line in experiment.lines(name, experiments):
+        for cell in line.cells:
+            if (line.row.name, cell.data, cell.ipc, cell.seed) == (row, block.data, ipc, seed):
+                return cell
+    raise UserError(f"{name} has no row '{row}' on {block.data} at IPC {ipc} with seed {seed} to evaluate")
+
+
+def _folder(name: str) -> str:
+    """A name as a folder's.
+
+    Example:
+        >>> _folder("cifar100[0-19]"), _folder("folder:my/photos@64")
+        ('cifar100-0-19', 'folder-my-photos-64')
     """
-
-    title: str
-    data: str
-    ipc: int
-    iterations: int
-    rows: tuple[Row, ...]
-    settings: tuple[str, ...] = ()
-    preset: str = "paper"
-    validate_at: tuple[int, ...] = ()
-    validation_epochs: int = 300
-    repeats: int = 5
-    epochs: int | None = None
-    split: str = "test"
-    compare: tuple[str, ...] = ()
-    seed: int = 0
-    remark: str = ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its lines, in order."""
-        return tuple(row.name for row in self.rows)
+    return re.sub(r"\W+", "-", name).strip("-")

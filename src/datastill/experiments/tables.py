@@ -1,98 +1,117 @@
-"""Rows of tables of methods: distil, evaluate, record."""
+"""Running one cell of a table: distil, evaluate, record."""
 
 from __future__ import annotations
 
-import json
-import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from datastill import provenance
-from datastill.data import DataSet
+from datastill.data import DataSet, load
 from datastill.distilled import DistilledSet
-from datastill.evaluation import Protocol
+from datastill.engine import Engine
+from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.evaluation.evaluate import evaluate
-from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.experiments.specification import Experiment, Row
-from datastill.files import write_atomic
-from datastill.methods import Method, method
+from datastill.evaluation.scorer import training_cost
+from datastill.experiments.cell import Cell
+from datastill.experiments.earlier import points
+from datastill.experiments.record import Found, Maker, Record, write_record
+from datastill.kinds import Method
+from datastill.methods import method
+from datastill.runs import Run
 from datastill.runs.distill import distill
+from datastill.runs.timing import run_seconds_per_step
 
-log = logging.getLogger(__name__)
+KEPT = ("config.yaml", "metrics.jsonl", "distilled/grid.png")
+"""What is copied from a run beside its record, where it is there: the log that the page links, and the picture."""
 
-KEPT = ("config.yaml", "metrics.jsonl")
 
-
-def run_row(experiment: Experiment, name: str, data: DataSet, runs: Path, target: Path, repeats: int | None = None) -> None:
-    """Distil and evaluate a row, if its evaluation is not there or has fewer networks.
+def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> Record:
+    """Distil a set, or continue or find it in the folder of its run, evaluate it and write the record.
 
     Args:
-        experiment: The table.
-        name: The row's.
-        data: What is distilled.
-        runs: The folder of the experiment's runs, begun or continued; the row's is of its name.
-        target: The folder of the row's log and evaluation.
-        repeats: Networks to evaluate with; None for the experiment's.
+        cell: What to do; its policy should leave nothing open, or precision goes by the size of this cell alone.
+        results: Where the record goes, into the folder of the cell's name.
+        runs: Where the run is kept, and continued from.
+        read: Loads the data set.
     """
-    wanted = min(repeats or experiment.repeats, experiment.repeats)
-    if _networks(target) >= wanted:
-        return
-    row = experiment.rows[experiment.names.index(name)]
-    last = row == experiment.rows[-1]
-    log.warning("experiment: %s", row.name)
-    source, origin, run = experiment, row, runs / row.name
-    if row.of:
-        other, _, line = row.of.partition("/")
-        source = _table(other)
-        origin, run = source.rows[source.names.index(line)], runs.parent / row.of
-    composed = _composed(source, origin, data)
-    distilled = _distilled(source, origin, composed, data, run)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in KEPT:
-        shutil.copyfile(run / file, target / file)
-    shutil.copyfile(run / "distilled" / "grid.png", target / "grid.png")
+    data = read(cell.data)
+    composed = compose(cell, data)
+    run, target = runs / cell.run, results / cell.name
+    engine = engine_of(cell, composed.cost(data, cell.ipc) * composed.iterations(cell.iterations))
+    distilled = _distilled(cell, composed, data, run, engine)
+    engine = engine_of(cell, training_cost(data, cell.protocol, len(distilled) * distilled.origin.factor**2))
     evaluation = evaluate(
         distilled,
-        repeats=wanted,
-        seed=experiment.seed,
-        split=experiment.split,
+        repeats=cell.repeats,
+        seed=cell.seed,
+        split=cell.split,
         data=data,
-        compare=experiment.compare if last else (),
-        protocol=Protocol(row.network, epochs=experiment.epochs),
-        keep=runs / f"{row.name}.evaluations.json",
+        compare=cell.compare,
+        protocol=cell.protocol,
+        engine=engine,
+        keep=runs / f"{cell.name}.evaluations.json",
     )
-    made_by = {"commit": provenance.commit(), "machine": provenance.machine(), "preset": row.preset or experiment.preset}
-    content = {**evaluation.describe(), "made_by": {**made_by, "pretraining_seconds": composed.pretraining_seconds(data)}}
-    write_atomic(target / "evaluation.json", json.dumps(content, indent=1) + "\n")
+    for name in KEPT:
+        if (run / name).exists():
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run / name, target / Path(name).name)
+    record = _record(cell, data, Run(run), evaluation, composed.pretraining_seconds(data))
+    write_record(record, target)
+    (target / "evaluation.json").unlink(missing_ok=True)  # of an earlier version, which the record takes the place of
+    return record
 
 
-def _networks(target: Path) -> int:
-    """How many networks a row was evaluated with."""
-    path = target / "evaluation.json"
-    return int(json.loads(path.read_text())["n"]) if path.exists() else 0
+def compose(cell: Cell, data: DataSet) -> Method:
+    """The method of a cell."""
+    return method(cell.method, data=data.source, classes=data.classes, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
 
 
-def _table(name: str) -> Experiment:
-    experiment = EXPERIMENTS[name]
-    if not isinstance(experiment, Experiment):
-        raise TypeError(f"{name} is no table of distilled sets")
-    return experiment
+def engine_of(cell: Cell, cost: float) -> Engine:
+    """The engine that a cell's policy asks for; what it leaves open goes by the size of the job."""
+    return Engine.choose(precision=cell.policy.precision, compile=cell.policy.compile, cost=cost)
 
 
-def _composed(experiment: Experiment, row: Row, data: DataSet) -> Method:
-    preset, settings = row.preset or experiment.preset, (*experiment.settings, *row.settings)
-    return method(row.method, data=data.source, classes=data.classes, ipc=experiment.ipc, preset=preset, settings=settings)
-
-
-def _distilled(experiment: Experiment, row: Row, composed: Method, data: DataSet, run: Path) -> DistilledSet:
+def _distilled(cell: Cell, composed: Method, data: DataSet, run: Path, engine: Engine) -> DistilledSet:
     return distill(  # a finished run takes no step, but is refused if it was made otherwise
         data,
         method=composed,
-        ipc=experiment.ipc,
-        iterations=row.iterations or experiment.iterations,
-        seed=experiment.seed,
+        ipc=cell.ipc,
+        iterations=cell.iterations,
+        seed=cell.seed,
         out=run,
         resume=(run / "config.yaml").exists(),
-        validate_at=row.validate_at or experiment.validate_at,
-        validation_protocol=Protocol(epochs=experiment.validation_epochs),
+        validate_at=cell.validate_at,
+        validation_protocol=Protocol(epochs=cell.validation_epochs),
+        engine=engine,
     )
+
+
+def _record(cell: Cell, data: DataSet, run: Run, evaluation: Evaluation, teacher_seconds: float) -> Record:
+    config = run.config()
+    now = (provenance.machine(), (provenance.commit(),))
+    distilled_by = Maker.of({}, *now)
+    if config is not None:
+        distilled_by = Maker.of(config["engine"], config["made_by"]["machine"], tuple(run.commits()))
+    return Record(
+        cell=cell,
+        fingerprint=data.fingerprint,
+        class_names=data.class_names,
+        train=len(data.train),
+        images=evaluation.images,
+        trained_on=evaluation.trained_on,
+        method=config["method"] if config else {},
+        encoders=config.get("encoders", {}) if config else {},
+        seconds_per_step=run_seconds_per_step(run),
+        teacher_seconds=teacher_seconds,
+        curve=points(run),
+        score=_found(evaluation.score),
+        comparisons={name: _found(score) for name, score in evaluation.comparisons.items()},
+        evaluation_epochs=evaluation.protocol.passes,
+        distilled_by=distilled_by,
+        evaluated_by=Maker.of(evaluation.engine, *now),
+    )
+
+
+def _found(score: Score) -> Found:
+    return Found(score.accuracies, tuple(tuple(row) for row in score.confusion.tolist()))

@@ -1,72 +1,77 @@
-"""Rows of experiments on teachers: train in a folder of their own, record."""
+"""Running one cell of an experiment on teachers: train in a folder of its own, record."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from datastill import provenance
-from datastill.data import DataSet
+from datastill.data import DataSet, load
 from datastill.encoders import pretrain
 from datastill.engine import Engine
-from datastill.experiments.specification import TeacherExperiment
+from datastill.experiments.cell import TeacherCell
+from datastill.experiments.record import Maker, TeacherRecord, write_record
 from datastill.files import write_atomic
-from datastill.networks import build
+from datastill.networks import Network, build
 from datastill.runs import Run
 from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
 
-log = logging.getLogger(__name__)
 
-
-def run_row(experiment: TeacherExperiment, name: str, data: DataSet, run: Path, target: Path) -> None:
-    """Train the network of a row into the run's own folder, so that nothing is found trained and nobody's pool is touched.
+def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> TeacherRecord:
+    """Train the network of a cell into the run's own folder, so that nothing is found trained and nobody's pool is touched.
 
     Args:
-        experiment: The experiment.
-        name: The row's.
-        data: What is trained and measured on.
-        run: The run's folder, begun or continued.
-        target: The folder of the row's configuration and log, a line an epoch; if the log is there, nothing is done.
+        cell: What to do.
+        results: Where the record goes, into the folder of the cell's name, with a log of a line an epoch.
+        runs: Where the run is kept, and continued from.
+        read: Loads the data set.
     """
-    if (target / "metrics.jsonl").exists():
-        return
-    log.warning("experiment: %s", name)
-    recipe, kept = experiment.recipes[name], Run(run)
+    data, run, target = read(cell.data), runs / cell.name, results / cell.name
+    network, kept = build(cell.network, channels=data.channels, classes=data.classes, size=data.size), Run(run)
     begun = kept.config()
-    engine = _engine(experiment, name, data, begun or {})
-    if begun is None or not found(data, experiment.network, 1, recipe, cache=run):
-        kept.begin(_describe(experiment, name, data, engine), resume=begun is not None)
-    (network,) = pretrain(data, experiment.network, 1, recipe, engine, cache=run)
-    lines = [{"iteration": number, **epoch._asdict()} for number, epoch in enumerate(network.curve, 1)]
+    engine = _engine(cell, pretraining_cost(data, network, cell.recipe), begun or {})
+    if begun is None or not found(data, cell.network, 1, cell.recipe, cache=run):
+        kept.begin(_describe(cell, network, data, engine), resume=begun is not None)
+    (trained,) = pretrain(data, cell.network, 1, cell.recipe, engine, cache=run)
+    config = kept.config() or {}
+    record = TeacherRecord(
+        cell=cell,
+        train=len(data.train),
+        held_out=len(data.validation),
+        batch=config["batch"],
+        half_size_epochs=config["half_size_epochs"],
+        cost=config["operations"],
+        curve=trained.curve,
+        trained_by=Maker.of(config["engine"], config["made_by"]["machine"], tuple(kept.commits())),
+    )
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "config.yaml", target / "config.yaml")
+    lines = [{"iteration": number, **epoch._asdict()} for number, epoch in enumerate(trained.curve, 1)]
     write_atomic(target / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_record(record, target)
+    return record
 
 
-def _engine(experiment: TeacherExperiment, name: str, data: DataSet, begun: Mapping[str, Any]) -> Engine:
-    """What suits the job, or what a run was begun with; chosen for good, so that the configuration says how the network is trained."""
-    network = build(experiment.network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = Engine.choose(cost=pretraining_cost(data, network, experiment.recipes[name]))
+def _engine(cell: TeacherCell, cost: float, begun: Mapping[str, Any]) -> Engine:
+    """What the policy asks for, or what a run was begun with; chosen for good, so that the record says how the network is trained."""
+    engine = Engine.choose(precision=cell.policy.precision, compile=cell.policy.compile, cost=cost)
     recorded = begun.get("engine")
     return replace(engine.as_recorded(recorded) if isinstance(recorded, Mapping) else engine, asked=None)
 
 
-def _describe(experiment: TeacherExperiment, name: str, data: DataSet, engine: Engine) -> dict[str, Any]:
-    recipe = experiment.recipes[name]
-    network = build(experiment.network, channels=data.channels, classes=data.classes, size=data.size)
+def _describe(cell: TeacherCell, network: Network, data: DataSet, engine: Engine) -> dict[str, Any]:
     return {
         "data": data.describe(),
-        "network": experiment.network,
-        "recipe": asdict(recipe),
-        "half_size_epochs": half_size_epochs(data, network, recipe),
-        "batch": batch_size(data, recipe),
+        "network": cell.network,
+        "recipe": asdict(cell.recipe),
+        "half_size_epochs": half_size_epochs(data, network, cell.recipe),
+        "batch": batch_size(data, cell.recipe),
         "seed": 0,
         "engine": engine.describe(),
-        "operations": pretraining_cost(data, network, recipe),
+        "operations": pretraining_cost(data, network, cell.recipe),
         "made_by": provenance.made_by(),
     }

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from datastill.functional.attention import attention_matching, spatial_attention
-from datastill.functional.centralization import hinge_centralization, squared_centralization, squared_spread
+from datastill.functional.centralization import (
+    hinge_centralization,
+    mean_spread,
+    relative_centralization,
+    squared_centralization,
+    squared_spread,
+)
 from datastill.functional.covariances import covariance_matching, local_covariance
 from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.kernels import kernel_matching, squared_distances
@@ -21,6 +27,8 @@ __all__ = [
     "kernel_matching",
     "local_covariance",
     "mean_matching",
+    "mean_spread",
+    "relative_centralization",
     "spatial_attention",
     "squared_centralization",
     "squared_distances",

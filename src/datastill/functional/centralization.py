@@ -8,6 +8,10 @@ from torch import Tensor
 
 from datastill.errors import UserError
 
+LARGEST_EXPONENT = 3.0
+"""Above it the exponential goes on as its tangent. Real images, ten a class, stay below it at alpha = 1; images that optimisation has moved
+off the real ones reach 10 and more, where the pull of the exponential throws them further away."""
+
 
 def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Tensor, "class image"]:
     """Squared distance of every image from the centre of its class, ``|f(s_j^c) - mean_j f(s_j^c)|^2``.
@@ -21,6 +25,54 @@ def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Ten
     if synthetic.shape[1] < 2:
         raise UserError(f"a spread needs at least two images a class, got embeddings of shape {tuple(synthetic.shape)}")
     return (synthetic - synthetic.mean(1, keepdim=True)).square().sum(2)
+
+
+def mean_spread(real: Float[Tensor, "class image feature"]) -> Float[Tensor, "class"]:
+    """Mean squared distance of the images of every class from their centre, ``S^c = 1/N sum_i |f(x_i^c) - mean_i f(x_i^c)|^2``.
+
+    Args:
+        real: Embeddings, at least two images a class.
+
+    Raises:
+        UserError: If a class has a single image.
+    """
+    return squared_spread(real).mean(1)
+
+
+def relative_centralization(
+    synthetic: Float[Tensor, "class image feature"], spread: Float[Tensor, "class"], *, alpha: float, beta: float
+) -> Float[Tensor, ""]:
+    """The paper's class centralization with distances in units of the real spread: ``sum_c mean_j max(0, exp(alpha d_j^2 / S^c) - beta)``.
+
+    Multiplying the embedding by a constant changes neither value nor gradient, so alpha and beta mean the same in every network. Images of
+    a class keep a radius of ``sqrt(log(beta) / alpha)`` times the root of the real spread if beta is above 1; below, the hinge is always
+    open and beta changes no gradient. A class whose real images are one point (``S^c = 0``) is left alone. Above an exponent of 3 the
+    exponential is continued by its tangent. Unlike Eq. 3 it is a mean over the images of a class, as matching losses are, so that one
+    weight serves every IPC.
+
+    Args:
+        synthetic: Embeddings, at least two images a class.
+        spread: Mean squared distance of real images of each class from their centre, in the same embedding (`mean_spread`), at least 0.
+        alpha: The scaling factor, above 0.
+        beta: The centralization threshold.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        UserError: If a class has a single image.
+
+    Reference:
+        IID, CVPR 2024, Eq. 3 and 4, with the scale that the paper leaves open.
+    """
+    unit = spread[:, None]
+    exponent = alpha * torch.where(unit > 0, squared_spread(synthetic) / torch.where(unit > 0, unit, 1), 0)
+    return (_bounded_exponential(exponent) - beta).clamp(min=0).mean(1).sum()
+
+
+def _bounded_exponential(exponent: Tensor) -> Tensor:
+    """The exponential, continued by its tangent above `LARGEST_EXPONENT`."""
+    return torch.exp(exponent.clamp(max=LARGEST_EXPONENT)) * (1 + (exponent - LARGEST_EXPONENT).clamp(min=0))
 
 
 def hinge_centralization(synthetic: Float[Tensor, "class image feature"], *, alpha: float, beta: float) -> Float[Tensor, ""]:

@@ -68,7 +68,7 @@ class Method(ABC):
         """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
 
     def pretraining_seconds(self, data: DataSet) -> float:
-        """How long the training of the networks that it reads took; 0 for what is not trained yet."""
+        """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""
         return 0.0
 
     @abstractmethod

@@ -114,7 +114,7 @@ class EmbeddingSelection(Selection):
     def networks_used(self, data: DataSet, engine: Engine) -> dict[str, str]:
         """The network, trained if it is missing (see `Selection.networks_used`)."""
         teacher = self._teacher(data, engine)
-        log.warning("%s: %s pretrained, %.1f%% on %s", self.name, self.network, teacher.accuracy, measured_on(data))
+        log.info("%s: %s pretrained, %.1f%% on %s", self.name, self.network, teacher.accuracy, measured_on(data))
         return {"pretrained 0": checksum(load_tensors(teacher.path)[0])}
 
     def cost(self, data: DataSet, ipc: int) -> float:
@@ -141,7 +141,7 @@ class SelectionStepper(Stepper):
     def step(self, iteration: int) -> dict[str, float]:
         """Choose, and count what was chosen (see `Stepper.step`)."""
         chosen, images = self.positions.numel(), len(self.data.train)
-        log.warning("%s: choosing %d of %d training images, %d of each class", self.method.name, chosen, images, self.ipc)
+        log.info("%s: choosing %d of %d training images, %d of each class", self.method.name, chosen, images, self.ipc)
         self.positions = self.method.choose(self.data, self.engine, self.ipc, self.seed)
         return {"chosen": float(chosen)}
 

@@ -20,6 +20,9 @@ from datastill.setting import Setting
 from datastill.teachers.history import history_seconds, training_history
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
+NEVER_LEARNED = {"infinitely": math.inf, "never": 0.0}
+"""How often images that were never classified correctly count as forgotten."""
+
 
 @dataclass(frozen=True)
 class Forgetting(Selection):
@@ -28,17 +31,17 @@ class Forgetting(Selection):
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
         recipe: How it is trained; more epochs tell more images apart.
-        never_learned: How often images count as forgotten that were never classified correctly: infinitely often in the paper, 0 in one
+        never_learned: How often images count as forgotten that were never classified correctly: "infinitely" in the paper, "never" in one
             implementation.
     """
 
     network: str = "convnet"
     recipe: TrainingRecipe = field(default_factory=lambda: RECIPES["paper"])
-    never_learned: float = math.inf
+    never_learned: str = "infinitely"
 
     def __post_init__(self) -> None:
-        if not self.never_learned >= 0:
-            raise UserError(f"never_learned of {self.name} is a number of times, from 0 to inf, got {self.never_learned}")
+        if self.never_learned not in NEVER_LEARNED:
+            raise UserError(f"never_learned of {self.name} is {' or '.join(NEVER_LEARNED)}, got '{self.never_learned}'")
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Also refuse a network that there is none of (see `Method.check`)."""
@@ -47,7 +50,8 @@ class Forgetting(Selection):
 
     def choose(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Tensor:
         """Take the first of every class in descending order (see `Selection.choose`)."""
-        counts = forgetting_counts(training_history(data, self.network, self.recipe, engine), never_learned=self.never_learned)
+        history = training_history(data, self.network, self.recipe, engine)
+        counts = forgetting_counts(history, never_learned=NEVER_LEARNED[self.never_learned])
         return torch.stack([_most(counts, self._draw(data, label, seed), ipc) for label in range(data.classes)])
 
     def networks_used(self, data: DataSet, engine: Engine) -> dict[str, str]:

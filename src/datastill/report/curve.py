@@ -3,38 +3,76 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from datastill.files import write_atomic
+from datastill.report.model import CurvePoint, TeacherPoint
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def write_curves(points: Sequence[dict[str, Any]], target: Path, title: str) -> None:
+def write_curves(points: Sequence[CurvePoint], target: Path, title: str) -> None:
     """Draw validation accuracy over iterations and over minutes of distilling, a line per method.
 
     Args:
-        points: Each with method, iteration, minutes and validation_accuracy.
+        points: Of all methods, in order.
         target: A PNG file.
         title: Above the picture.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=9)
+    figure = _figure((11, 4), title)
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, key, label in zip(
-        panels, ("iteration", "minutes"), ("iteration", "minutes of distilling (median step x steps)"), strict=True
+    for axes, minutes, label in zip(
+        panels, (False, True), ("iteration", "minutes of distilling (median seconds per step x steps)"), strict=True
     ):
-        for method in dict.fromkeys(point["method"] for point in points):
-            mine = [point for point in points if point["method"] == method]
-            axes.plot([point[key] for point in mine], [point["validation_accuracy"] for point in mine], marker="o", label=method)
+        for method in dict.fromkeys(point.method for point in points):
+            mine = [point for point in points if point.method == method]
+            reached = [point.validation_accuracy for point in mine]
+            axes.plot([point.minutes if minutes else point.iteration for point in mine], reached, marker="o", label=method)
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("top-1 on the validation split, %")
     panels[0].legend()
+    _save(figure, target)
+
+
+def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: str) -> None:
+    """Draw accuracy over minutes of training, a colour per recipe: held-out as a line, on the training batches dashed.
+
+    Args:
+        points: Of all recipes, in order.
+        target: A PNG file.
+        title: Above the picture.
+    """
+    figure = _figure((7, 4), title)
+    axes = figure.subplots()
+    for number, recipe in enumerate(dict.fromkeys(point.recipe for point in points)):
+        mine = [point for point in points if point.recipe == recipe]
+        minutes, held_out = [point.minutes for point in mine], [point.held_out_accuracy or math.nan for point in mine]
+        axes.plot(minutes, held_out, marker="o", color=f"C{number}", label=f"{recipe}, held out")
+        axes.plot(minutes, [point.training_accuracy for point in mine], "x--", color=f"C{number}", label=f"{recipe}, training batches")
+    axes.set_xlabel("minutes of training")
+    axes.set_ylabel("top-1, %")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, target)
+
+
+def _figure(size: tuple[float, float], title: str) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _save(figure: Figure, target: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     write_atomic(target, buffer.getvalue())

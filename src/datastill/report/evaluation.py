@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from rich import box
@@ -29,6 +28,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for name, score in evaluation.comparisons.items():
         table.add_row(COMPARISONS[name], *_cells(score))
     console.print(table)
+    if evaluation.advice:
+        console.print(Text(evaluation.advice), soft_wrap=True)
     if len(evaluation.class_names) > MOST_CLASSES:
         console.print("per-class accuracy and confusion matrix: --json")
         return
@@ -52,6 +53,9 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
         table.add_row(name, *_cells(evaluation.score), *compared)
     console = Console()
     console.print(table)
+    for name, evaluation in found.items():
+        if evaluation.advice:
+            console.print(Text(f"{name}: {evaluation.advice}"), soft_wrap=True)
     console.print("per-class accuracy and confusion matrices: --json")
 
 
@@ -62,11 +66,11 @@ def _parts(evaluation: Evaluation) -> str:
 
 
 def _cells(score: Score) -> tuple[str, str, str]:
+    """Mean, deviation and interval; one network has the first alone."""
     interval = score.interval
-    bounds = "-" if math.isnan(interval) else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
-    return f"{score.mean:.2f}", _spread(score) or "-", bounds
+    bounds = "" if interval is None else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
+    return f"{score.mean:.2f}", _spread(score), bounds
 
 
 def _spread(score: Score, before: str = "") -> str:
-    """The standard deviation; nothing for one network, which has none."""
-    return f"{before}{score.std:.2f}" if len(score.accuracies) > 1 else ""
+    return "" if score.std is None else f"{before}{score.std:.2f}"

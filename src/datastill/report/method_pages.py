@@ -1,148 +1,170 @@
-"""The page of a table of methods: its lines, read back from what its rows recorded."""
+"""The page of a table of methods, made from its records alone."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import fmean, median
-from typing import Any
 
-from datastill.experiments import Experiment, Row
+from datastill.experiments.reading import read_cell
+from datastill.experiments.specification import Experiment, Line
+from datastill.files import write_atomic
 from datastill.report.curve import write_curves
-from datastill.report.table import write_csv, write_table
-from datastill.runs import Run
+from datastill.report.markdown import table, write_csv
+from datastill.report.model import CurvePoint, MethodLine, curve_points, method_line
 
 
-def write(experiment: Experiment, folder: Path) -> None:
-    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
-    table, curve = [], []
-    for row in experiment.rows:
-        if (folder / row.name / "evaluation.json").exists():
-            table.append(_line(experiment, row, folder / row.name))
-        if not row.of and (folder / row.name / "metrics.jsonl").exists():  # a run's curve is there before its evaluation
-            curve += _points(row.name, Run(folder / row.name))
-    if not table:
+def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Path) -> None:
+    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the records that are there.
+
+    Args:
+        name: Of the experiment, and of its folder below the results.
+        experiment: The specification.
+        lines: That it expands to.
+        results: The folder of all results.
+    """
+    found, points, missing = [], [], []
+    for line in lines:
+        records = {cell.name.removeprefix(f"{name}/"): read_cell(cell, results) for cell in line.cells}
+        missing += [place for place, record in records.items() if record is None]
+        there = [(place, record) for place, record in records.items() if record is not None]
+        if there:
+            found.append(method_line(line, [record for _, record in there], name))
+        if not line.row.of:
+            points += [point for place, record in there for point in curve_points(place, record)]
+    if not found:
         return
-    write_csv(table, folder / "table.csv")
-    if curve:
-        write_csv(curve, folder / "curve.csv")
-        write_curves(curve, folder / "curve.png", experiment.title)
-    write_table(experiment.title, table, folder / "README.md", picture="curve.png" if curve else None, remark=experiment.remark)
+    folder = results / name
+    write_csv(found, folder / "table.csv")
+    if points:
+        write_csv(points, folder / "curve.csv")
+        write_curves(points, folder / "curve.png", experiment.title)
+    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, missing, points)) + "\n")
 
 
-def _points(name: str, run: Run) -> list[dict[str, Any]]:
-    """Validation accuracies of a run, each with the minutes of distilling before it (see `seconds_a_step`)."""
-    minutes = _seconds(run) / 60
+def _page(experiment: Experiment, lines: Sequence[MethodLine], missing: Sequence[str], points: Sequence[CurvePoint]) -> list[str]:
+    cells = sum(line.sets for line in lines)
+    title = f"{experiment.title} ({cells} of {cells + len(missing)} rows)" if missing else experiment.title
+    page = [f"# {title}", ""]
+    if missing:
+        page += [f"Not run: {', '.join(f'`{place}`' for place in missing)}.", ""]
+    places = list(dict.fromkeys((line.data, line.ipc) for line in lines))
+    if len(places) > 1:
+        page += [*_overview(lines, places), ""]
+    for data in dict.fromkeys(line.data for line in lines):
+        mine = [line for line in lines if line.data == data]
+        page += [*([f"## {data}", ""] if len(places) > 1 else []), *_figures(mine), "", _protocol(mine), ""]
+    page += [_explained(lines), "", *_warnings(lines)]
+    if points:
+        page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network a point.", ""]
+    if experiment.remark:
+        page += [experiment.remark, ""]
+    return [*page, "## Provenance", "", *_provenance(lines, several=len(places) > 1)]
+
+
+def _overview(lines: Sequence[MethodLine], places: Sequence[tuple[str, int]]) -> list[str]:
+    """Methods against data sets and IPCs."""
+    by_place = {(line.method, line.data, line.ipc): line for line in lines}
+    rows = [
+        [f"`{method}`", *(_accuracy(line) if (line := by_place.get((method, *place))) else None for place in places)]
+        for method in dict.fromkeys(line.method for line in lines)
+    ]
+    return table(["accuracy %", *(f"{data}, IPC {ipc}" for data, ipc in places)], rows)
+
+
+def _figures(lines: Sequence[MethodLine]) -> list[str]:
+    head = [
+        "method", "IPC (images per class)", "accuracy % (mean +- std)", "95% interval", "n", "published", "difference", "minutes",
+        "protocol", "precision", "processor", "commit",
+    ]  # fmt: skip
+    rows = [
+        [
+            f"`{line.method}`",
+            line.ipc,
+            _accuracy(line),
+            None if line.interval95 is None else f"+- {line.interval95:.2f}",
+            line.n if line.sets == 1 else f"{line.n} on {line.sets} sets",
+            line.paper,
+            None if line.difference is None else f"{line.difference:+.2f}",
+            None if line.minutes is None else f"{line.minutes:.1f}",
+            f"{line.network}, {line.epochs} epochs{'' if line.augment else ', not augmented'}",
+            _halves(line.precision, line.evaluation_precision),
+            _halves(line.processor, line.evaluation_processor),
+            _halves(line.commit, line.evaluation_commit),
+        ]
+        for line in lines
+    ]
+    return table(head, rows)
+
+
+def _protocol(lines: Sequence[MethodLine]) -> str:
+    first = lines[0]
+    parts = ", the parts of stored images counted" if any(line.trained_on > line.images for line in lines) else ""
+    return (
+        f"Top-1 on the {first.split} split of {first.data}: n networks trained from scratch under the DC protocol on the "
+        f"{_all(line.trained_on for line in lines)} images of the set after the last iteration{parts}. The sets are distilled from "
+        f"{first.train} training images; others are held out as validation split."
+    )
+
+
+def _explained(lines: Sequence[MethodLine]) -> str:
+    """What the columns mean."""
+    spread = "The standard deviation (divided by n) and the interval are over the networks; there is one set a line."
+    if any(line.sets > 1 for line in lines):
+        spread = (
+            "Where a line has several sets, distilled with as many seeds, the accuracy is the mean over the networks of all of them, and "
+            "the standard deviation (divided by the number of seeds) and the interval are over the means of the sets, so over distilling "
+            "seeds; elsewhere they are over the networks of the one set."
+        )
+    return (
+        f"{spread} Minutes are of distilling: median seconds per step times steps, so compiling, validations and teachers are left out. "
+        "Where two values stand in a cell, the first is of distilling and the second of evaluating."
+    )
+
+
+def _warnings(lines: Sequence[MethodLine]) -> list[str]:
+    """What a reader must know before comparing lines, as the records say."""
+    precisions = {precision for line in lines for precision in (line.precision, line.evaluation_precision) if precision}
+    if len(precisions) < 2:
+        return []
     return [
-        {
-            "method": name,
-            "iteration": entry["iteration"],
-            "minutes": round(minutes * entry["iteration"], 3),
-            "validation_accuracy": round(entry["validation_accuracy"], 3),
-        }
-        for entry in run.metrics()
-        if "validation_accuracy" in entry
+        f"**Rows were run in several precisions ({', '.join(sorted(precisions))}): small differences between them may be due to that.**",
+        "",
     ]
 
 
-def seconds_a_step(steps: Sequence[Mapping[str, Any]], period: int = 1) -> float:
-    """Seconds of a step as they mostly are: a sum would count compiling, pauses and what else the machine did.
-
-    Steps that read an encoder which is due at every so many iterations take longer than the others. The median is over whole periods,
-    divided by their length, so that times the number of steps it is what a run takes.
-
-    Args:
-        steps: Lines of ``metrics.jsonl``, each with iteration (from 1) and seconds.
-        period: Iterations after which the encoders' turns repeat.
-
-    Example:
-        >>> seconds_a_step([{"iteration": 1, "seconds": 60.0}, *({"iteration": i, "seconds": 1 + i % 2} for i in range(2, 9))], 2)
-        1.5
-    """
-    periods: dict[int, list[float]] = {}
-    for step in steps:
-        periods.setdefault((step["iteration"] - 1) // period, []).append(step["seconds"])
-    whole = [seconds for seconds in periods.values() if len(seconds) == period]
-    return median(fmean(seconds) for seconds in whole or periods.values())
-
-
-def _seconds(run: Run) -> float:
-    encoders = _encoders((run.config() or {})["method"]).values()
-    period = math.lcm(*(encoder.get("every", 1) for encoder in encoders))
-    return seconds_a_step([entry for entry in run.metrics() if "seconds" in entry], period)
+def _provenance(lines: Sequence[MethodLine], *, several: bool) -> list[str]:
+    head = [
+        "method", "preset", "iterations", "real images a class and step, at most", "terms", "networks", "pixels", "minutes of the teacher",
+        "seeds (run; evaluation)", "log",
+    ]  # fmt: skip
+    rows = [
+        [
+            f"`{line.method}`" + (f", {line.data}, IPC {line.ipc}" if several else ""),
+            line.preset,
+            line.iterations,
+            line.real_batch,
+            line.terms,
+            line.networks,
+            line.pixels,
+            "not recorded" if line.teacher_minutes is None else f"{line.teacher_minutes:.1f}" if line.teacher_minutes else "none",
+            f"{line.run_seed}; {line.evaluation_seeds}",
+            f"[{line.log}]({line.log})",
+        ]
+        for line in lines
+    ]
+    return table(head, rows)
 
 
-def _line(experiment: Experiment, row: Row, folder: Path) -> dict[str, Any]:
-    evaluation = json.loads((folder / "evaluation.json").read_text())
-    run = Run(folder)
-    config, seconds = run.config() or {}, _seconds(run)
-    method = config["method"]
-    return {
-        "method": row.name,
-        "preset": row.preset or experiment.preset,
-        "data": experiment.data,
-        "ipc": experiment.ipc,
-        "network": evaluation["protocol"]["network"],
-        "accuracy": round(evaluation["accuracy"], 2),
-        "std": round(evaluation["std"], 2),
-        "interval95": None if evaluation["interval95"] is None else round(evaluation["interval95"], 2),
-        "n": evaluation["n"],
-        "images": experiment.ipc * len(evaluation["class_names"]),
-        "trained_on": evaluation.get("trained_on") or experiment.ipc * len(evaluation["class_names"]),
-        "paper": row.paper,
-        "split": evaluation["split"],
-        "iterations": config["iterations"],
-        "train": config["data"]["train"],
-        "real_batch": method.get("real_batch", "none"),
-        "pixels": _pixels(method),
-        "terms": "; ".join(_term(name, term) for name, term in method.get("terms", {}).items()) or "none",
-        "networks": "; ".join(_encoder(name, encoder, config.get("encoders", {})) for name, encoder in _encoders(method).items()) or "none",
-        "epochs": evaluation["protocol"]["epochs"],
-        "augment": evaluation["protocol"]["augment"],
-        "run_seed": config["seed"],
-        "evaluation_seeds": f"{evaluation['seed']}/0..{evaluation['n'] - 1}",
-        "seconds_per_iteration": round(seconds, 3),
-        "minutes": round(seconds * config["iterations"] / 60, 2),
-        "teacher_minutes": _minutes(evaluation["made_by"].get("pretraining_seconds")),
-        "precision": config["engine"]["precision"],
-        "commit": ", ".join(run.commits()),
-        "evaluation_commit": evaluation["made_by"]["commit"],
-        "log": f"{row.name}/metrics.jsonl",
-    }
+def _accuracy(line: MethodLine) -> str:
+    return f"{line.accuracy:.2f}" + ("" if line.std is None else f" +- {line.std:.2f}")
 
 
-def _minutes(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds / 60, 2)
+def _halves(distilling: str, evaluating: str) -> str:
+    """What is said of distilling and evaluating, once where it is the same; random images are not distilled."""
+    if distilling in ("", evaluating):
+        return evaluating
+    return f"{distilling}; {evaluating or 'not recorded'}"
 
 
-def _encoders(method: Mapping[str, Any]) -> dict[str, Any]:
-    """The encoders of a method by name; the network that a selection goes by is a pool of one."""
-    return method.get("encoders", {}) or ({"pretrained": {"count": 1, **method}} if "recipe" in method else {})
-
-
-def _term(name: str, term: dict[str, Any]) -> str:
-    return f"{name} " + " ".join(f"{key}={value}" for key, value in term.items() if key != "class")
-
-
-def _pixels(method: Mapping[str, Any]) -> str:
-    """How the pixels move, and what an image stands for, where it is not one."""
-    if "learning_rate" not in method:
-        return "of real images"
-    found = [f"rate {method['learning_rate']}", f"momentum {method['momentum']}"]
-    found += [f"{name} {method[name]}" for name in ("averaging", "factor", "views") if method.get(name, 1) not in (0, 1)]
-    return ", ".join([*found, *(["by class"] if method.get("by_class") else [])])
-
-
-def _encoder(name: str, encoder: Mapping[str, Any], checksums: Mapping[str, str]) -> str:
-    """An encoder with every number that is not its default's, and which pretrained networks it read."""
-    if "recipe" in encoder:
-        read = ", ".join(checksums[key][:8] for key in sorted(checksums) if key.startswith(f"{name} "))
-        described = f"{encoder['count']} x {encoder['network']}, {encoder['recipe']['epochs']} epochs" + (f" ({read})" if read else "")
-    else:
-        kind = encoder["class"].rpartition(".")[2]
-        numbers = ("push_every", "trained", "steps", "judged", "passes", "query")
-        described = " ".join([kind, encoder["network"], *(f"{key}={encoder[key]}" for key in numbers if key in encoder)])
-    rarely = [f"{key}={encoder[key]}" for key, usual in (("every", 1), ("most", 0)) if encoder.get(key, usual) != usual]
-    return f"{name}: {' '.join([described, *rarely])}"
+def _all(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))

@@ -1,24 +1,37 @@
-"""Pages of experiments, from what their rows recorded alone."""
+"""Pages of experiments, from their records alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from datastill.experiments import Experiment, TeacherExperiment
+from datastill.errors import unknown
+from datastill.experiments import EXPERIMENTS, TeacherExperiment
+from datastill.experiments.specification import Specifications
 from datastill.files import write_atomic
 from datastill.report import method_pages, teacher_pages
 
 
-def write(experiment: Experiment | TeacherExperiment, folder: Path) -> None:
-    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
+def write(name: str, results: Path, experiments: Specifications = EXPERIMENTS) -> None:
+    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` of an experiment from the records that are there.
+
+    Args:
+        name: One of `experiments`.
+        results: The folder of all results.
+        experiments: The specifications by name.
+
+    Raises:
+        UserError: If there is no such experiment, or a record is damaged.
+    """
+    if name not in experiments:
+        raise unknown("experiment", name, experiments)
+    experiment = experiments[name]
     if isinstance(experiment, TeacherExperiment):
-        teacher_pages.write(experiment, folder)
+        teacher_pages.write(name, experiment, results)
     else:
-        method_pages.write(experiment, folder)
+        method_pages.write(name, experiment, experiment.lines(name, experiments), results)
 
 
-def write_index(experiments: Mapping[str, Experiment | TeacherExperiment], results: Path) -> None:
+def write_index(experiments: Specifications, results: Path) -> None:
     """Write ``README.md`` in the folder of all results: a link for every experiment that has been run, and to the benchmarks."""
     lines = ["# Results", "", "Written by `datastill experiment NAME`; each page has protocol, seeds, n, commit and logs.", ""]
     lines += [

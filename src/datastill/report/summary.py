@@ -13,6 +13,7 @@ from datastill.errors import UserError
 from datastill.files import check_file
 from datastill.report import printable
 from datastill.runs import Run
+from datastill.runs.timing import run_seconds_per_step
 
 MOST_CLASSES = 20
 """Classes above which their names are left out."""
@@ -77,9 +78,8 @@ def _run(path: Path) -> list[tuple[str, str]]:
         lines.append(("terms", "; ".join(f"{name} {_values(term)}" for name, term in terms.items())))
     metrics = run.metrics()
     steps = [entry for entry in metrics if {"loss", "seconds"} <= set(entry)]
-    if steps:
-        seconds = sum(entry["seconds"] for entry in steps) / len(steps)
-        lines.append(("loss", f"{steps[0]['loss']:.4g} at first, {steps[-1]['loss']:.4g} at last; {seconds:.3g} s an iteration"))
+    if steps and (seconds := run_seconds_per_step(run)) is not None:
+        lines.append(("loss", f"{steps[0]['loss']:.4g} at first, {steps[-1]['loss']:.4g} at last; median {seconds:.3g} s per step"))
     points = [f"{entry['validation_accuracy']:.2f}% after {entry['iteration']}" for entry in metrics if "validation_accuracy" in entry]
     if points:
         lines.append(("validation", ", ".join(points)))

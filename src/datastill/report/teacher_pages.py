@@ -1,71 +1,161 @@
-"""The page of an experiment on teachers: its lines, read back from what its rows recorded."""
+"""The page of an experiment on teachers, made from its records alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from datastill.experiments import TeacherExperiment
-from datastill.report.table import write_csv
-from datastill.report.teacher import write_teacher_curves, write_teachers
-from datastill.runs import Run
+from datastill.experiments.reading import read_cell
+from datastill.experiments.record import TeacherRecord
+from datastill.experiments.specification import TeacherExperiment
+from datastill.files import write_atomic
+from datastill.report.curve import write_teacher_curves
+from datastill.report.markdown import table, write_csv
+from datastill.report.model import TeacherPoint
 
 
-def write(experiment: TeacherExperiment, folder: Path) -> None:
-    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the rows that are there."""
-    names = [name for name in experiment.names if (folder / name / "metrics.jsonl").exists()]
-    if not names:
+@dataclass(frozen=True)
+class TeacherLine:
+    """What one recipe reaches. Also the columns of ``table.csv``."""
+
+    recipe: str
+    data: str
+    network: str
+    held_out_accuracy: float | None
+    training_accuracy: float
+    minutes: float
+    tflop: float
+    gflops: float
+    epochs: int
+    half_size_epochs: int
+    batch: int
+    schedule: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    augment: bool
+    train: int
+    held_out: int
+    seed: int
+    device: str
+    precision: str
+    compiled: bool | None
+    processor: str
+    cores: int
+    torch: str
+    commit: str
+    log: str
+
+
+def write(name: str, experiment: TeacherExperiment, results: Path) -> None:
+    """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the records that are there."""
+    cells = {cell.name.removeprefix(f"{name}/"): cell for cell in experiment.cells(name, {})}
+    records = {recipe: record for recipe, cell in cells.items() if (record := read_cell(cell, results))}
+    if not records:
         return
-    table = [_line(name, Run(folder / name)) for name in names]
-    curve = [point for name in names for point in _points(name, Run(folder / name))]
-    write_csv(table, folder / "table.csv")
-    write_csv(curve, folder / "curve.csv")
-    write_teacher_curves(curve, folder / "curve.png", experiment.title)
-    write_teachers(experiment.title, table, curve, folder / "README.md", remark=experiment.remark)
+    lines = [_line(recipe, record) for recipe, record in records.items()]
+    points = [point for recipe, record in records.items() for point in _points(recipe, record)]
+    folder = results / name
+    write_csv(lines, folder / "table.csv")
+    write_csv(points, folder / "curve.csv")
+    write_teacher_curves(points, folder / "curve.png", experiment.title)
+    missing = [recipe for recipe in cells if recipe not in records]
+    write_atomic(folder / "README.md", "\n".join(_page(experiment, lines, missing, points)) + "\n")
 
 
-def _line(name: str, run: Run) -> dict[str, Any]:
-    config, last = run.config() or {}, run.metrics()[-1]
-    recipe, engine = config["recipe"], config["engine"]
-    return {
-        "recipe": name,
-        "data": config["data"]["name"],
-        "network": config["network"],
-        "held_out_accuracy": round(last["held_out"], 2),
-        "training_accuracy": last["accuracy"],
-        "minutes": round(last["seconds"] / 60, 2),
-        "tflop": round(config["operations"] / 1e12, 3),
-        "gflops": round(config["operations"] / last["seconds"] / 1e9, 1),
-        "epochs": recipe["epochs"],
-        "half_size_epochs": config["half_size_epochs"],
-        "batch": config["batch"],
-        "schedule": recipe["schedule"],
-        "learning_rate": recipe["learning_rate"],
-        "momentum": recipe["momentum"],
-        "weight_decay": recipe["weight_decay"],
-        "augment": recipe["augment"],
-        "train": config["data"]["train"],
-        "held_out": config["data"]["validation"],
-        "seed": config["seed"],
-        "device": engine["device"],
-        "precision": engine["precision"],
-        "compiled": engine["compiled"],
-        "processor": config["made_by"]["machine"]["processor"],
-        "cores": config["made_by"]["machine"]["cores"],
-        "torch": config["made_by"]["machine"]["torch"],
-        "commit": ", ".join(run.commits()),
-        "log": f"{name}/metrics.jsonl",
-    }
+def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
+    cell, last, maker = record.cell, record.curve[-1], record.trained_by
+    return TeacherLine(
+        recipe=recipe,
+        data=cell.data,
+        network=cell.network,
+        held_out_accuracy=None if last.held_out is None else round(last.held_out, 2),
+        training_accuracy=last.accuracy,
+        minutes=round(last.seconds / 60, 2),
+        tflop=round(record.cost / 1e12, 3),
+        gflops=round(record.cost / last.seconds / 1e9, 1),
+        epochs=cell.recipe.epochs,
+        half_size_epochs=record.half_size_epochs,
+        batch=record.batch,
+        schedule=cell.recipe.schedule,
+        learning_rate=cell.recipe.learning_rate,
+        momentum=cell.recipe.momentum,
+        weight_decay=cell.recipe.weight_decay,
+        augment=cell.recipe.augment,
+        train=record.train,
+        held_out=record.held_out,
+        seed=0,
+        device=maker.device,
+        precision=maker.precision,
+        compiled=maker.compiled,
+        processor=maker.processor,
+        cores=maker.cores,
+        torch=maker.torch,
+        commit=", ".join(maker.commits),
+        log=f"{recipe}/metrics.jsonl",
+    )
 
 
-def _points(name: str, run: Run) -> list[dict[str, Any]]:
+def _points(recipe: str, record: TeacherRecord) -> list[TeacherPoint]:
     return [
-        {
-            "recipe": name,
-            "epoch": entry["iteration"],
-            "minutes": round(entry["seconds"] / 60, 3),
-            "training_accuracy": entry["accuracy"],
-            "held_out_accuracy": round(entry["held_out"], 2),
-        }
-        for entry in run.metrics()
+        TeacherPoint(
+            recipe, number, round(epoch.seconds / 60, 3), epoch.accuracy, None if epoch.held_out is None else round(epoch.held_out, 2)
+        )
+        for number, epoch in enumerate(record.curve, 1)
     ]
+
+
+def _page(experiment: TeacherExperiment, lines: Sequence[TeacherLine], missing: Sequence[str], points: Sequence[TeacherPoint]) -> list[str]:
+    first = lines[0]
+    title = f"{experiment.title} ({len(lines)} of {len(lines) + len(missing)} rows)" if missing else experiment.title
+    page = [f"# {title}", ""]
+    if missing:
+        page += [f"Not run: {', '.join(f'`{recipe}`' for recipe in missing)}.", ""]
+    head = ["recipe", "held-out accuracy %", "minutes", "TFLOP", "GFLOP/s", "epochs (of half size)", "precision", "processor", "commit"]
+    page += table(head, [
+        [
+            f"`{line.recipe}`", _percent(line.held_out_accuracy), f"{line.minutes:.1f}", f"{line.tflop:.3g}", f"{line.gflops:.0f}",
+            f"{line.epochs} ({line.half_size_epochs})", line.precision, f"{line.processor}, {line.cores} cores", line.commit,
+        ]
+        for line in lines
+    ])  # fmt: skip
+    page += [
+        "",
+        f"Top-1 of one {first.network} a line, so without a spread, on {first.held_out} images of {first.data} that are held "
+        f"out of the training split as validation split; {first.train} are trained on. The test split is not looked at. Minutes are of "
+        "training by the clock: compiling is included, or finding what an earlier process compiled; measuring is left out. Training counts "
+        "as three forward passes.",
+        "",
+        "![accuracy over minutes](curve.png)",
+        "",
+    ]
+    head = ["recipe", "epoch", "minutes so far", "accuracy on its training batches %", "held-out accuracy %"]
+    page += table(head, [
+        [
+            f"`{point.recipe}`", point.epoch, f"{point.minutes:.2f}", _percent(point.training_accuracy), _percent(point.held_out_accuracy),
+        ]
+        for point in points
+    ])  # fmt: skip
+    page += ["", "Training batches are augmented, and each is classified before its step.", ""]
+    if experiment.remark:
+        page += [experiment.remark, ""]
+    page += ["## Provenance", ""]
+    rows = [[f"`{line.recipe}`", _values(line), line.seed, _engine(line), line.torch, f"[{line.log}]({line.log})"] for line in lines]
+    return [*page, *table(["recipe", "values", "seed", "engine", "torch", "log"], rows)]
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _values(line: TeacherLine) -> str:
+    augmented = "augmented" if line.augment else "not augmented"
+    return (
+        f"{line.schedule}, learning rate {line.learning_rate}, momentum {line.momentum}, weight decay {line.weight_decay}, "
+        f"batch {line.batch}, {augmented}"
+    )
+
+
+def _engine(line: TeacherLine) -> str:
+    return f"{line.device}, {line.precision}, {'compiled' if line.compiled else 'not compiled'}"

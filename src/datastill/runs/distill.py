@@ -66,7 +66,7 @@ def distill(
     elif settings:
         raise UserError("settings change a method given by name; set the fields of a method object instead")
     if iterations is not None and method.steps not in (None, iterations):
-        log.warning("%s is a method of %s, which needs no iterations: those asked for are passed over", method.name, method.kind)
+        log.info("%s is a method of %s, which needs no iterations: those asked for are passed over", method.name, method.kind)
     iterations = method.iterations(iterations)
     _check(ipc, iterations, validate_at)
     if validate_at:
@@ -83,7 +83,7 @@ def distill(
     stepper = method.open(data, engine, ipc, seed)
     if state:
         stepper.restore(state)
-        log.warning("continuing %s at iteration %d", out, done)
+        log.info("continuing %s at iteration %d", out, done)
     if run:
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)

@@ -53,16 +53,16 @@ class Run:
         """
         existing = self.config()
         if existing is not None and not resume:
-            raise UserError(f"{self.folder} holds a run already: continue it with --resume, or choose another --out")
+            raise UserError(f"{self.folder} holds a run already: continue it with `resume=True`, or choose another `out`")
         if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
-            raise UserError(f"{self.folder} is not empty and holds no run; choose another --out")
+            raise UserError(f"{self.folder} is not empty and holds no run; choose another `out`")
         if existing is not None:
             self._require_same(existing, config)
         self._identity = _identity(config)
         iteration, state = self._newest()
         if iteration > config.get("iterations", iteration):
             raise UserError(
-                f"{self.folder} has {iteration} iterations already; ask for as many or more with --iterations, or choose another --out"
+                f"{self.folder} has {iteration} iterations already; ask for as many or more `iterations`, or choose another `out`"
             )
         self._remove_partial()
         if existing is not None:
@@ -102,7 +102,7 @@ class Run:
         if before not in (None, {}) and before != dict(values):
             raise UserError(
                 f"{self.folder} was begun with other {key} ({before}) than there are now ({dict(values)}); "
-                f"restore them, or choose another --out"
+                f"restore them, or choose another `out`"
             )
         if before != dict(values):
             write_atomic(self.folder / "config.yaml", yaml.safe_dump({**config, key: dict(values)}, sort_keys=False, width=120))
@@ -164,7 +164,7 @@ class Run:
                 log.warning("%s; the checkpoint before it is used", error)
                 continue
             if metadata.get("configuration", self._identity) != self._identity:
-                raise UserError(f"{path} is a checkpoint of another configuration than {self.folder}'s: remove it, or choose another --out")
+                raise UserError(f"{path} is a checkpoint of another configuration than {self.folder}'s: remove it, or choose another `out`")
             return iteration, state
         return 0, {}
 
@@ -185,7 +185,7 @@ class Run:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise UserError(
                 f"{self.folder} holds a run of another configuration ({'; '.join(changed[:3])}{more}): "
-                f"repeat it with the same options, or choose another --out"
+                f"repeat it with the same options, or choose another `out`"
             )
 
     def _truncate_metrics(self, iteration: int) -> None:

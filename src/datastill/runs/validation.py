@@ -54,7 +54,7 @@ class Validation:
             self.scorer = Scorer(self.data, self.data.split("validation"), self.protocol, self.engine)
         with progress(f"validating iteration {iteration}", self.scorer.steps(len(shown)), unit="step") as bar:
             score = self.scorer.score(shown, labels.repeat_interleave(factor**2), [(self.seed, iteration, "validation")], bar)
-        log.warning("iteration %d: %.2f%% on the validation split", iteration, score.mean)
+        log.info("iteration %d: %.2f%% on the validation split", iteration, score.mean)
         if self.run:
             self.run.snapshot(iteration, images)
             self.run.record({"iteration": iteration, "validation_accuracy": score.mean})

@@ -63,7 +63,7 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     work = pretraining_cost(data, model, recipe)
     engine = engine.suited(work)
-    log.warning(
+    log.info(
         "training %s for %d epochs on %s and writing down what it takes every image for: %.3g TFLOP, about %s on two cores; kept in %s",
         network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), path,
     )  # fmt: skip

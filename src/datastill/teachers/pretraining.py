@@ -96,7 +96,7 @@ def pretrain(
         UserError: If the count is below 1, or a network of the pool cannot be read.
     """
     if count < 1:
-        raise UserError(f"a pool needs at least one network, got --count {count}")
+        raise UserError(f"a pool needs at least one network, got `count={count}`")
     folder = pool_folder(data, network, recipe, cache)
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
@@ -104,7 +104,7 @@ def pretrain(
         one = pretraining_cost(data, model, recipe)
         work = one * len(missing)
         engine = engine.suited(one)  # by one network, so that none depends on how many are trained with it
-        log.warning(
+        log.info(
             "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
             len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), folder,
         )  # fmt: skip
@@ -192,7 +192,7 @@ class Pretraining:
                     save_tensors(partial, self.trainer.state(), metadata)
         last = curve[-1]
         reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
-        log.warning("%s: %.1f%% on %s after %s", title, reached, measured_on(self.data), clock(last.seconds))
+        log.info("%s: %.1f%% on %s after %s", title, reached, measured_on(self.data), clock(last.seconds))
         metadata = {
             "accuracy": str(reached),
             "seconds": str(last.seconds),

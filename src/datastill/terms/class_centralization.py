@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from datastill.errors import UserError
-from datastill.functional import hinge_centralization, squared_centralization
+from datastill.functional import hinge_centralization, relative_centralization, squared_centralization
 from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms.term import Term
 
-FORMS = ("hinge", "squared")
+FORMS = ("relative", "hinge", "squared")
 
 
 @dataclass(frozen=True)
 class ClassCentralization(Term):
     """Pulls the synthetic images of a class together in the embedding of a pretrained network, L_CC.
 
+    ``L_CC = P sum_c mean_j max(0, exp(alpha d_j^2 / S^c) - beta)``, d_j the distance of a synthetic image from the centre of its class, S^c
+    the mean squared distance of real images from theirs in the same network, and P the number of values of an image, with which the
+    gradient at each of them falls.
+
     Args:
-        weight: lambda_CC; .05 at IPC up to 10 and .003 at 50 in the paper.
-        form: "hinge" is the paper's Eq. 3, "squared" the plain sum of squared distances of the published code.
-        alpha: The scaling factor of the hinge, above 0. The paper gives no value; .3 makes the hinge pull about as strongly as the squared
-            form where squared distances are around 3, as those of ten real CIFAR-10 images a class are in a ResNet18 pretrained for 8
-            epochs. At .02, which the published code mentions, it pulls fifty times less there.
-        beta: The threshold of the hinge; the paper's sweep is best below .7.
+        weight: lambda_CC.
+        form: "relative", as above, means the same on any data, network and width of embedding. "hinge" is Eq. 3 as printed, a sum over
+            images with S^c = P = 1: its alpha, which the paper does not give, must suit the scale of the embedding (.3 where squared
+            distances are around 3), and its weight is .05 in the paper. "squared" is the plain sum of squared distances of the
+            published code.
+        alpha: The scaling factor, above 0.
+        beta: The threshold. Below 1 it changes the loss but no gradient, as the exponential is never below 1. Above 1, images within
+            ``sqrt(log(beta) / alpha)`` of their centre, as a share of the root mean squared distance of real images, are left alone.
 
     Reference:
-        IID, CVPR 2024, Eq. 3 and 4; `datastill.functional.hinge_centralization` and `squared_centralization`.
+        IID, CVPR 2024, Eq. 3 and 4; `datastill.functional.relative_centralization`, `hinge_centralization`, `squared_centralization`.
     """
 
     name = "cc"
@@ -38,22 +45,31 @@ class ClassCentralization(Term):
     compares = False
     least_images = 2
 
-    weight: float = 0.05
-    form: str = "hinge"
-    alpha: float = 0.3
+    weight: float = 2e-4
+    form: str = "relative"
+    alpha: float = 1.0
     beta: float = 0.5
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
-            raise UserError(f"unknown form '{self.form}' of class centralization; expected {' or '.join(FORMS)}")
-        if self.alpha <= 0:
-            raise UserError(f"alpha of class centralization must be above 0, got {self.alpha}")
+            raise UserError(f"unknown form '{self.form}' of class centralization; expected {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+        if not 0 < self.alpha < math.inf:
+            raise UserError(f"alpha of class centralization must be above 0 and finite, got {self.alpha}")
+        if not math.isfinite(self.beta):
+            raise UserError(f"beta of class centralization must be a finite number, got {self.beta}")
+
+    @property
+    def scaled(self) -> bool:
+        """Whether distances are in units of the real spread: in the relative form (see `Term.scaled`)."""
+        return self.form == "relative"
 
     def __call__(self, real: Features, synthetic: Features) -> Tensor:
         """Compute L_CC."""
         if self.form == "squared":
             return squared_centralization(synthetic.embedding)
-        return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
+        if self.form == "hinge":
+            return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
+        return synthetic.pixels * relative_centralization(synthetic.embedding, synthetic.spread, alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:
         """The expected sum of squared distances from the mean of the images read; exact for the squared form (see `Term.share`)."""
@@ -61,11 +77,11 @@ class ClassCentralization(Term):
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:
-        """Weight by IPC as in the paper; the squared form with the presets "code" and "fast", the latter with twice the weight.
+        """Weight by IPC as in the paper; the squared form with the preset "code".
 
         On IDM the published code has .01 at every IPC.
         """
         weight = 0.05 if setting.ipc <= 10 else 0.003
-        if setting.method == "idm" and setting.preset != "paper":
-            return cls(weight=0.01, form="squared")
-        return cls(weight=2 * weight if setting.preset == "fast" else weight, form="hinge" if setting.preset == "paper" else "squared")
+        if setting.preset == "code":
+            return cls(weight=0.01 if setting.method == "idm" else weight, form="squared")
+        return cls()

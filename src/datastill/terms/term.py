@@ -44,6 +44,11 @@ class Term(ABC):
 
     weight: float = 1.0
 
+    @property
+    def scaled(self) -> bool:
+        """Whether it measures distances in units of the spread of real images; not unless a term says so."""
+        return False
+
     @abstractmethod
     def __call__(self, real: Features, synthetic: Features) -> Tensor:
         """Compute the term, before its weight, as a scalar.

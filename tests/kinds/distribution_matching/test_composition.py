@@ -196,7 +196,7 @@ def test_a_term_that_reads_what_there_is_not_is_refused(attribute: str, value: o
 def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:
     described = small("dm+iid").describe()
     assert yaml.safe_load(yaml.safe_dump(plain(described))) == plain(described)
-    assert described["terms"]["cc"]["form"] == "hinge"
+    assert described["terms"]["cc"]["form"] == "relative"
     assert set(described["encoders"]) == {"matching", "pretrained"}
     assert described["encoders"]["pretrained"]["recipe"]["epochs"] == 1
     assert set(small("dm+cm").describe()["encoders"]) == {"matching"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from datastill import Term, UserError, random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.kinds.distribution_matching import stepper as matching
+from datastill.kinds.distribution_matching.stepper import MatchingStepper
+from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small
@@ -70,7 +73,7 @@ def test_the_loss_is_the_weighted_sum_of_the_terms(tiny: DataSet) -> None:
     composed = small("dm+iid")
     figures = opened(composed, tiny).step(0)
     assert set(figures) == {"loss", "mm", "cc", "cm"}
-    assert figures["loss"] == pytest.approx(figures["mm"] + 0.05 * figures["cc"] + 0.01 * figures["cm"], rel=1e-12)
+    assert figures["loss"] == pytest.approx(figures["mm"] + ClassCentralization().weight * figures["cc"] + 0.01 * figures["cm"], rel=1e-12)
     alone = opened(small("dm"), tiny).step(0)
     assert alone["mm"] == pytest.approx(figures["mm"], rel=1e-6)
 
@@ -98,10 +101,33 @@ def test_class_centralization_reads_the_pretrained_pool_on_the_augmented_images(
     dsa = DSA(families(flip=True))
     draw = dsa.draw([random.generator(0, 2, label, "augmentation") for label in range(3)])
     expected = 0.0
-    for embedding in [network(batch).embedding for batch in dsa(images, draw)]:
+    for label, embedding in enumerate([network(batch).embedding for batch in dsa(images, draw)]):
+        real = network(tiny.normalise(tiny.train.gather(torch.arange(12 * label, 12 * label + 12)))).embedding
+        spread = ((real - real.mean(0)) ** 2).sum(1).mean()
         for image in embedding:
-            expected += max(0.0, torch.exp(0.3 * ((image - embedding.mean(0)) ** 2).sum()).item() - 0.5)
-    assert figures["cc"] == pytest.approx(expected, rel=1e-4)
+            relative = (((image - embedding.mean(0)) ** 2).sum() / spread).item()
+            expected += (math.exp(min(relative, 3)) * (1 + max(0, relative - 3)) - 0.5) / 3
+    assert figures["cc"] == pytest.approx(3 * 8 * 8 * expected, rel=1e-4)
+
+
+def test_no_weight_of_a_constraint_throws_the_images_away(tiny: DataSet, caplog: pytest.LogCaptureFixture) -> None:
+    plain, bounded, free = (opened(each, tiny, ipc=3) for each in (small("dm"), heavy(1.0), heavy(0.0)))
+    for iteration in range(10):
+        for stepper in (plain, bounded, free):
+            stepper.step(iteration)
+    assert farthest(bounded) < farthest(plain) + 1 < 5
+    assert farthest(free) > 100
+    told = [record.getMessage() for record in caplog.records if "standard deviations from" in record.getMessage()]
+    assert len(told) == 1
+    assert "the term 'cc' pulls hardest: lower cc.weight" in told[0]
+
+
+def heavy(balance: float) -> DistributionMatching:
+    return small("dm+cc", "cc.weight=100", f"balance={balance}")
+
+
+def farthest(stepper: MatchingStepper) -> float:
+    return float(stepper.images().square().mean((2, 3, 4)).max().sqrt())
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 4])
@@ -119,6 +145,7 @@ def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, monkeypatch
 
 def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> None:
     composed = small("dm+cc")
+    term = ClassCentralization()
     thrifty = replace(composed, encoders={**composed.encoders, "pretrained": replace(POOL, every=3)})
     found = {}
     for name, each in (("dm", small("dm")), ("dm+cc", composed), ("thrifty", thrifty)):
@@ -131,7 +158,9 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
     assert torch.equal(found["thrifty", 4][0], found["dm", 4][0])
     assert set(found["thrifty", 0][1]) == {"loss", "mm", "cc"}
     assert set(found["thrifty", 4][1]) == {"loss", "mm"}
-    assert found["thrifty", 0][1]["loss"] == pytest.approx(found["dm", 0][1]["mm"] + 3 * 0.05 * found["thrifty", 0][1]["cc"], rel=1e-6)
+    assert found["thrifty", 0][1]["loss"] == pytest.approx(
+        found["dm", 0][1]["mm"] + 3 * term.weight * found["thrifty", 0][1]["cc"], rel=1e-6
+    )
     data = tiny
     assert small("dm").cost(data, 2) < thrifty.cost(data, 2) < composed.cost(data, 2)
 
@@ -208,6 +237,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: DataSet) -> None:
 
 
 def test_the_term_that_is_not_finite_is_named(tiny: DataSet) -> None:
-    steep = small("dm") + ClassCentralization(alpha=1e6)  # exp overflows
+    steep = small("dm") + ClassCentralization(form="hinge", alpha=1e6)  # exp overflows
     with pytest.raises(UserError, match=r"not finite at iteration 1 \(mm [\d.e+]+, cc inf\)"):
         opened(steep, tiny).step(0)

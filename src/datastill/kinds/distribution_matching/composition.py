@@ -38,6 +38,8 @@ class Composition(Method):
         views: How many times, augmented by a draw of their own each, every synthetic image stands in its class's sample; real images are
             shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
+        balance: How hard terms of other encoders than "matching" may pull at an image at most, as a multiple of what the matching encoder's
+            terms pull at its class's images; 0 for no bound.
         halve_at: Iterations from which on the learning rate is half of what it was before.
     """
 
@@ -55,6 +57,7 @@ class Composition(Method):
     factor: int = 1
     views: int = 1
     by_class: bool = False
+    balance: float = 1.0
     halve_at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -67,6 +70,8 @@ class Composition(Method):
             )
         if self.factor < 1 or self.views < 1:
             raise UserError(f"{self.name} needs a factor and a number of views of at least 1, got {self.factor} and {self.views}")
+        if not 0 <= self.balance < math.inf:
+            raise UserError(f"{self.name} needs a balance of at least 0, where 0 is no bound, got {self.balance}")
         if any(bound < 1 for bound in self.halve_at):
             raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
         if not 0 <= self.averaging < 1:
@@ -183,6 +188,7 @@ class Composition(Method):
             "factor": self.factor,
             "views": self.views,
             "by_class": self.by_class,
+            "balance": self.balance,
             "halve_at": list(self.halve_at),
         }
 

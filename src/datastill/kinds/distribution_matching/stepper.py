@@ -15,7 +15,9 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.errors import UserError
 from datastill.kinds.canvas import PixelSGD, initial_images
+from datastill.kinds.distribution_matching.balance import balanced
 from datastill.kinds.distribution_matching.composition import Composition
+from datastill.kinds.distribution_matching.watch import Watch
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.networks import FIELDS, Features
@@ -53,6 +55,8 @@ class MatchingStepper(Stepper):
         batchwise = any(session.network.batchwise and session.network.training for session in self.encoders.values())
         if batchwise or any(term.couples for term in method.terms):
             together = data.classes
+        self.watch = Watch(steady=all(method.encoders[name].steady for name in self.terms))
+        self.pulls: dict[str, Tensor] = {}
         self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
 
     def step(self, iteration: int) -> dict[str, float]:
@@ -63,12 +67,9 @@ class MatchingStepper(Stepper):
         for name in due:
             self.encoders[name].begin(iteration)
         sums = {name: torch.zeros((), device=self.engine.device) for name in weights}
+        self.pulls = {name: torch.zeros((), device=self.engine.device) for name in due}
         for chunk in self.chunks:
-            loss = torch.zeros((), device=self.engine.device)
-            for term, value in self._terms(iteration, chunk.tolist(), due):
-                loss = loss + weights[term.name] * value
-                sums[term.name] += value.detach()
-            torch.autograd.backward(loss)
+            self._accumulate(iteration, chunk.tolist(), due, weights, sums)
         self.optimizer.step(iteration)
         if self.method.averaging:
             # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
@@ -77,12 +78,14 @@ class MatchingStepper(Stepper):
             # While the device still computes: reading the figures waits for it.
             self.batches.look_ahead(iteration + 1, self.chunks[0].tolist())
         values = {name: float(value) for name, value in sums.items()}
-        total = sum(weights[name] * value for name, value in values.items())
+        weighted = {name: weights[name] * value for name, value in values.items()}
+        total = sum(weighted.values())
         if not math.isfinite(total):
             figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
             raise UserError(
                 f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
             )
+        self._look(iteration, weighted)
         for name in self.encoders:
             self.encoders[name].advance(iteration, self._shown)
         return {"loss": total, **values}
@@ -137,20 +140,54 @@ class MatchingStepper(Stepper):
         shared = torch.unflatten(images.flatten(0, 1), 0, (len(images) * views, -1))
         return torch.unflatten(self.augmentation(shared, draw).flatten(0, 1), 0, (len(images), -1))
 
-    def _terms(self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]]) -> list[tuple[Term, Tensor]]:
+    def _look(self, iteration: int, weighted: Mapping[str, float]) -> None:
+        """Show the watch the loss and the images; of an encoder's terms the largest is taken to pull."""
+        self.watch.loss(iteration, weighted)
+        farthest = float(self.pixels.detach().square().mean((2, 3, 4)).max().sqrt())
+        pulls = {}
+        for name, pull in self.pulls.items():
+            term = max((term.name for term in self.terms[name]), key=lambda term: weighted[term])
+            pulls[term] = float(pull)
+        self.watch.images(iteration, farthest, pulls)
+
+    def _accumulate(
+        self,
+        iteration: int,
+        classes: Sequence[int],
+        due: Mapping[str, Sequence[Term]],
+        weights: Mapping[str, float],
+        sums: Mapping[str, Tensor],
+    ) -> None:
+        """Add the gradient of some classes' loss to the pixels, and the values of its terms to `sums`."""
         names = [("augmentation",), *(("augmentation", view) for view in range(1, self.method.views))]
         draw = self.augmentation.draw([random.generator(self.seed, iteration, label, *name) for label in classes for name in names])
-        synthetic = self._augmented(self._expanded(slice(classes[0], classes[-1] + 1)).repeat(1, self.method.views, 1, 1, 1), draw)
+        augmented = self._augmented(self._expanded(slice(classes[0], classes[-1] + 1)).repeat(1, self.method.views, 1, 1, 1), draw)
+        gradients = {}
+        seen = augmented.detach().requires_grad_()  # what encoders see: each encoder's pull is known apart before they are added
+        for name, values in self._terms(iteration, classes, due, seen, draw).items():
+            loss = torch.zeros((), device=self.engine.device)
+            for term, value in values:
+                loss = loss + weights[term.name] * value
+                sums[term.name].add_(value.detach())
+            (gradients[name],) = torch.autograd.grad(loss, seen)
+            self.pulls[name] += gradients[name].square().sum()
+        torch.autograd.backward(augmented, balanced(gradients, self.method.balance))
+
+    def _terms(
+        self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]], synthetic: Tensor, draw: Draw
+    ) -> dict[str, list[tuple[Term, Tensor]]]:
+        """The terms that are due and their values on some classes, by encoder."""
         labels = torch.tensor(classes)
         real: Tensor | None = None
-        values = []
+        values = {}
         for name, terms in due.items():
             of_real = _NOTHING
             if any(term.compares for term in terms):
                 real = self._real(iteration, classes, draw) if real is None else real
                 of_real = self.encoders[name].real(real, labels)
-            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels)
-            values += [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
+            spread = self.encoders[name].spread(labels) if any(term.scaled for term in terms) else None
+            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels, spread)
+            values[name] = [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
         return values
 
     def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:

@@ -1,0 +1,69 @@
+"""One job of an experiment: everything it depends on, as plain values that can be hashed, pickled and written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from datastill.engine.policy import Policy
+from datastill.evaluation import Protocol
+from datastill.teachers.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Distil a set, or take one that is there, and evaluate it.
+
+    Attributes:
+        name: "EXPERIMENT/ROW", or with the data set and the seed where there are several: the folder of its record below the results.
+        run: The folder of its set below the runs; that of another experiment's cell where that one's set is evaluated.
+        data: In the grammar of `datastill.load`.
+        method: In the grammar of `datastill.method`.
+        ipc: Images per class.
+        seed: Of distilling and of evaluating: network i has weights and augmentation from (seed, i).
+        iterations: Steps.
+        preset: Which published values.
+        settings: Changes to them.
+        validate_at: Iterations of its curve, one network each on the validation split.
+        validation_epochs: Epochs of those networks.
+        protocol: How the networks are trained that the set is evaluated with.
+        repeats: How many.
+        split: What they are tested on: "test" to report, "validation" to choose.
+        compare: What else is trained on in the same way, see `datastill.evaluation.COMPARISONS`.
+        policy: In which precision, and whether compiled, for both halves; what it leaves open is settled for a whole table at once.
+    """
+
+    name: str
+    run: str
+    data: str
+    method: str
+    ipc: int
+    seed: int
+    iterations: int
+    preset: str = "paper"
+    settings: tuple[str, ...] = ()
+    validate_at: tuple[int, ...] = ()
+    validation_epochs: int = 300
+    protocol: Protocol = field(default_factory=Protocol)
+    repeats: int = 5
+    split: str = "test"
+    compare: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class TeacherCell:
+    """Train one network on the real images and see what it reaches, and in what time.
+
+    Attributes:
+        name: "EXPERIMENT/ROW", the folder of its record below the results and of its run below the runs.
+        data: In the grammar of `datastill.load`.
+        network: A name of `datastill.networks.NETWORKS`.
+        recipe: How it is trained.
+        policy: In which precision, and whether compiled.
+    """
+
+    name: str
+    data: str
+    network: str
+    recipe: TrainingRecipe
+    policy: Policy = field(default_factory=Policy)

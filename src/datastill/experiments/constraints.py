@@ -1,0 +1,110 @@
+"""Experiments on the two constraints over several data sets: how class centralization is set, and what the constraints give.
+
+Photographs are ``folder:photos@64``: eight photographs that scikit-image and scikit-learn bring, a class each, cut into patches by
+``python -m benchmarks.photographs photos``.
+"""
+
+from __future__ import annotations
+
+from datastill.engine.policy import Policy
+from datastill.experiments.specification import Block, Experiment, Row
+
+EXACT = Policy("fp32", False)
+COMPILED = Policy("bf16", True)
+PHOTOGRAPHS = "folder:photos@64"
+
+
+def _centralization(weight: float, **fields: float) -> Row:
+    name = "-".join([f"weight{weight:g}", *(f"{key}{value:g}" for key, value in fields.items())])
+    changes = (f"cc.weight={weight:g}", *(f"cc.{key}={value:g}" for key, value in fields.items()))
+    return Row("dm+cc", label=name, settings=changes)
+
+
+def _teacher(epochs: int) -> Row:
+    return Row("dm+cc", label=f"teacher-of-{epochs}-epochs", settings=("cc.weight=0.0006", f"pretrained.recipe.epochs={epochs}"))
+
+
+CHOICES = (
+    Row("dm"),
+    *(_centralization(weight) for weight in (0.0002, 0.0006, 0.002, 0.006)),
+    _centralization(0.004, alpha=0.3),
+    _centralization(0.002, beta=1.3),
+)
+"""What class centralization is set to: weights, a flatter hinge that pulls as hard at the start as weight .0006, and a radius of half the
+real spread that is left alone."""
+
+
+def choosing(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = CHOICES, preset: str = "paper") -> Experiment:
+    """How class centralization is set, on the validation split of one data set."""
+    return Experiment(
+        title=f"Choosing how class centralization is set: {title}",
+        blocks=(block,),
+        rows=rows,
+        preset=preset,
+        split="validation",
+        policy=policy,
+        remark="Budgets are small, so that only differences of a point and more count; the defaults were chosen by the data sets together.",
+    )
+
+
+CHOOSING = {
+    "centralization-digits": choosing(
+        "digits", Block("digits", (5,), 60, seeds=(0, 1, 2), repeats=2, epochs=200), EXACT, (*CHOICES, _teacher(1), _teacher(8))
+    ),
+    "centralization-cifar10": choosing("CIFAR-10", Block("cifar10", (5,), 60, repeats=3, epochs=150), COMPILED, preset="fast"),
+    "centralization-photographs": choosing(
+        "photographs at 64x64",
+        Block(PHOTOGRAPHS, (5,), 40, seeds=(0, 1), settings=("real_batch=32",), repeats=1, epochs=150, label="photographs"),
+        EXACT,
+    ),
+}
+"""One experiment a data set."""
+
+RANDOM = Row("random", inherits=False)
+ROWS = (RANDOM, *(Row(method) for method in ("dm", "dm+cc", "dm+cm", "dm+iid")))
+BEFORE = Row("dm+iid", label="dm+iid-squared", settings=("cc.form=squared", "cc.weight=0.1", "balance=0"))
+"""The preset fast as it was before distances were measured in units of the real spread."""
+
+
+def giving(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = ROWS, preset: str = "paper") -> Experiment:
+    """What the constraints give on one data set, at equal budgets."""
+    return Experiment(
+        title=f"What the constraints give at equal budgets: {title}",
+        blocks=(block,),
+        rows=rows,
+        preset=preset,
+        policy=policy,
+        remark="Budgets are small and equal within the table, and no value was chosen on this split.",
+    )
+
+
+GIVING = {
+    "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 60, seeds=(0, 1, 2), repeats=1, epochs=200), EXACT),
+    "constraints-cifar10": giving("CIFAR-10", Block("cifar10", (2, 5, 10), 60, repeats=2, epochs=150), COMPILED, preset="fast"),
+    "constraints-cifar100": giving(
+        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 40, repeats=2, epochs=100), COMPILED, preset="fast"
+    ),
+    "constraints-photographs": giving(
+        "photographs at 64x64",
+        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=100, label="photographs"),
+        EXACT,
+    ),
+    "constraints-cifar10-before": giving(
+        "CIFAR-10, against the squared form", Block("cifar10", (10,), 60, repeats=2, epochs=150), COMPILED, (BEFORE,), preset="fast"
+    ),
+    "constraints-idm-m3d-digits": giving(
+        "IDM and M3D on digits",
+        Block("digits", (5,), 60, seeds=(0, 1, 2), repeats=1, epochs=100),
+        EXACT,
+        (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid"))),
+        preset="fast",
+    ),
+    "constraints-idm-m3d-cifar10": giving(
+        "IDM and M3D on CIFAR-10",
+        Block("cifar10", (2,), 40, repeats=2, epochs=100),
+        COMPILED,
+        tuple(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid")),
+        preset="fast",
+    ),
+}
+"""One experiment a data set, and two for other methods."""

@@ -1,0 +1,72 @@
+"""One precision for a whole table, distilling and evaluating alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from datastill.data import DataSet
+from datastill.engine import hardware
+from datastill.engine.policy import PRECISIONS, Policy
+from datastill.errors import UserError
+from datastill.evaluation.scorer import training_cost
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.record import Maker, Record, TeacherRecord
+from datastill.experiments.tables import compose
+from datastill.networks import build
+from datastill.teachers.pretraining import pretraining_cost
+
+
+def settled(
+    name: str, cells: Sequence[Cell | TeacherCell], found: Iterable[Record | TeacherRecord], read: Callable[[str], DataSet]
+) -> Policy:
+    """Settle what the policy of a table leaves open: as the records that are there, otherwise by the largest job of all its cells.
+
+    Args:
+        name: Of the table, for messages.
+        cells: All of them, whichever are to be run.
+        found: What is recorded.
+        read: Loads a data set; not called where nothing is open.
+
+    Raises:
+        UserError: If the records are of several precisions, or of another one than the specification asks for.
+    """
+    asked = cells[0].policy
+    ways = {(maker.precision, maker.compiled) for record in found for maker in makers(record) if maker.precision}
+    if len(ways) > 1:
+        raise UserError(
+            f"the records of {name} were run in several ways ({'; '.join(sorted(map(_said, ways)))}), so nothing can be added that "
+            f"compares with all of them: choose another folder of results and run the whole table"
+        )
+    if ways:
+        precision, compiled = ways.pop()
+        if asked.precision not in ("auto", precision) or asked.compile not in (None, compiled):
+            raise UserError(
+                f"the records of {name} were run in {_said((precision, compiled))}, but its specification asks for "
+                f"{_said((asked.precision, asked.compile))}: choose another folder of results"
+            )
+        return Policy(precision, compiled)
+    if asked.precision != "auto" and asked.compile is not None:
+        return asked
+    jobs = dict.fromkeys(replace(cell, name="", run="", seed=0) if isinstance(cell, Cell) else cell for cell in cells)
+    chosen, compile = asked.resolve(hardware.device("auto"), max(_cost(cell, read(cell.data)) for cell in jobs))
+    return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
+
+
+def makers(record: Record | TeacherRecord) -> tuple[Maker, ...]:
+    """How the parts of a cell were run."""
+    return (record.trained_by,) if isinstance(record, TeacherRecord) else (record.distilled_by, record.evaluated_by)
+
+
+def _said(way: tuple[str, bool | None]) -> str:
+    precision, compiled = way
+    return precision if compiled is None else f"{precision}, {'compiled' if compiled else 'not compiled'}"
+
+
+def _cost(cell: Cell | TeacherCell, data: DataSet) -> float:
+    if isinstance(cell, TeacherCell):
+        network = build(cell.network, channels=data.channels, classes=data.classes, size=data.size)
+        return pretraining_cost(data, network, cell.recipe)
+    composed = compose(cell, data)
+    steps = composed.cost(data, cell.ipc) * composed.iterations(cell.iterations)
+    return max(steps, training_cost(data, cell.protocol, cell.ipc * data.classes) * cell.repeats)

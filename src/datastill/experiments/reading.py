@@ -1,0 +1,26 @@
+"""Finding the record of a cell, of this version or an earlier one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import overload
+
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.earlier import read_earlier, read_earlier_teacher
+from datastill.experiments.record import Record, TeacherRecord, read_record
+
+
+@overload
+def read_cell(cell: Cell, results: Path) -> Record | None: ...
+
+
+@overload
+def read_cell(cell: TeacherCell, results: Path) -> TeacherRecord | None: ...
+
+
+def read_cell(cell: Cell | TeacherCell, results: Path) -> Record | TeacherRecord | None:
+    """The record of a cell, or what an earlier version left in its folder; None where it has not been run."""
+    folder = results / cell.name
+    if isinstance(cell, TeacherCell):
+        return read_record(TeacherRecord, folder, cell) or read_earlier_teacher(folder, cell)
+    return read_record(Record, folder, cell) or read_earlier(folder, cell)

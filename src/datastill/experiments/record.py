@@ -1,0 +1,189 @@
+"""What a cell leaves behind: one file of typed figures, from which every table, curve and page is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from datastill.errors import UserError
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.files import write_atomic
+from datastill.teachers.pretraining import Epoch
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How one half of a cell, distilling or evaluating, was run.
+
+    Attributes:
+        precision: "fp32" or "bf16"; "" where nobody recorded it, or where no network ran.
+        compiled: Whether the networks were compiled; None as above.
+        device: Where they ran; "" as above.
+        processor: Its name.
+        cores: Of it.
+        torch: The version.
+        commits: Those of this program that took part, the first one first.
+    """
+
+    precision: str
+    compiled: bool | None
+    device: str
+    processor: str
+    cores: int
+    torch: str
+    commits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, engine: Mapping[str, Any], machine: Mapping[str, Any], commits: tuple[str, ...]) -> Maker:
+        """Take what `Engine.describe` and `datastill.provenance.machine` say."""
+        return cls(
+            engine.get("precision", ""), engine.get("compiled"), engine.get("device", ""),
+            machine["processor"], machine["cores"], machine["torch"], commits,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What networks trained on one set reach.
+
+    Attributes:
+        accuracies: Top-1 in percent of every network.
+        confusion: ``true predicted``, images summed over the networks.
+    """
+
+    accuracies: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a run's curve."""
+
+    iteration: int
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """A set that was distilled and evaluated.
+
+    Attributes:
+        cell: What was asked for.
+        fingerprint: Of the training split.
+        class_names: One per class.
+        train: Real images that were distilled from.
+        images: Images of the set.
+        trained_on: Images that the networks were trained on, the parts of stored images counted.
+        method: The method's description, as in the run's ``config.yaml``; empty for a random subset.
+        encoders: Checksums of the pretrained networks that the steps read, by name.
+        seconds_per_step: The median; None without steps.
+        teacher_seconds: How long the training of those networks took; 0 without any, None where nobody recorded it.
+        curve: Accuracies on the validation split during the run.
+        score: Of the set.
+        comparisons: Of what it is compared with, by the names of `datastill.evaluation.COMPARISONS`.
+        evaluation_epochs: Epochs of the networks, as the protocol resolved them.
+        distilled_by: How the set was distilled.
+        evaluated_by: How it was evaluated.
+    """
+
+    cell: Cell
+    fingerprint: str
+    class_names: tuple[str, ...]
+    train: int
+    images: int
+    trained_on: int
+    method: dict[str, Any]
+    encoders: dict[str, str]
+    seconds_per_step: float | None
+    teacher_seconds: float | None
+    curve: tuple[Point, ...]
+    score: Found
+    comparisons: dict[str, Found]
+    evaluation_epochs: int
+    distilled_by: Maker
+    evaluated_by: Maker
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        for found in (self.score, *self.comparisons.values()):
+            if len(found.accuracies) != self.cell.repeats or any(not 0 <= value <= 100 for value in found.accuracies):
+                raise ValueError(f"expected {self.cell.repeats} accuracies in percent, got {found.accuracies}")
+            if len(found.confusion) != classes or any(len(row) != classes for row in found.confusion):
+                raise ValueError(f"expected a confusion matrix of {classes} classes")
+
+
+@dataclass(frozen=True)
+class TeacherRecord:
+    """A network that was trained on the real images.
+
+    Attributes:
+        cell: What was asked for.
+        train: Real images that it was trained on.
+        held_out: Real images that it was measured on.
+        batch: Images a step, as the recipe and the data set resolved it.
+        half_size_epochs: Epochs of images of half the side.
+        cost: Floating-point operations of its training.
+        curve: What it had reached after every epoch.
+        trained_by: How it was trained.
+    """
+
+    cell: TeacherCell
+    train: int
+    held_out: int
+    batch: int
+    half_size_epochs: int
+    cost: float
+    curve: tuple[Epoch, ...]
+    trained_by: Maker
+
+    def __post_init__(self) -> None:
+        if len(self.curve) != self.cell.recipe.epochs:
+            raise ValueError(f"expected {self.cell.recipe.epochs} epochs, got {len(self.curve)}")
+
+
+AnyRecord = TypeVar("AnyRecord", Record, TeacherRecord)
+
+
+def write_record(record: Record | TeacherRecord, folder: Path) -> None:
+    """Write a record into the folder of its cell."""
+    write_atomic(folder / RECORD, TypeAdapter(type(record)).dump_json(record) + b"\n")
+
+
+def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -> AnyRecord | None:
+    """Read the record of a cell back, or None where there is none.
+
+    Args:
+        kind: `Record` or `TeacherRecord`.
+        folder: Of the cell.
+        cell: What the record must be of; it may have another number of networks, and a policy that was settled.
+
+    Raises:
+        UserError: If the file is damaged, or the record of a cell that was specified otherwise.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    try:
+        record = TypeAdapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
+    changed = _changes(record.cell, cell)
+    if changed:
+        raise UserError(f"{path} is of another specification ({'; '.join(changed)}): choose another folder of results, or remove it")
+    return record
+
+
+def _changes(before: Cell | TeacherCell, now: Cell | TeacherCell) -> list[str]:
+    now = replace(now, policy=before.policy)
+    if isinstance(now, Cell) and isinstance(before, Cell):
+        now = replace(now, repeats=before.repeats)
+    pairs = [(entry.name, getattr(before, entry.name), getattr(now, entry.name)) for entry in fields(before)]
+    return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]

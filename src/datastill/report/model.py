@@ -1,0 +1,160 @@
+"""The lines of tables and the points of curves, each the figures of one or several records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from datastill.evaluation.spread import half_interval, spread
+from datastill.experiments import Record
+from datastill.experiments.record import RECORD, Maker
+from datastill.experiments.specification import Line
+from datastill.report import described
+
+
+@dataclass(frozen=True)
+class MethodLine:
+    """One line of a table: a method on a data set at an IPC, over all seeds that are recorded. Also the columns of ``table.csv``."""
+
+    method: str
+    preset: str
+    data: str
+    ipc: int
+    network: str
+    accuracy: float
+    std: float | None
+    interval95: float | None
+    n: int
+    sets: int
+    images: int
+    trained_on: int
+    paper: float | None
+    split: str
+    iterations: int
+    train: int
+    real_batch: int | None
+    pixels: str
+    terms: str
+    networks: str
+    epochs: int
+    augment: bool
+    run_seed: str
+    evaluation_seeds: str
+    seconds_per_iteration: float | None
+    minutes: float | None
+    teacher_minutes: float | None
+    precision: str
+    processor: str
+    commit: str
+    evaluation_precision: str
+    evaluation_processor: str
+    evaluation_commit: str
+    log: str
+
+    @property
+    def difference(self) -> float | None:
+        """Points above what is published."""
+        return None if self.paper is None else self.accuracy - self.paper
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A validation accuracy with the minutes of distilling before it. Also the columns of ``curve.csv``."""
+
+    method: str
+    iteration: int
+    minutes: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class TeacherPoint:
+    """What a network had reached after an epoch. Also the columns of ``curve.csv``."""
+
+    recipe: str
+    epoch: int
+    minutes: float
+    training_accuracy: float
+    held_out_accuracy: float | None
+
+
+def method_line(line: Line, records: Sequence[Record], experiment: str) -> MethodLine:
+    """Put the records of a line together.
+
+    The accuracy is the mean over the networks of all sets. The deviation and the interval are over the networks where there is one set,
+    and over the means of the sets where there are several: networks trained on one set do not tell how sets differ.
+
+    Args:
+        line: Of the specification.
+        records: Those of its cells that have been run, at least one.
+        experiment: Its name, which the logs lie below.
+    """
+    first = records[0]
+    cell, protocol = first.cell, first.cell.protocol
+    accuracies = [accuracy for record in records for accuracy in record.score.accuracies]
+    values = [fmean(record.score.accuracies) for record in records] if len(records) > 1 else accuracies
+    seconds = _mean([record.seconds_per_step for record in records])
+    distilled, evaluated = [record.distilled_by for record in records], [record.evaluated_by for record in records]
+    return MethodLine(
+        method=line.row.name,
+        preset=cell.preset,
+        data=line.block.name,
+        ipc=line.ipc,
+        network=protocol.network,
+        accuracy=round(fmean(accuracies), 2),
+        std=_rounded(spread(values)),
+        interval95=_rounded(half_interval(values)),
+        n=len(accuracies),
+        sets=len(records),
+        images=first.images,
+        trained_on=first.trained_on,
+        paper=line.published,
+        split=cell.split,
+        iterations=cell.iterations,
+        train=first.train,
+        real_batch=first.method.get("real_batch"),
+        pixels=described.pixels(first.method),
+        terms=described.terms(first.method),
+        networks=described.networks(first.method, first.encoders),
+        epochs=first.evaluation_epochs,
+        augment=protocol.augment,
+        run_seed=_joined(record.cell.seed for record in records),
+        evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
+        seconds_per_iteration=_rounded(seconds, 3),
+        minutes=_rounded(None if seconds is None else seconds * cell.iterations / 60),
+        teacher_minutes=_rounded(None if first.teacher_seconds is None else first.teacher_seconds / 60),
+        precision=_joined(maker.precision for maker in distilled),
+        processor=_joined(maker.processor for maker in distilled),
+        commit=_commits(distilled),
+        evaluation_precision=_joined(maker.precision for maker in evaluated),
+        evaluation_processor=_joined(maker.processor for maker in evaluated),
+        evaluation_commit=_commits(evaluated),
+        log=f"{cell.name.removeprefix(f'{experiment}/')}/{RECORD if seconds is None else 'metrics.jsonl'}",
+    )
+
+
+def curve_points(name: str, record: Record) -> list[CurvePoint]:
+    """The curve of a run, each point with the minutes before it (median seconds per step times steps)."""
+    minutes = (record.seconds_per_step or 0) / 60
+    return [
+        CurvePoint(name, point.iteration, round(minutes * point.iteration, 3), round(point.validation_accuracy, 3))
+        for point in record.curve
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(str(value) for value in values if value != ""))
+
+
+def _commits(makers: Sequence[Maker]) -> str:
+    return _joined(commit for maker in makers for commit in maker.commits)
