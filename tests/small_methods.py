@@ -11,16 +11,32 @@ from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import DistributionMatching, method
+from datastill.methods import DistributionMatching, Method, method
 
 POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
 
 
+def matching(name: str, **options: Any) -> DistributionMatching:
+    """A method by name that matches distributions (see `datastill.method`)."""
+    composed = method(name, **options)
+    assert isinstance(composed, DistributionMatching)
+    return composed
+
+
 def small(name: str, *settings: str, preset: str = "paper", **changes: Any) -> DistributionMatching:
     """A method with a quick pretrained pool, and other networks that are trained on a few images between steps."""
-    composed = method(name, preset=preset, settings=["real_batch=7", *settings])
+    composed = matching(name, preset=preset, settings=["real_batch=7", *settings])
     encoders = {**composed.encoders, "matching": hurried(composed.encoders["matching"]), "pretrained": POOL}
     return replace(composed, **{"encoders": encoders, **changes})
+
+
+def quick(name: str) -> Method:
+    """A method of any kind whose networks are trained in moments."""
+    composed = method(name)
+    if composed.takes_terms:
+        return small(name)
+    trained: dict[str, Any] = {"recipe": POOL.recipe} if hasattr(composed, "recipe") else {}
+    return replace(composed, **trained)
 
 
 def hurried(encoder: Encoder) -> Encoder:

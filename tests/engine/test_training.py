@@ -198,3 +198,15 @@ def test_compiled_training_takes_soft_labels_as_well() -> None:
         assert compiled.step(picture(8), labels.softmax(1), kind)[0] == pytest.approx(
             plain.step(picture(8), labels.softmax(1), kind)[0], rel=1e-3
         )
+
+
+@pytest.mark.parametrize("micro_batch", [64, 4])
+def test_it_says_which_images_were_classified_correctly_before_the_step(micro_batch: int) -> None:
+    network, images, labels = made(), picture(10), torch.arange(10) % 5
+    trainer = Trainer(Engine(micro_batch=micro_batch), network, learning_rate=0.5)
+    for _ in range(3):
+        expected = network(images).logits.argmax(1) == labels
+        _, hits = trainer.step(images, labels)
+        assert torch.equal(trainer.correct, expected)
+        assert hits == int(expected.sum())
+    assert trainer.correct.any()

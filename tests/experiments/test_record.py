@@ -31,6 +31,15 @@ def test_a_record_of_before_soft_labels_reads_as_hard(tmp_path: Path) -> None:
     assert written.track == "hard"
 
 
+def test_random_images_of_before_there_was_a_method_are_read(tmp_path: Path) -> None:
+    cell = replace(record().cell, method="random", settings=("real_batch=32",))
+    written = record(cell, method={}, seconds_per_step=None)
+    write_record(written, tmp_path)
+    assert read_record(Record, tmp_path, replace(cell, settings=())) == written
+    with pytest.raises(UserError, match=r"another specification \(seed was 0, is 1\)"):
+        read_record(Record, tmp_path, replace(cell, settings=(), seed=1))
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -252,3 +252,15 @@ def test_unknown_experiments_and_rows_are_refused(run: Run, tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"unknown row 'dm\+cc'"):
         run("tiny", "dm+cc")
     assert not (tmp_path / "results").exists()
+
+
+def test_rows_may_be_of_chosen_real_images(run: Run) -> None:
+    rows = (Row("random", 14.4, inherits=False), Row("herding", settings=("recipe.epochs=1",), inherits=False), Row("dm"))
+    folder = run("tiny", changed=replace(TINY, rows=rows, blocks=(replace(BLOCK, validate_at=()),)))
+    random, herding, dm = table(folder)
+    assert (random["pixels"], random["terms"], random["networks"], random["real_batch"]) == ("", "", "", "")
+    assert herding["networks"].startswith("pretrained: 1 x convnet, 1 epochs (")
+    assert float(herding["teacher_minutes"]) > 0
+    assert float(herding["minutes"]) < 1
+    assert (random["paper"], dm["real_batch"]) == ("14.4", "16")
+    assert "pretrained: 1 x convnet" in (folder / "README.md").read_text()

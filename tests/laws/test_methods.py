@@ -15,23 +15,29 @@ from torch import Tensor
 from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.encoders import GrowingNetwork
+from datastill.engine import Engine
+from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.kinds.distribution_matching import stepper as matching
-from datastill.methods import METHODS, DistributionMatching, method
+from datastill.methods import METHODS, Method, method
 from datastill.networks import NETWORKS
 from datastill.runs.folder import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
-from small_methods import POOL, gradient, opened, small
+from small_methods import POOL, gradient, opened, quick, small
+from small_methods import matching as matched
 
 ADDED = ("", "+cc", "+cm", "+iid")
+DECLARED = {base: method(base) for base in METHODS}
+TAKING_TERMS = [base for base, declared in DECLARED.items() if declared.takes_terms]
 every = pytest.mark.parametrize("base", METHODS)
+every_that_takes_terms = pytest.mark.parametrize("base", TAKING_TERMS)
 with_constraints = pytest.mark.parametrize("added", ADDED)
 
 SOME_AT_TIMES = replace(POOL, every=2, most=3)
-RUNS: dict[str, DistributionMatching] = {
-    **{base: small(base) for base in METHODS},
+RUNS: dict[str, Method] = {
+    **{base: quick(base) for base in METHODS},
     "idm of everything": small("idm+iid", "views=2", encoders={**small("idm").encoders, "pretrained": SOME_AT_TIMES}, averaging=0.7),
     "cafe of everything": small("cafe+iid", "views=2", "factor=2", "augment=yes", averaging=0.7, halve_at=(2, 4)),
     "fast idm": small("idm+iid", preset="fast"),
@@ -43,11 +49,11 @@ def changed(images: Tensor, before: Tensor) -> bool:
     return bool(((images - before).flatten(2).abs().amax(2) > 0).all())
 
 
-@every
+@every_that_takes_terms
 @with_constraints
 def test_it_composes_by_name_and_takes_steps(tiny: DataSet, base: str, added: str) -> None:
     composed = small(base + added)
-    terms = [term.name for term in method(base).terms]
+    terms = [term.name for term in matched(base).terms]
     assert composed.name == base + added
     assert [term.name for term in composed.terms] == [*terms, *(BUNDLES.get(added[1:], (added[1:],)) if added else ())]
     composed.check(tiny, 2)
@@ -65,8 +71,45 @@ def test_it_composes_by_name_and_takes_steps(tiny: DataSet, base: str, added: st
 
 
 @every
+def test_what_it_declares_is_what_a_run_does(tiny: DataSet, base: str) -> None:
+    composed = quick(base)
+    composed.check(tiny, 2)
+    assert composed.cost(tiny, 2) >= 0
+    assert composed.kind
+    steps = composed.iterations(3)
+    assert steps == (composed.steps or 3)
+    one, other = (composed.open(tiny, Engine(), 2, 4) for _ in range(2))
+    for iteration in range(steps):
+        figures = one.step(iteration)
+        assert figures == other.step(iteration)
+        assert all(math.isfinite(figure) for figure in figures.values())
+    images = one.images()
+    assert (images.shape, images.dtype) == ((3, 2, 3, 8, 8), torch.float32)
+    assert torch.equal(images, other.images())
+    assert all(isinstance(value, Tensor) for value in one.state().values())
+
+
+@every
+def test_terms_are_taken_or_refused_in_one_line(base: str) -> None:
+    if DECLARED[base].takes_terms:
+        assert method(f"{base}+cc").name == f"{base}+cc"
+    else:
+        said = f"{base} is a method of {DECLARED[base].kind}, which takes no terms: leave out .cc, or add it to .*, such as dm"
+        with pytest.raises(UserError, match=said):
+            method(f"{base}+cc")
+
+
+@every
+def test_its_description_is_plain(base: str) -> None:
+    described = plain(quick(base).describe())
+    assert yaml.safe_load(yaml.safe_dump(described)) == described
+    assert described["name"] == base
+    assert described["kind"] == type(quick(base)).__name__
+
+
+@every_that_takes_terms
 @with_constraints
-def test_its_description_is_plain(base: str, added: str) -> None:
+def test_its_description_lists_its_terms(base: str, added: str) -> None:
     described = plain(small(base + added).describe())
     assert yaml.safe_load(yaml.safe_dump(described)) == described
     assert described["name"] == base + added
@@ -78,21 +121,28 @@ def test_it_has_values_for_every_preset_and_a_line_for_the_list(base: str) -> No
     assert METHODS[base].__doc__
     for preset in PRESETS:
         for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50), ("digits", 2)):
-            composed = method(f"{base}+iid", data=data, ipc=ipc, preset=preset)
+            assert method(base, data=data, ipc=ipc, preset=preset).name == base
+
+
+@every_that_takes_terms
+def test_it_has_values_for_every_preset_with_the_constraints(base: str) -> None:
+    for preset in PRESETS:
+        for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50), ("digits", 2)):
+            composed = matched(f"{base}+iid", data=data, ipc=ipc, preset=preset)
             assert {term.name for term in composed.terms} <= set(TERMS)
             assert (composed.averaging > 0) is (preset == "fast")
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_that_is_continued_goes_on_to_the_same_bits(tiny: DataSet, tmp_path: Path, name: str) -> None:
-    straight = opened(RUNS[name], tiny, ipc=3, seed=5)
-    for iteration in range(3):
+    straight, total = RUNS[name].open(tiny, Engine(), 3, 5), RUNS[name].iterations(6)
+    for iteration in range(total // 2):
         straight.step(iteration)
     save_tensors(tmp_path / "state.safetensors", straight.state(), {})
-    continued = opened(RUNS[name], tiny, ipc=3, seed=5)
+    continued = RUNS[name].open(tiny, Engine(), 3, 5)
     continued.step(0)  # what it did before does not matter
     continued.restore(load_tensors(tmp_path / "state.safetensors")[0])
-    for iteration in range(3, 6):
+    for iteration in range(total // 2, total):
         assert continued.step(iteration) == straight.step(iteration)
     assert torch.equal(continued.images(), straight.images())
     assert set(continued.state()) == set(straight.state())

@@ -17,7 +17,8 @@ from datastill.encoders import NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.kinds.distribution_matching import stepper as matching
-from datastill.methods import DistributionMatching, method
+from datastill.methods import DistributionMatching
+from small_methods import matching as method
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from datastill import random
 from datastill.data import DataSet
 from datastill.encoders import GrowingNetwork
-from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import Discrimination, LayerMatching
 from small_methods import gradient, opened, small
+from small_methods import matching as method
 
 
 def test_the_published_values() -> None:

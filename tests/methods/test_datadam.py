@@ -11,10 +11,10 @@ from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import FreshNetwork
 from datastill.kinds.distribution_matching import stepper as matching
-from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import AttentionMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small
+from small_methods import matching as method
 
 
 @pytest.mark.parametrize(("preset", "power", "real"), [("paper", 4, 256), ("code", 1, 64), ("fast", 1, 64)])

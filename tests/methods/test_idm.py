@@ -10,9 +10,9 @@ from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import NetworkQueue, PretrainedPool
 from datastill.encoders.queue import QueueSession
-from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import ClassCentralization, CovarianceMatching, CrossEntropy, MeanMatching
+from small_methods import matching as method
 from small_methods import opened, small
 
 

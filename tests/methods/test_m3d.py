@@ -7,10 +7,10 @@ from datastill import random
 from datastill.augment import DSA, expand, families
 from datastill.data import DataSet
 from datastill.encoders import FreshNetwork
-from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import KernelMatching
 from small_methods import gradient, opened, small
+from small_methods import matching as method
 
 
 def test_its_values() -> None:

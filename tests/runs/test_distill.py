@@ -24,8 +24,8 @@ from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.files import load_tensors, save_tensors
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import DistributionMatching
-from small_methods import small
+from datastill.methods import DistributionMatching, Method
+from small_methods import matching, small
 
 ITERATIONS = 8
 
@@ -34,7 +34,7 @@ class KilledError(Exception):
     """What stands for a kill."""
 
 
-def method(name: str = "dm+cm", **changes: Any) -> DistributionMatching:
+def method(name: str = "dm+cm", **changes: Any) -> Method:
     return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
 
 
@@ -355,7 +355,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(tiny: DataSet, t
 def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
     pool = PretrainedPool("convnet", recipe=TrainingRecipe(epochs=1))
-    composed = method("dm+cc")
+    composed = matching("dm+cc")
     composed = replace(composed, encoders={**composed.encoders, "pretrained": pool})
     run(tiny, tmp_path / "run", 2, method=composed)
     (bound,) = config(tmp_path / "run")["encoders"].items()

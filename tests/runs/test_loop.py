@@ -11,13 +11,13 @@ import datastill
 from datastill import DistilledSet
 from datastill.data import DataSet
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import DistributionMatching
+from datastill.methods import Method
 from datastill.runs import Run
 
 ITERATIONS = 8
 
 
-def method(name: str = "dm+cm", **changes: Any) -> DistributionMatching:
+def method(name: str = "dm+cm", **changes: Any) -> Method:
     return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
 
 

@@ -19,7 +19,6 @@ from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Method, Stepper
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import DistributionMatching
 from datastill.runs.validation import Validation
 from small_methods import small
 
@@ -30,7 +29,7 @@ class KilledError(Exception):
     """What stands for a kill."""
 
 
-def method(name: str = "dm+cm", **changes: Any) -> DistributionMatching:
+def method(name: str = "dm+cm", **changes: Any) -> Method:
     return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
 
 

@@ -44,7 +44,7 @@ def distill(
     out: Annotated[Path, Parameter(help="the run's folder")],
     method: Annotated[str, Parameter(help="METHOD[+TERM...], see `datastill list methods`")] = "dm+iid",
     ipc: Annotated[int, Parameter(help="synthetic images per class")] = 10,
-    iterations: Annotated[int, Parameter(help="steps in all")] = 2000,
+    iterations: Annotated[int | None, Parameter(help="steps in all; default 2000, none for methods that choose real images")] = None,
     seed: Annotated[int, Parameter(help="the same seed gives the same bits")] = 0,
     resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
     preset: Annotated[str, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest)")] = "paper",
@@ -92,7 +92,7 @@ def distill(
         resume=resume,
         validate_at=numbers(validate_at),
         validation_protocol=Protocol(validation_network, epochs=validation_epochs),
-        engine=engine_of(device, precision, compile, composed.cost(data, ipc) * iterations),
+        engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
         checkpoint_seconds=checkpoint_seconds,
     )
     print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")

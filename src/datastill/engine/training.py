@@ -25,6 +25,9 @@ class Trainer:
         momentum: Of SGD.
         weight_decay: Of SGD, on every parameter.
         nesterov: Whether the momentum is Nesterov's.
+
+    Attributes:
+        correct: Which images of the last batch were classified correctly before its step, bool ``image``.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Trainer:
         )
         self.limit, self.size = engine.images_at_a_time(network, training=True), 0
         self._loss = engine.compile(self._tensors)
+        self.correct = torch.zeros(0, dtype=torch.bool)
 
     def step(self, images: Tensor, labels: Tensor, kind: str = of_labels.HARD) -> tuple[float, int]:
         """Take one step on a batch.
@@ -66,7 +70,8 @@ class Trainer:
             losses.append(loss.detach())
             hits.append(correct)
         self.optimizer.step()
-        return float(torch.stack(losses).sum()), int(torch.stack(hits).sum())  # read last: reading waits for the device
+        self.correct = torch.cat(hits)[:count]
+        return float(torch.stack(losses).sum()), int(self.correct.sum())  # read last: reading waits for the device
 
     def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
         """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
@@ -95,4 +100,4 @@ class Trainer:
         images = images.to(self.engine.precision, memory_format=torch.channels_last)
         logits = self.network(images).logits
         loss = (of_labels.loss(logits, labels, kind) * weights).sum()
-        return loss, ((logits.argmax(1) == of_labels.classes_of(labels)) & (weights > 0)).sum()
+        return loss, logits.argmax(1) == of_labels.classes_of(labels)

@@ -17,7 +17,7 @@ class Cell:
         name: "EXPERIMENT/ROW", or with the data set and the seed where there are several: the folder of its record below the results.
         run: The folder of its set below the runs; that of another experiment's cell where that one's set is evaluated.
         data: In the grammar of `datastill.load`.
-        method: In the grammar of `datastill.method`, or "random" for a random real subset.
+        method: In the grammar of `datastill.method`.
         ipc: Images per class.
         seed: Of distilling and of evaluating: network i has weights and augmentation from (seed, i).
         iterations: Steps.

@@ -68,5 +68,5 @@ def _cost(cell: Cell | TeacherCell, data: DataSet) -> float:
         network = build(cell.network, channels=data.channels, classes=data.classes, size=data.size)
         return pretraining_cost(data, network, cell.recipe)
     composed = compose(cell, data)
-    steps = composed.cost(data, cell.ipc) * cell.iterations if composed else 0.0
+    steps = composed.cost(data, cell.ipc) * composed.iterations(cell.iterations)
     return max(steps, training_cost(data, cell.protocol, cell.ipc * data.classes) * cell.repeats)

@@ -195,5 +195,7 @@ def _changes(before: Cell | TeacherCell, now: Cell | TeacherCell) -> list[str]:
     now = replace(now, policy=before.policy)
     if isinstance(now, Cell) and isinstance(before, Cell):
         now = replace(now, repeats=before.repeats)
+        if now.method == "random":  # has no setting, but earlier records of it name those of their table
+            now = replace(now, settings=before.settings)
     pairs = [(entry.name, getattr(before, entry.name), getattr(now, entry.name)) for entry in fields(before)]
     return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]

@@ -18,7 +18,7 @@ class Row:
     """One method of a table.
 
     Attributes:
-        method: In the grammar of `datastill.method`, or "random" for a random real subset.
+        method: In the grammar of `datastill.method`.
         paper: What is published for it in percent: a number, or one for each (data set, IPC) by the name of the block; None for nothing.
         settings: Changes to the published values.
         label: What the row is called where a method alone does not tell it; also its folder.

@@ -6,20 +6,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from datastill import provenance
 from datastill.data import DataSet, load
-from datastill.distilled import DistilledSet, Origin
+from datastill.distilled import DistilledSet
 from datastill.engine import Engine
 from datastill.evaluation import Evaluation, Protocol, Score
-from datastill.evaluation.evaluate import evaluate, random_subset
+from datastill.evaluation.evaluate import evaluate
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points
 from datastill.experiments.record import Found, Maker, Record, write_record
 from datastill.kinds import Method
-from datastill.methods import METHODS, method
+from datastill.methods import method
 from datastill.runs import Run
 from datastill.runs.distill import distill
 from datastill.runs.timing import run_seconds_per_step
@@ -40,11 +38,8 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
     data = read(cell.data)
     composed = compose(cell, data)
     run, target = runs / cell.run, results / cell.name
-    if composed is None:
-        distilled = _random(cell, data, run)
-    else:
-        engine = engine_of(cell, composed.cost(data, cell.ipc) * cell.iterations)
-        distilled = _distilled(cell, composed, data, run, engine)
+    engine = engine_of(cell, composed.cost(data, cell.ipc) * composed.iterations(cell.iterations))
+    distilled = _distilled(cell, composed, data, run, engine)
     engine = engine_of(cell, training_cost(data, cell.protocol, len(distilled) * distilled.origin.factor**2))
     evaluation = evaluate(
         distilled,
@@ -61,17 +56,14 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
         if (run / name).exists():
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / name, target / Path(name).name)
-    teacher_seconds = composed.pretraining_seconds(data) if composed else 0.0
-    record = _record(cell, data, Run(run), evaluation, teacher_seconds)
+    record = _record(cell, data, Run(run), evaluation, composed.pretraining_seconds(data))
     write_record(record, target)
     (target / "evaluation.json").unlink(missing_ok=True)  # of an earlier version, which the record takes the place of
     return record
 
 
-def compose(cell: Cell, data: DataSet) -> Method | None:
-    """The method of a cell; None for a random real subset, as long as no method brings one."""
-    if cell.method == "random" and "random" not in METHODS:
-        return None
+def compose(cell: Cell, data: DataSet) -> Method:
+    """The method of a cell."""
     return method(cell.method, data=data.source, classes=data.classes, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
 
 
@@ -93,18 +85,6 @@ def _distilled(cell: Cell, composed: Method, data: DataSet, run: Path, engine: E
         validation_protocol=Protocol(epochs=cell.validation_epochs),
         engine=engine,
     )
-
-
-def _random(cell: Cell, data: DataSet, run: Path) -> DistilledSet:
-    """Real images drawn by the cell's seed, as a set."""
-    labels = torch.arange(data.classes).repeat_interleave(cell.ipc)
-    origin = Origin(
-        data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
-        method="random", seed=cell.seed, iterations=0, version=provenance.package_version(), held_out=data.held_out,
-    )  # fmt: skip
-    subset = DistilledSet(*random_subset(data, labels, cell.seed), origin)
-    subset.save(run / "distilled")
-    return subset
 
 
 def _record(cell: Cell, data: DataSet, run: Run, evaluation: Evaluation, teacher_seconds: float) -> Record:

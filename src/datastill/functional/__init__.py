@@ -14,11 +14,15 @@ from datastill.functional.covariances import covariance_matching, local_covarian
 from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import mean_matching
+from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
 
 __all__ = [
     "attention_matching",
     "centre_discrimination",
     "covariance_matching",
+    "farthest_first_order",
+    "forgetting_counts",
+    "herding_order",
     "hinge_centralization",
     "kernel_matching",
     "local_covariance",

@@ -5,5 +5,6 @@ from __future__ import annotations
 from datastill.kinds.canvas import LEARNING_RATE, Canvas
 from datastill.kinds.distribution_matching import DistributionMatching
 from datastill.kinds.method import Method, Stepper
+from datastill.kinds.selection import EmbeddingSelection, Selection
 
-__all__ = ["LEARNING_RATE", "Canvas", "DistributionMatching", "Method", "Stepper"]
+__all__ = ["LEARNING_RATE", "Canvas", "DistributionMatching", "EmbeddingSelection", "Method", "Selection", "Stepper"]

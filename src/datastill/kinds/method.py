@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.errors import UserError
 from datastill.kinds.canvas import Canvas
+from datastill.terms import Term
+
+ITERATIONS = 2000
+"""Steps of a run that does not say how many."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,34 @@ class Method(ABC):
     """A way to make a distilled set. A subclass of this class is a *kind*, which owns what a step is.
 
     Attributes:
+        kind: What the kind is called.
+        takes_terms: Whether terms can be added to a method of the kind.
+        steps: How many steps every run takes; None for as many as are asked for.
         name: As the user wrote it, for example "dm+iid".
     """
 
+    kind: ClassVar[str]
+    takes_terms: ClassVar[bool] = False
+    steps: ClassVar[int | None] = None
+
     name: str
+
+    def __add__(self, term: Term) -> Self:
+        """The same method with one more term; refused by kinds that take none.
+
+        Raises:
+            UserError: If methods of this kind take no terms.
+        """
+        raise UserError(
+            f"{self.name} is a method of {self.kind}, which takes no terms: leave out +{term.name}, or add it to a method that matches "
+            f"distributions, such as dm"
+        )
+
+    def iterations(self, asked: int | None) -> int:
+        """How many steps a run takes, of which `asked` were asked for; None for the kind's or the usual number."""
+        if self.steps is not None:
+            return self.steps
+        return ITERATIONS if asked is None else asked
 
     @abstractmethod
     def check(self, data: DataSet, ipc: int) -> None:

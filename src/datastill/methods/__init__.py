@@ -1,4 +1,4 @@
-"""Methods: named compositions of terms and encoders."""
+"""Methods by name, whatever their kind."""
 
 from __future__ import annotations
 

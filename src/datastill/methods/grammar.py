@@ -6,26 +6,42 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from datastill.encoders import PretrainedPool, recipe
+from datastill.encoders import PretrainedPool, TrainingRecipe, recipe
 from datastill.errors import UserError, unknown
-from datastill.kinds import DistributionMatching
+from datastill.kinds import DistributionMatching, Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dm import dm
+from datastill.methods.forgetting import forgetting
+from datastill.methods.herding import herding
 from datastill.methods.idm import idm
+from datastill.methods.k_center import k_center
 from datastill.methods.m3d import m3d
+from datastill.methods.random import random
 from datastill.setting import PRESETS, Setting
 from datastill.terms import BUNDLES, TERMS
 
-METHODS: dict[str, Callable[[Setting], DistributionMatching]] = {
-    function.__name__.replace("_", "-"): function for function in (dm, idm, datadam, datadam_bn, cafe, m3d)
+METHODS: dict[str, Callable[[Setting], Method]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        dm,
+        idm,
+        datadam,
+        datadam_bn,
+        cafe,
+        m3d,
+        random,
+        herding,
+        k_center,
+        forgetting,
+    )
 }
 """Every base method by name."""
 
 
 def method(
     name: str, *, data: str = "digits", classes: int = 10, ipc: int = 10, preset: str = "paper", settings: Sequence[str] = ()
-) -> DistributionMatching:
+) -> Method:
     """Compose a method from its name.
 
     Args:
@@ -38,7 +54,7 @@ def method(
             ``cc.form=squared``, ``pretrained.recipe=paper``, ``pretrained.recipe.epochs=4``.
 
     Raises:
-        UserError: If a name, a field or a value is unknown.
+        UserError: If a name, a field or a value is unknown, or terms are added to a method that takes none.
 
     Example:
         >>> [term.name for term in method("dm+iid").terms]
@@ -64,21 +80,23 @@ def method(
     return composed
 
 
-def _changed(composed: DistributionMatching, change: str) -> DistributionMatching:
+def _changed(composed: Method, change: str) -> Method:
     path, equals, value = change.partition("=")
     owner, _, field = path.rpartition(".")
     if not equals or not field:
         raise UserError(f"'{change}' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
     if not owner:
-        changed: DistributionMatching = _replaced(composed, field, value, composed.name)
+        changed: Method = _replaced(composed, field, value, composed.name)
         return changed
+    if isinstance(inside := getattr(composed, owner, None), TrainingRecipe):
+        return dataclasses.replace(composed, **{owner: _replaced(inside, field, value, owner)})
+    if not isinstance(composed, DistributionMatching):
+        raise UserError(f"{composed.name} has no '{owner}' to set, which came in the setting '{change}'")
     name, _, inner = owner.partition(".")
     if name in composed.encoders:
         encoder = composed.encoders[name]
         if inner == "recipe" and isinstance(encoder, PretrainedPool):
             encoder = dataclasses.replace(encoder, recipe=_replaced(encoder.recipe, field, value, owner))
-        elif field == "recipe" and isinstance(encoder, PretrainedPool):
-            encoder = dataclasses.replace(encoder, recipe=recipe(value))
         else:
             encoder = _replaced(encoder, field, value, owner)
         return dataclasses.replace(composed, encoders={**composed.encoders, name: encoder})
@@ -90,6 +108,8 @@ def _changed(composed: DistributionMatching, change: str) -> DistributionMatchin
 
 
 def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
+    if isinstance(getattr(thing, field, None), TrainingRecipe):
+        return dataclasses.replace(thing, **{field: recipe(value)})
     plain = {entry.name: getattr(thing, entry.name) for entry in dataclasses.fields(thing)}
     plain = {
         key: current
@@ -97,7 +117,10 @@ def _replaced(thing: Any, field: str, value: str, name: str) -> Any:
         if isinstance(current, bool | int | float | str | tuple) and key not in ("name", "terms")
     }
     if field not in plain:
-        raise unknown(f"setting of {name}", field, plain)
+        recipes = [entry.name for entry in dataclasses.fields(thing) if isinstance(getattr(thing, entry.name), TrainingRecipe)]
+        if not plain and not recipes:
+            raise UserError(f"{name} has no settings, but got {field}={value}")
+        raise unknown(f"setting of {name}", field, [*plain, *recipes])
     current = plain[field]
     try:
         if isinstance(current, bool):

@@ -25,7 +25,13 @@ def pixels(method: Mapping[str, Any]) -> str:
 
 def networks(method: Mapping[str, Any], checksums: Mapping[str, str]) -> str:
     """Every encoder with the numbers that are not its default's, and which pretrained networks it read."""
-    return "; ".join(_encoder(name, encoder, checksums) for name, encoder in method.get("encoders", {}).items())
+    return "; ".join(_encoder(name, encoder, checksums) for name, encoder in _encoders(method).items())
+
+
+def _encoders(method: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The encoders of a method by name; the network that real images are chosen by is a pool of one."""
+    chosen_by = {"pretrained": {"count": 1, **method}} if "recipe" in method else {}
+    return method.get("encoders") or chosen_by
 
 
 def _encoder(name: str, encoder: Mapping[str, Any], checksums: Mapping[str, str]) -> str:

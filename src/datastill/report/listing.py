@@ -5,7 +5,7 @@ from __future__ import annotations
 from datastill.data import CATALOGUE
 from datastill.errors import unknown
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.methods import METHODS
+from datastill.methods import METHODS, method
 from datastill.networks import NETWORKS
 from datastill.terms import BUNDLES, TERMS
 
@@ -26,7 +26,7 @@ def rows(what: str) -> list[tuple[str, str]]:
     tables = {
         "datasets": [(name, source.summary) for name, source in CATALOGUE.items()],
         "networks": [(name, network.summary) for name, network in NETWORKS.items()],
-        "methods": [(name, _first_line(method.__doc__)) for name, method in METHODS.items()],
+        "methods": [(name, f"{method(name).kind}: {_first_line(function.__doc__)}") for name, function in METHODS.items()],
         "terms": [
             *((name, term.summary) for name, term in TERMS.items()),
             *((name, f"stands for {'+'.join(terms)}") for name, terms in BUNDLES.items()),

@@ -53,10 +53,11 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     clipped = ((images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean()
     parts = origin.factor**2
     expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {parts * len(distilled)} images in training")]
+    taken = f"{origin.iterations} iteration{'' if origin.iterations == 1 else 's'}"
     lines = [
         ("images", f"{len(distilled)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
         ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
-        ("method", f"{origin.method}, {origin.iterations} iterations, seed {origin.seed}, datastill {origin.version}"),
+        ("method", f"{origin.method}, {taken}, seed {origin.seed}, datastill {origin.version}"),
         ("values", f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * clipped:.0f}% of them lie outside what 8 bits hold"),
     ]
     if distilled.track != HARD:

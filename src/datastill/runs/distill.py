@@ -26,7 +26,7 @@ def distill(
     *,
     method: Method | str = "dm+iid",
     ipc: int = 10,
-    iterations: int = 2000,
+    iterations: int | None = None,
     seed: int = 0,
     out: Path | str | None = None,
     resume: bool = False,
@@ -43,7 +43,7 @@ def distill(
         data: A data set or its name in the grammar of `datastill.load`.
         method: A method, or its name in the grammar ``METHOD[+TERM...]``.
         ipc: Synthetic images per class.
-        iterations: Steps in all.
+        iterations: Steps in all, by default 2,000; methods that take a fixed number, such as a selection, say so and take theirs.
         seed: The same seed gives the same bits on the same machine.
         out: The run's folder; None keeps nothing.
         resume: Whether to continue the run in `out`; it may have more iterations than before, everything else must agree.
@@ -60,12 +60,15 @@ def distill(
     Raises:
         UserError: If anything given is unknown or does not fit together.
     """
-    _check(ipc, iterations, validate_at)
     data = load(data) if isinstance(data, str) else data
     if isinstance(method, str):
         method = _named(method, data, ipc, preset, settings)
     elif settings:
         raise UserError("settings change a method given by name; set the fields of a method object instead")
+    if iterations is not None and method.steps not in (None, iterations):
+        log.info("%s is a method of %s, which needs no iterations: those asked for are passed over", method.name, method.kind)
+    iterations = method.iterations(iterations)
+    _check(ipc, iterations, validate_at)
     if validate_at:
         data.split("validation")
     engine = engine or Engine.choose(cost=method.cost(data, ipc) * iterations)

@@ -176,15 +176,15 @@ class Pretraining:
 
     def train(self, folder: Path, index: int) -> None:
         """Train number `index` with the seed of that number and keep it in `folder`; its bits depend on no other of the pool."""
-        self.network.reset(random.generator(index, "pretraining", "weights"))
-        self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
+        self.begin(index)
         partial = folder / f"{index}.partial.safetensors"
         first, curve = _restore(partial, self.trainer)
         title = f"pretraining {self.network.name} {index}"
         with progress(title, self.recipe.epochs * self.batches, done=first * self.batches, unit="step") as bar:
             for epoch in range(first, self.recipe.epochs):
                 began = time.monotonic()
-                reached = self._epoch(index, epoch, bar)
+                correct = self.epoch(index, epoch, bar)
+                reached = 100 * int((correct == 1).sum()) / int((correct >= 0).sum())
                 seconds = time.monotonic() - began + (curve[-1].seconds if curve else 0)
                 curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
                 if epoch + 1 < self.recipe.epochs:
@@ -210,19 +210,31 @@ class Pretraining:
     def _held_out(self) -> float | None:
         return accuracy(self.runner, self.data.validation, self.data) if len(self.data.validation) else None
 
-    def _epoch(self, index: int, epoch: int, bar: Progress) -> float:
-        """Train one epoch; top-1 in percent on its batches, each before its step."""
+    def begin(self, index: int) -> None:
+        """Put the weights in place that number `index` begins with."""
+        self.network.reset(random.generator(index, "pretraining", "weights"))
+        self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
+
+    def epoch(self, index: int, epoch: int, bar: Progress) -> Tensor:
+        """Train one epoch; which images were classified correctly, each before the step of its batch.
+
+        Returns:
+            int8 ``image``: 1 for correctly, 0 for wrongly, -1 for those of the rest that fills no batch.
+        """
         order = torch.randperm(len(self.data.train), generator=random.generator(index, "pretraining", "order", epoch))
+        found = torch.full((len(self.data.train),), -1, dtype=torch.int8)
         correct = seen = 0
         for batch in range(self.batches):
             step = epoch * self.batches + batch
-            images, labels = _batch(self.data, order[batch * self.size :][: self.size], self.recipe, index, step)
+            rows = order[batch * self.size :][: self.size]
+            images, labels = _batch(self.data, rows, self.recipe, index, step)
             images = F.avg_pool2d(images, 2) if epoch < self.halved else images
             self.trainer.set_learning_rate(self.recipe.rate(step, self.recipe.epochs * self.batches))
             loss, hits = self.trainer.step(images.to(self.engine.device), labels.to(self.engine.device))
+            found[rows] = self.trainer.correct.cpu().to(torch.int8)
             correct, seen = correct + hits, seen + len(labels)
             bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
-        return 100 * correct / seen
+        return found
 
 
 def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:

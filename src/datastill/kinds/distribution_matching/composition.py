@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from datastill.augment import check_factor
 from datastill.data import DataSet
@@ -42,6 +42,9 @@ class Composition(Method):
             terms pull at its class's images; 0 for no bound.
         halve_at: Iterations from which on the learning rate is half of what it was before.
     """
+
+    kind: ClassVar[str] = "distribution matching"
+    takes_terms: ClassVar[bool] = True
 
     terms: tuple[Term, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork(), "pretrained": PretrainedPool()})

@@ -1,0 +1,102 @@
+"""What a network took every training image for while it was trained, kept in the cache as networks are."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.files import load_tensors, save_tensors
+from datastill.networks import build
+from datastill.progress import clock, progress
+from datastill.teachers.pretraining import SPEED, Pretraining, pool_folder, pretraining_cost
+from datastill.teachers.recipe import TrainingRecipe
+
+log = logging.getLogger(__name__)
+
+NAME = "history"
+
+
+def history_path(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
+    """The file of a history, beside the networks that were trained by the same recipe."""
+    return pool_folder(data, network, recipe, cache) / f"{NAME}.safetensors"
+
+
+def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, *, cache: Path | None = None) -> Tensor:
+    """Train number 0 of a pool and write down, of every image and epoch, whether it was classified correctly when its batch came.
+
+    Kept after every epoch: killed, the same call goes on, and once it is complete it is read.
+
+    Args:
+        data: The images; its training split is what is written down.
+        network: A name of `datastill.networks.NETWORKS`.
+        recipe: How it is trained.
+        engine: How to run.
+        cache: The folder that it is looked for and kept in; by default the user's cache.
+
+    Returns:
+        int8 ``epoch image``: 1 for correctly, 0 for wrongly, -1 where the epoch did not see the image.
+
+    Raises:
+        UserError: If what is kept cannot be read.
+    """
+    path = history_path(data, network, recipe, cache)
+    if not path.exists():
+        _train(data, network, recipe, engine, path)
+    return load_tensors(path)[0][NAME]
+
+
+def history_seconds(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> float:
+    """How long the training of a history took, by the clock; 0 where there is none yet."""
+    path = history_path(data, network, recipe, cache)
+    return float(load_tensors(path)[1]["seconds"]) if path.exists() else 0.0
+
+
+def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, path: Path) -> None:
+    model = build(network, channels=data.channels, classes=data.classes, size=data.size)
+    work = pretraining_cost(data, model, recipe)
+    engine = engine.suited(work)
+    log.info(
+        "training %s for %d epochs on %s and writing down what it takes every image for: %.3g TFLOP, about %s on two cores; kept in %s",
+        network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), path,
+    )  # fmt: skip
+    pretraining = Pretraining(data, engine.place(model), recipe, engine)
+    pretraining.begin(0)
+    described = json.dumps(engine.describe())
+    partial = path.with_name(f"{NAME}.partial.safetensors")
+    state, seconds = _begun(partial, described)
+    history = list(state.pop(NAME, torch.empty(0, 0)))
+    if history:
+        pretraining.trainer.restore(state)
+    steps = recipe.epochs * pretraining.batches
+    with progress(f"history of {network}", steps, done=len(history) * pretraining.batches, unit="step") as bar:
+        for epoch in range(len(history), recipe.epochs):
+            began = time.monotonic()
+            history.append(pretraining.epoch(0, epoch, bar))
+            seconds += time.monotonic() - began
+            kept = {**pretraining.trainer.state(), NAME: torch.stack(history)}
+            save_tensors(partial, kept, {"engine": described, "seconds": str(seconds)})
+    save_tensors(path, {NAME: torch.stack(history)}, {"engine": described, "seconds": str(seconds)})
+    partial.unlink(missing_ok=True)
+
+
+def _begun(partial: Path, described: str) -> tuple[dict[str, Tensor], float]:
+    """The state that a killed training left, and its seconds."""
+    if not partial.exists():
+        return {}, 0.0
+    try:
+        state, metadata = load_tensors(partial)
+    except UserError as error:
+        log.warning("%s; that history begins again", error)
+        return {}, 0.0
+    if metadata.get("engine") != described:
+        log.warning("%s was begun in another way (precision, compilation); that history begins again", partial)
+        return {}, 0.0
+    return state, float(metadata["seconds"])
