@@ -120,6 +120,8 @@ def composed(name: str, real_batch: int | None, classes: int, ipc: int, preset: 
     """A method with the published hyper-parameters, in the published code's form, or with those of another preset."""
     settings = [] if real_batch is None else [f"real_batch={real_batch}"]
     found = method(name, data="cifar10", classes=classes, ipc=ipc, preset=preset, settings=settings)
+    if "pretrained" not in found.encoders:
+        return found
     return replace(found, encoders={**found.encoders, "pretrained": DrawnOnce(most=found.encoders["pretrained"].most)})
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
 from datastill.networks import Features
 from datastill.setting import Setting
@@ -43,6 +44,7 @@ def test_inside_the_threshold_nothing_is_pulled() -> None:
 def test_real_images_are_not_asked_for() -> None:
     assert not ClassCentralization.compares
     assert ClassCentralization.encoder == "pretrained"
+    assert ClassCentralization.brings == PretrainedPool("resnet18")
 
 
 @pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
@@ -51,13 +53,6 @@ def test_the_published_weights(ipc: int, weight: float) -> None:
     assert (paper.weight, paper.form) == (weight, "hinge")
     assert (code.weight, code.form) == (weight, "squared")
     assert paper.beta < 0.7  # where the paper's sweep is best
-
-
-@pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
-def test_the_published_weights_on_idm(ipc: int, weight: float) -> None:
-    paper, code = (ClassCentralization.suited(Setting("cifar10", 10, ipc, preset, "idm")) for preset in ("paper", "code"))
-    assert (paper.weight, paper.form) == (weight, "hinge")
-    assert (code.weight, code.form) == (0.01, "squared")
 
 
 def test_an_unknown_form_is_refused() -> None:

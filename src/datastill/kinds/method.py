@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.engine import Engine
 
@@ -19,6 +20,8 @@ class Method(ABC):
     Attributes:
         name: As the user wrote it, for example "dm+iid".
     """
+
+    class_key: ClassVar[str] = "kind"
 
     name: str
 
@@ -38,9 +41,9 @@ class Method(ABC):
     def cost(self, data: DataSet, ipc: int) -> float:
         """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
 
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Everything needed to make the method again, as plain values for a run's configuration."""
+        """Everything needed to make the method again, as plain values for a run's configuration: its fields."""
+        return describe(self)
 
 
 class Stepper(ABC):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from datastill.data import CATALOGUE
 from datastill.errors import unknown
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.methods import METHODS
+from datastill.methods import NAMES as METHODS
 from datastill.networks import NETWORKS
-from datastill.terms import BUNDLES, TERMS
+from datastill.plugins import origin_of
+from datastill.terms import BUNDLES
+from datastill.terms import NAMES as TERMS
 
 
 def rows(what: str) -> list[tuple[str, str]]:
@@ -23,20 +27,25 @@ def rows(what: str) -> list[tuple[str, str]]:
         >>> [name for name, _ in rows("networks")]
         ['convnet', 'alexnet', 'vgg11', 'resnet18', 'convnet-bn']
     """
-    tables = {
-        "datasets": [(name, source.summary) for name, source in CATALOGUE.items()],
-        "networks": [(name, network.summary) for name, network in NETWORKS.items()],
-        "methods": [(name, _first_line(method.__doc__)) for name, method in METHODS.items()],
-        "terms": [
-            *((name, term.summary) for name, term in TERMS.items()),
+    tables: dict[str, Callable[[], list[tuple[str, str]]]] = {
+        "datasets": lambda: [(name, source.summary) for name, source in CATALOGUE.items()],
+        "networks": lambda: [(name, network.summary) for name, network in NETWORKS.items()],
+        "methods": lambda: [(name, f"{_first_line(method.__doc__)}{_origin('method', name)}") for name, method in METHODS.all().items()],
+        "terms": lambda: [
+            *((name, f"{term.summary}{_origin('term', name)}") for name, term in TERMS.all().items()),
             *((name, f"stands for {'+'.join(terms)}") for name, terms in BUNDLES.items()),
         ],
-        "experiments": [(name, experiment.title) for name, experiment in EXPERIMENTS.items()],
+        "experiments": lambda: [(name, experiment.title) for name, experiment in EXPERIMENTS.items()],
     }
     if what not in tables:
         raise unknown("list", what, tables)
-    return tables[what]
+    return tables[what]()
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().splitlines()[0]
+    return next(iter((text or "").strip().splitlines()), "")
+
+
+def _origin(what: str, name: str) -> str:
+    package = origin_of(what, name)
+    return f" [{package}]" if package else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
 from datastill.functional import hinge_centralization, squared_centralization
 from datastill.networks import Features
@@ -35,6 +36,7 @@ class ClassCentralization(Term):
     summary = "pulls the synthetic images of a class together in a pretrained embedding (IID, inter-sample)"
     reads = ("embedding",)
     encoder = "pretrained"
+    brings = PretrainedPool("resnet18")
     compares = False
     least_images = 2
 
@@ -61,11 +63,6 @@ class ClassCentralization(Term):
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:
-        """Weight by IPC as in the paper; the squared form with the presets "code" and "fast", the latter with twice the weight.
-
-        On IDM the published code has .01 at every IPC.
-        """
+        """Weight by IPC as in the paper; the squared form with the presets "code" and "fast", the latter with twice the weight."""
         weight = 0.05 if setting.ipc <= 10 else 0.003
-        if setting.method == "idm" and setting.preset != "paper":
-            return cls(weight=0.01, form="squared")
         return cls(weight=2 * weight if setting.preset == "fast" else weight, form="hinge" if setting.preset == "paper" else "squared")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from datastill.augment import check_factor
+from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
 from datastill.engine.cost import forward_cost
@@ -26,7 +27,7 @@ class Composition(Method):
 
     Attributes:
         terms: The summands of the loss.
-        encoders: Where features come from, by the names that terms refer to.
+        encoders: Where features come from, by the names that terms refer to; a term brings the one that is missing, if it has one.
         learning_rate: Of SGD on the pixels.
         momentum: Of SGD on the pixels.
         real_batch: Real images per class and step.
@@ -39,10 +40,13 @@ class Composition(Method):
             shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
         halve_at: Iterations from which on the learning rate is half of what it was before.
+        wants: Other values for what is added, by the name of the term (if it is added by its name, see `with_term`) or of the encoder that
+            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. What came of it is in the terms and
+            encoders themselves.
     """
 
     terms: tuple[Term, ...] = ()
-    encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork(), "pretrained": PretrainedPool()})
+    encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork()})
     learning_rate: float = 1.0
     momentum: float = 0.5
     real_batch: int = 256
@@ -53,8 +57,12 @@ class Composition(Method):
     views: int = 1
     by_class: bool = False
     halve_at: tuple[int, ...] = ()
+    wants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        brought = {term.encoder: term.brings for term in self.terms if term.brings is not None and term.encoder not in self.encoders}
+        wanted = {name: replace(encoder, **self.wants.get(name, {})) for name, encoder in brought.items()}
+        object.__setattr__(self, "encoders", {**self.encoders, **wanted})
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
         if self.real_batch < 1 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
@@ -72,7 +80,8 @@ class Composition(Method):
             if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
                 raise UserError(
                     f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
-                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)}"
+                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)} "
+                    f"(a term brings an encoder of its own by its attribute brings)"
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
@@ -90,6 +99,10 @@ class Composition(Method):
     def __add__(self, term: Term) -> Self:
         """The same method with one more term."""
         return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
+
+    def with_term(self, term: Term) -> Self:
+        """The same method with one more term, which takes the values that the method wants of it."""
+        return self + replace(term, **self.wants.get(term.name, {}))
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
@@ -160,29 +173,11 @@ class Composition(Method):
             encoder.pretraining_seconds(data) for name, encoder in self.encoders.items() if any(t.encoder == name for t in self.terms)
         )
 
+    def used(self) -> Self:
+        """The same method without encoders that no term reads, on which no step depends."""
+        read = {term.encoder for term in self.terms}
+        return replace(self, encoders={name: encoder for name, encoder in self.encoders.items() if name in read})
+
     def describe(self) -> dict[str, Any]:
-        """Terms and encoders by class and fields (see `Method.describe`)."""
-        return {
-            "kind": type(self).__name__,
-            "name": self.name,
-            "terms": {term.name: {"class": _qualified(term), **asdict(term)} for term in self.terms},
-            "encoders": {
-                name: {"class": _qualified(encoder), **asdict(encoder)}
-                for name, encoder in self.encoders.items()
-                if any(term.encoder == name for term in self.terms)
-            },
-            "learning_rate": self.learning_rate,
-            "momentum": self.momentum,
-            "real_batch": self.real_batch,
-            "initialisation": self.initialisation,
-            "augment": self.augment,
-            "averaging": self.averaging,
-            "factor": self.factor,
-            "views": self.views,
-            "by_class": self.by_class,
-            "halve_at": list(self.halve_at),
-        }
-
-
-def _qualified(thing: object) -> str:
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+        """The fields of the method, with the encoders that it reads (see `Method.describe`)."""
+        return describe(self.used())
