@@ -103,7 +103,7 @@ def test_a_plug_in_that_cannot_be_imported_is_one_line_and_nothing_else_breaks(i
             "entry_points.txt",
             ("spread = ", "cc = "),
             "dm+cc",
-            "two packages have a term of the name 'cc': datastill itself, datastill-spread",
+            "two packages have a term of the name 'cc': datastill itself, datastill",
         ),
     ],
 )

@@ -72,7 +72,7 @@ def test_every_method_is_made_again_from_its_description(base: str, preset: str)
 @pytest.mark.parametrize("name", THINGS)
 def test_everything_else_is_made_again_from_its_description(name: str) -> None:
     thing, base = THINGS[name]
-    again = restore(read(describe(thing)), base)
+    again: Any = restore(read(describe(thing)), base)
     assert again == thing
     assert type(again) is type(thing)
 

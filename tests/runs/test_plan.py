@@ -76,7 +76,7 @@ def test_another_data_set_or_machine_is_refused(tiny: DataSet, begun: Path, tmp_
     with pytest.raises(UserError, match="unknown data set 'tiny'"):
         datastill.repeat(begun, out=tmp_path / "run")
     compiled = changed(begun, tmp_path / "a.yaml", engine={**content(begun)["engine"], "precision": "bf16"})
-    with pytest.raises(UserError, match="cannot be repeated here: engine.precision was bf16, and can only be fp32"):
+    with pytest.raises(UserError, match=r"cannot be repeated here: engine.precision was bf16, and can only be fp32"):
         datastill.repeat(compiled, data=tiny, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -108,5 +108,5 @@ def test_a_configuration_that_says_something_else_is_refused(begun: Path, tmp_pa
 def test_the_whole_protocol_is_compared_when_a_run_is_continued(tiny: DataSet, begun: Path) -> None:
     options: dict[str, Any] = {"method": small("dm+cm"), "ipc": 2, "iterations": 3, "seed": 5, "out": begun, "resume": True}
     protocol = replace(Plan.read(begun).protocol, batch=8)
-    with pytest.raises(UserError, match="validate_at.batch was 7, is 8"):
+    with pytest.raises(UserError, match=r"validate_at.batch was 7, is 8"):
         datastill.distill(tiny, **options, validate_at=[3], validation_protocol=protocol)
