@@ -110,6 +110,6 @@ def _usual(cls: type, field: str) -> str:
     """What a field is by default, for a file that was written before it existed."""
     try:
         usual = getattr(cls(), field)
-    except TypeError:
+    except (TypeError, UserError):
         return ""
     return f", which is {usual!r} by default"

@@ -231,6 +231,8 @@ def test_a_method_says_what_it_wants_of_what_is_added() -> None:
     assert (demanding + ClassCentralization(alpha=0.1)).terms[-1] == ClassCentralization(alpha=0.1)
     for composed in (demanding.with_term(ClassCentralization()), demanding + ClassCentralization()):
         assert composed.encoders["pretrained"] == PretrainedPool("resnet18", most=3)
+    with pytest.raises(UserError, match=r"mine wants {'wait': 1} of 'cc', which does not have all of these fields"):
+        replace(demanding, wants={"cc": {"wait": 1}}).with_term(ClassCentralization())
     assert demanding == small_composition()  # what came of it counts, and until something is added nothing did
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from datastill.augment import check_factor
 from datastill.configuration import describe
@@ -18,6 +18,7 @@ from datastill.kinds.method import Method
 from datastill.networks import FIELDS, NETWORKS, build
 from datastill.terms import Term
 
+T = TypeVar("T", Term, Encoder)
 RESERVED = ("loss", "iteration", "seconds", "validation_accuracy")
 
 
@@ -61,7 +62,7 @@ class Composition(Method):
 
     def __post_init__(self) -> None:
         brought = {term.encoder: term.brings for term in self.terms if term.brings is not None and term.encoder not in self.encoders}
-        wanted = {name: replace(encoder, **self.wants.get(name, {})) for name, encoder in brought.items()}
+        wanted = {name: self._wanted(encoder, name) for name, encoder in brought.items()}
         object.__setattr__(self, "encoders", {**self.encoders, **wanted})
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
@@ -102,7 +103,13 @@ class Composition(Method):
 
     def with_term(self, term: Term) -> Self:
         """The same method with one more term, which takes the values that the method wants of it."""
-        return self + replace(term, **self.wants.get(term.name, {}))
+        return self + self._wanted(term, term.name)
+
+    def _wanted(self, thing: T, name: str) -> T:
+        try:
+            return replace(thing, **self.wants.get(name, {}))
+        except TypeError as error:
+            raise UserError(f"{self.name} wants {dict(self.wants[name])} of '{name}', which does not have all of these fields") from error
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
