@@ -122,6 +122,8 @@ def composed(name: str, real_batch: int | None, classes: int, ipc: int, preset: 
     found = method(name, data="cifar10", classes=classes, ipc=ipc, preset=preset, settings=settings)
     if not isinstance(found, DistributionMatching):
         raise TypeError(f"{name} takes no steps of the pixels that could be measured")
+    if "pretrained" not in found.encoders:
+        return found
     return replace(found, encoders={**found.encoders, "pretrained": DrawnOnce(most=found.encoders["pretrained"].most)})
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datastill.evaluation.evaluate import evaluate, evaluate_across
     from datastill.methods.grammar import method
     from datastill.runs.distill import distill
+    from datastill.runs.repeat import repeat
     from datastill.teachers import pretrain
     from datastill.terms import Term
 
@@ -34,6 +35,7 @@ _HOMES = {
     "load": "datastill.data",
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
+    "repeat": "datastill.runs.repeat",
 }
 
 
@@ -58,4 +60,5 @@ __all__ = [
     "load",
     "method",
     "pretrain",
+    "repeat",
 ]

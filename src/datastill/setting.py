@@ -1,8 +1,14 @@
-"""What published hyper-parameters depend on."""
+"""What published hyper-parameters depend on, and the presets that they come in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+Presets = Mapping[str, Mapping[str, Any]]
+"""Values by the name of the preset, then of the field; one that depends on the setting is a function of it."""
 
 
 @dataclass(frozen=True)
@@ -14,14 +20,26 @@ class Setting:
         classes: Number of classes.
         ipc: Synthetic images per class.
         preset: A name of `PRESETS`.
-        method: The base method that terms are added to.
     """
 
     data: str
     classes: int
     ipc: int
     preset: str = "paper"
-    method: str = "dm"
+
+    def values(self, presets: Presets) -> dict[str, Any]:
+        """The values of this preset for this setting; none where it has none of its own.
+
+        Example:
+            >>> Setting("digits", 10, ipc=4, preset="fast").values({"fast": {"real_batch": 64, "learning_rate": lambda to: to.ipc / 2}})
+            {'real_batch': 64, 'learning_rate': 2.0}
+        """
+        return {name: self._value(value) for name, value in presets.get(self.preset, {}).items()}
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._value(inner) for name, inner in value.items()}
+        return value(self) if isinstance(value, FunctionType) else value
 
 
 PRESETS: dict[str, str] = {

@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from datastill.cli import main
+from datastill.configuration import describe
 from datastill.data import CATALOGUE
 from datastill.distilled import DistilledSet
 from datastill.errors import UserError
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "--iterations",
         "--seed",
         "--out",
+        "--config",
         "--resume",
         "--set",
         "--preset",
@@ -249,7 +251,7 @@ def test_a_run_is_validated_with_the_network_that_is_asked_for(tmp_path: Path) -
         options = ("--validate-at", "3", "--validation-epochs", "2", "--validation-network", network)
         main(["distill", "digits", *TINY_RUN, *options, "--out", str(tmp_path / network)])
         config = yaml.safe_load((tmp_path / network / "config.yaml").read_text())
-        assert config["validate_at"] == {"iterations": [3], "network": network, "epochs": 2}
+        assert config["validate_at"] == {"iterations": [3], **describe(Protocol(network, epochs=2))}
         (found,) = [
             json.loads(line)["validation_accuracy"]
             for line in (tmp_path / network / "metrics.jsonl").read_text().splitlines()
@@ -276,3 +278,28 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     main([*shorter, "2", "--out", str(twice)])
     main([*shorter, "3", "--out", str(twice), "--resume"])
     assert torch.equal(DistilledSet.load(once).images, DistilledSet.load(twice).images)
+
+
+def test_a_run_is_repeated_from_its_configuration(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["distill", "--config", str(run / "config.yaml"), "--out", str(tmp_path / "again"), "--ipc", "1", "--method", "DM"])
+    assert torch.equal(DistilledSet.load(tmp_path / "again").images, DistilledSet.load(run).images)
+    before, after = (yaml.safe_load((folder / "config.yaml").read_text()) for folder in (run, tmp_path / "again"))
+    assert {**before, "made_by": None} == {**after, "made_by": None}
+    capsys.readouterr()
+    for options, said in (
+        (("--ipc", "3"), "--ipc contradicts"),
+        (("--seed", "0"), "--seed contradicts"),
+        (("--method", "dm+cm"), "--method contradicts"),
+        (("--set", "real_batch=8"), "--set contradicts"),
+        (("--preset", "fast"), "--preset contradicts"),
+        (("--validate-at", "3"), "--validate-at contradicts"),
+        (("--validation-network", "vgg11"), "--validation-network contradicts"),
+        (("--validation", "0.2"), "--validation contradicts"),
+        (("--precision", "bf16"), "--precision contradicts"),
+        (("--compile",), "--compile contradicts"),
+    ):
+        line = refusal(capsys, "distill", "--config", str(run), "--out", str(tmp_path / "other"), *options)
+        assert said in line
+        assert "leave it out, or change a copy of the file" in line
+    assert "the data set contradicts" in refusal(capsys, "distill", "mnist", "--config", str(run), "--out", str(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()

@@ -44,6 +44,11 @@ def corrupt(folder: Path) -> Path:
     return folder
 
 
+MALICIOUS = (
+    b"{data: {name: digits, fingerprint: x}, method: {kind: os.system, command: ls}, ipc: 1, seed: 0, engine: {}, iterations: 1, "
+    b"validate_at: {iterations: []}}"
+)
+
 MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]] = {
     "data set": (lambda tmp: ("distill", "cifr10", "--out", tmp / "run"), ("'cifr10'", "Did you mean 'cifar10'?")),
     "method": (lambda tmp: ("distill", "digits", "--method", "dmm", "--out", tmp / "run"), ("'dmm'", "Did you mean 'dm'?")),
@@ -96,6 +101,21 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "no --out": (lambda tmp: ("distill", "digits"), ("--out",)),
     "option": (lambda tmp: ("distill", "digits", "--methd", "dm", "--out", tmp / "run"), ("--methd", "Did you mean --method?")),
     "number": (lambda tmp: ("distill", "digits", "--ipc", "ten", "--out", tmp / "run"), ("--ipc", '"ten"')),
+    "half a number": (lambda tmp: ("distill", "digits", "--ipc", "2.9", "--out", tmp / "run"), ("--ipc", "whole number", '"2.9"')),
+    "half a network": (lambda tmp: ("evaluate", tmp, "--repeats", "1.0"), ("--repeats", "whole number", '"1.0"')),
+    "a field of a term": (
+        lambda tmp: ("distill", "digits", "--method", "dm+cc", "--set", "weight=1", "--out", tmp / "run"),
+        ("mm.weight, cc.weight",),
+    ),
+    "no configuration": (lambda tmp: ("distill", "--config", tmp / "no.yaml", "--out", tmp / "run"), ("no.yaml", "config.yaml of a run")),
+    "a configuration that names a module": (
+        lambda tmp: ("distill", "--config", written(tmp / "a.yaml", MALICIOUS), "--out", tmp / "run"),
+        ("method.kind is 'os.system'", "DistributionMatching"),
+    ),
+    "a configuration with an object": (
+        lambda tmp: ("distill", "--config", written(tmp / "a.yaml", b"!!python/object/apply:os.getcwd []"), "--out", tmp / "run"),
+        ("a.yaml cannot be read",),
+    ),
     "command": (lambda tmp: ("destill", "digits"), ('"destill"', 'Did you mean "distill"?')),
     "list": (lambda tmp: ("list", "dataset"), ('"dataset"', "datasets")),
     "missing set": (lambda tmp: ("show", tmp / "no"), ("no distilled set at", "/no")),

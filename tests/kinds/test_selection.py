@@ -161,14 +161,15 @@ def test_settings_choose_network_and_recipe() -> None:
     [
         ("recipe=slow", "slow"),
         ("recipe.epoch=3", "unknown setting of recipe 'epoch'. Did you mean 'epochs'"),
-        ("learning_rate=3", "unknown setting of herding 'learning_rate'. Known: network, recipe"),
-        ("cc.weight=3", "herding has no 'cc' to set, which came in the setting 'cc.weight=3'"),
+        ("learning_rate=3", "herding has no 'learning_rate' of its own, but it has recipe.learning_rate"),
+        ("networks=resnet18", "unknown setting of herding 'networks'. Did you mean 'network'"),
+        ("cc.weight=3", "herding has no 'cc', which came in the setting 'cc.weight=3'"),
     ],
 )
 def test_settings_that_it_does_not_have_are_refused(setting: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         method("herding", settings=[setting])
-    with pytest.raises(UserError, match=r"random has no '|random has no settings, but got "):
+    with pytest.raises(UserError, match="random has no settings, but got "):
         method("random", settings=[setting])
 
 

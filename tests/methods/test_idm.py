@@ -10,6 +10,7 @@ from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import NetworkQueue, PretrainedPool
 from datastill.encoders.queue import QueueSession
+from datastill.methods import DistributionMatching
 from datastill.networks import build
 from datastill.terms import ClassCentralization, CovarianceMatching, CrossEntropy, MeanMatching
 from small_methods import matching as method
@@ -20,7 +21,7 @@ def test_the_published_values() -> None:
     idm = method("idm", data="cifar10", ipc=10)
     assert idm.terms == (MeanMatching(), CrossEntropy(weight=0.5))
     assert idm.encoders["matching"] == NetworkQueue("convnet", first=3, longest=100, push_every=30, trained=2, steps=10, batch=256)
-    assert isinstance(idm.encoders["pretrained"], PretrainedPool)
+    assert set(idm.encoders) == {"matching"}
     assert (idm.learning_rate, idm.momentum, idm.real_batch, idm.factor, idm.by_class, idm.augment) == (0.2, 0.5, 256, 2, True, True)
     assert (idm.views, idm.averaging, idm.halve_at) == (1, 0.0, ())
 
@@ -43,13 +44,29 @@ def test_what_depends_on_data_and_ipc(data: str, ipc: int, real: int, push: int,
     assert hurried.steps == steps // 5
 
 
-def test_constraints_come_with_the_values_for_idm() -> None:
-    assert method("idm+iid", ipc=10, preset="code").terms[2:] == (
-        ClassCentralization(weight=0.01, form="squared"),
-        CovarianceMatching(weight=0.03),
-    )
-    for ipc, weight in ((10, 0.05), (50, 0.003)):
-        assert method("idm+iid", ipc=ipc).terms[2:] == (ClassCentralization(weight=weight), CovarianceMatching(weight=0.01))
+@pytest.mark.parametrize("ipc", [1, 10, 50])
+def test_constraints_come_with_the_values_for_idm(ipc: int) -> None:
+    expected = {
+        "paper": (ClassCentralization(), CovarianceMatching(weight=0.01)),
+        "code": (ClassCentralization(weight=0.01, form="squared"), CovarianceMatching(weight=0.03)),
+        "fast": (ClassCentralization(), CovarianceMatching(weight=0.03)),
+    }
+    for preset, terms in expected.items():
+        assert method("idm+iid", ipc=ipc, preset=preset).terms[2:] == terms
+
+
+def test_the_encoder_that_a_constraint_brings_reads_as_many_parts_as_idm_wants() -> None:
+    def pool(composed: DistributionMatching) -> object:
+        return composed.encoders["pretrained"]
+
+    for ipc, most in ((1, 2), (10, 10), (50, 50)):
+        for composed in (method("idm+cc", ipc=ipc, preset="fast"), method("idm", ipc=ipc, preset="fast") + ClassCentralization()):
+            assert pool(composed) == PretrainedPool("resnet18", most=most)
+    assert pool(method("idm+cc")) == pool(method("dm+cc", preset="fast")) == PretrainedPool("resnet18")
+
+
+def test_a_term_that_is_added_as_an_object_stays_as_it_is() -> None:
+    assert (method("idm", preset="fast") + ClassCentralization(weight=0.7)).terms[-1] == ClassCentralization(weight=0.7)
 
 
 def quadrants(images: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def test_a_run_leaves_everything_that_is_needed_to_repeat_it(tiny: DataSet, stra
     found = config(straight)
     assert (found["ipc"], found["seed"], found["iterations"]) == (2, 3, ITERATIONS)
     assert found["data"] == {
-        "name": "tiny", "fingerprint": "0123456789abcdef", "train": 36, "validation": 6,
+        "name": "tiny", "fingerprint": "0123456789abcdef", "train": 36, "validation": 6, "held_out": 0.0,
         "mean": [0.3, 0.35, 0.4], "std": [0.2, 0.25, 0.3],
     }  # fmt: skip
     assert (found["method"]["name"], found["method"]["real_batch"]) == ("dm+cm", 6)
@@ -337,7 +337,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(
         ({"iterations": 0}, "of at least 1, got 2 and 0"),
         ({"validate_at": [3, 9]}, "validation at iteration 9 is not within the run's 0 to 8 iterations"),
         ({"validate_at": [-1]}, "validation at iteration -1"),
-        ({"settings": ["real_batch=3"]}, "settings change a method given by name"),
+        ({"settings": ["real_batch=3"]}, "settings would change a method given by name"),
+        ({"preset": "fast"}, "the preset 'fast' would change a method given by name"),
         ({"ipc": 1}, "the term 'cm' needs at least 2 images per class"),
         ({"ipc": 13}, "the class 'left' has 12 training images, fewer than IPC 13"),
         ({"method": method("m3d", real_batch=1)}, "'km' needs at least 2 real images per class and step, but the real batch is 1"),

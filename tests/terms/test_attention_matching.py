@@ -30,7 +30,7 @@ def test_the_value_by_hand() -> None:
 @pytest.mark.parametrize(("preset", "power"), [("paper", 4), ("code", 1), ("fast", 1)])
 @pytest.mark.parametrize("ipc", [1, 10, 50])
 def test_the_published_values(preset: str, power: int, ipc: int) -> None:
-    assert AttentionMatching.suited(Setting("cifar10", 10, ipc, preset, "datadam")) == AttentionMatching(weight=100.0, power=power)
+    assert AttentionMatching.suited(Setting("cifar10", 10, ipc, preset)) == AttentionMatching(weight=100.0, power=power)
 
 
 @pytest.mark.parametrize("power", [0, -1])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
 from datastill.functional import mean_spread
 from datastill.networks import Features
@@ -93,6 +94,7 @@ def test_inside_the_threshold_nothing_is_pulled(form: str) -> None:
 def test_real_images_are_not_asked_for() -> None:
     assert not ClassCentralization.compares
     assert ClassCentralization.encoder == "pretrained"
+    assert ClassCentralization.brings == PretrainedPool("resnet18")
 
 
 def test_below_one_the_threshold_changes_no_gradient() -> None:
@@ -113,8 +115,6 @@ def test_the_spread_of_real_images_is_asked_for_by_the_form_that_measures_in_it(
 def test_the_published_codes_form_has_its_weights(ipc: int, weight: float) -> None:
     code = ClassCentralization.suited(Setting("cifar10", 10, ipc, "code"))
     assert (code.weight, code.form) == (weight, "squared")
-    idm = ClassCentralization.suited(Setting("cifar10", 10, ipc, "code", "idm"))
-    assert (idm.weight, idm.form) == (0.01, "squared")
 
 
 @pytest.mark.parametrize("preset", ["paper", "fast"])

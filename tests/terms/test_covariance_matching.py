@@ -60,7 +60,6 @@ def test_the_value_by_hand() -> None:
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_the_published_weight(ipc: int, preset: str) -> None:
     assert CovarianceMatching.suited(Setting("cifar10", 10, ipc, preset)).weight == 0.01
-    assert CovarianceMatching.suited(Setting("cifar10", 10, ipc, preset, "idm")).weight == (0.01 if preset == "paper" else 0.03)
 
 
 def test_a_single_image_is_refused() -> None:

@@ -40,7 +40,7 @@ def test_real_images_are_not_asked_for() -> None:
 )
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
 def test_the_weights_of_the_published_code(data: str, weights: tuple[float, ...], preset: str) -> None:
-    found = [CrossEntropy.suited(Setting(data, 10, ipc, preset, "idm")).weight for ipc in (1, 10, 50)]
+    found = [CrossEntropy.suited(Setting(data, 10, ipc, preset)).weight for ipc in (1, 10, 50)]
     assert tuple(found) == weights
 
 

@@ -33,7 +33,7 @@ def test_it_pulls_a_centre_towards_its_own_images_and_away_from_the_others() -> 
 
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
 def test_the_published_weight(preset: str) -> None:
-    assert Discrimination.suited(Setting("cifar10", 10, 10, preset, "cafe")).weight == 0.01
+    assert Discrimination.suited(Setting("cifar10", 10, 10, preset)).weight == 0.01
     assert Discrimination.couples
 
 

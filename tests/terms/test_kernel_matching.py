@@ -33,7 +33,7 @@ def test_images_are_pushed_apart_where_only_their_mean_is_right() -> None:
 
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
 def test_its_weight_is_that_of_mean_matching_for_wide_kernels(preset: str) -> None:
-    assert KernelMatching.suited(Setting("cifar10", 10, 10, preset, "m3d")).weight == 0.5
+    assert KernelMatching.suited(Setting("cifar10", 10, 10, preset)).weight == 0.5
 
 
 def test_its_widths_are_a_field() -> None:

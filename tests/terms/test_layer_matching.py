@@ -39,7 +39,7 @@ def test_a_block_is_compared_position_by_position() -> None:
 
 @pytest.mark.parametrize("preset", ["paper", "code", "fast"])
 def test_its_factors_are_the_published_ones_everywhere(preset: str) -> None:
-    assert LayerMatching.suited(Setting("cifar10", 10, 10, preset, "cafe")) == LayerMatching(weight=1.0, early=0.1, late=1.0, last=2.0)
+    assert LayerMatching.suited(Setting("cifar10", 10, 10, preset)) == LayerMatching(weight=1.0, early=0.1, late=1.0, last=2.0)
 
 
 def test_the_last_map_counts_as_a_map_and_as_the_embedding_where_it_is_not_pooled() -> None:

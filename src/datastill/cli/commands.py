@@ -8,7 +8,21 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from datastill.cli.parameters import Compile, Device, FromData, Labels, Number, Precision, Validation, engine_of, foreign, numbers, opened
+from datastill.cli.parameters import (
+    Compile,
+    Device,
+    FromData,
+    Labels,
+    Number,
+    Precision,
+    Validation,
+    Whole,
+    agree,
+    engine_of,
+    foreign,
+    numbers,
+    opened,
+)
 from datastill.errors import UserError
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
@@ -38,30 +52,33 @@ app = App(
 
 @app.command
 def distill(
-    dataset: str = "digits",
+    dataset: Annotated[str | None, Parameter(help="NAME[:PATH][@SIZE], see `datastill list datasets`; default digits")] = None,
     /,
     *,
     out: Annotated[Path, Parameter(help="the run's folder")],
-    method: Annotated[str, Parameter(help="METHOD[+TERM...], see `datastill list methods`")] = "dm+iid",
-    ipc: Annotated[int, Parameter(help="synthetic images per class")] = 10,
-    iterations: Annotated[int | None, Parameter(help="steps in all; default 2000, none for methods that choose real images")] = None,
-    seed: Annotated[int, Parameter(help="the same seed gives the same bits")] = 0,
+    config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml; what it says is not given again")] = None,
+    method: Annotated[str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid")] = None,
+    ipc: Annotated[Whole | None, Parameter(help="synthetic images per class; default 10")] = None,
+    iterations: Annotated[Whole | None, Parameter(help="steps in all; default 2000, none for methods that choose real images")] = None,
+    seed: Annotated[Whole | None, Parameter(help="the same seed gives the same bits; default 0")] = None,
     resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
-    preset: Annotated[str, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest)")] = "paper",
+    preset: Annotated[
+        str | None, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest); default paper")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
     ] = None,
     lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
-    real_batch: Annotated[int | None, Parameter(help="real images per class and step")] = None,
+    real_batch: Annotated[Whole | None, Parameter(help="real images per class and step")] = None,
     init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels start from")] = None,
-    teachers: Annotated[int | None, Parameter(help="networks in the pretrained pool")] = None,
+    teachers: Annotated[Whole | None, Parameter(help="networks in the pretrained pool")] = None,
     validate_at: Annotated[
         str | None, Parameter(help="iterations to evaluate on the validation split after, comma-separated, e.g. 0,500,1000")
     ] = None,
-    validation_epochs: Annotated[int | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
-    validation_network: Annotated[str, Parameter(help="network of such an evaluation")] = "convnet",
-    validation: Validation = 0.1,
+    validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
+    validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
+    validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
     checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -70,32 +87,66 @@ def distill(
     """Distil DATASET into --ipc images per class and keep everything in --out.
 
     Killed at any moment, the same command with --resume continues where it was and gives the same bits.
+
+    With --config the run of that file is repeated: its data, method, IPC, seed, iterations, engine and validations.
     """
+    named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
+    changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
+    if config is not None:
+        from datastill.runs.plan import Plan
+        from datastill.runs.repeat import repeat
+
+        plan = Plan.read(config)
+        values = {"--preset": preset, "--set": set_ or None, "--lr": lr, "--real-batch": real_batch, "--init": init, "--teachers": teachers}
+        agree(
+            config,
+            {
+                "the data set": (dataset, plan.data["name"]),
+                "--method": (method and method.lower(), plan.method.name),
+                "--ipc": (ipc, plan.ipc),
+                "--iterations": (iterations, plan.iterations),
+                "--seed": (seed, plan.seed),
+                "--validate-at": (numbers(validate_at) if validate_at else None, list(plan.validate_at)),
+                "--validation-epochs": (validation_epochs, plan.protocol.passes),
+                "--validation-network": (validation_network, plan.protocol.network),
+                "--validation": (validation, plan.data["held_out"]),
+                "--device": (None if device == "auto" else device, plan.engine.get("device")),
+                "--precision": (None if precision == "auto" else precision, plan.engine.get("precision")),
+                "--compile": (compile, plan.engine.get("compiled")),
+                **{option: (value, None) for option, value in values.items()},
+            },
+        )
+        distilled = repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds)
+        _distilled(plan.data["name"], plan.method.name, len(distilled), out)
+        return
     from datastill.data import load, parse
     from datastill.evaluation import Protocol
     from datastill.methods import method as compose
     from datastill.runs.distill import distill as run
 
-    changes = [*(set_ or [])]
-    named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
-    changes += [f"{field}={value}" for field, value in named.items() if value is not None]
+    dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
+    ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is told before the data is read
-    data = load(dataset, validation=validation)
+    data = load(dataset, validation=0.1 if validation is None else validation)
     composed = compose(method, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=changes)
     run(
         data,
         method=composed,
         ipc=ipc,
         iterations=iterations,
-        seed=seed,
+        seed=seed or 0,
         out=out,
         resume=resume,
         validate_at=numbers(validate_at),
-        validation_protocol=Protocol(validation_network, epochs=validation_epochs),
+        validation_protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
         engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
         checkpoint_seconds=checkpoint_seconds,
     )
-    print(f"distilled {data.name} with {composed.name}: {ipc * data.classes} images in {out / 'distilled'}")
+    _distilled(data.name, composed.name, ipc * data.classes, out)
+
+
+def _distilled(data: str, method: str, images: int, out: Path) -> None:
+    print(f"distilled {data} with {method}: {images} images in {out / 'distilled'}")
     print(f"next: datastill show {out}, datastill evaluate {out}")
 
 
@@ -107,14 +158,14 @@ def evaluate(
     network: Annotated[
         str, Parameter(help="see `datastill list networks`; several, comma-separated, or all for the papers' four, give one table")
     ] = "convnet",
-    repeats: Annotated[int, Parameter(help="networks trained from scratch")] = 5,
-    seed: Annotated[int, Parameter(help="the same seed gives the same numbers")] = 0,
+    repeats: Annotated[Whole, Parameter(help="networks trained from scratch")] = 5,
+    seed: Annotated[Whole, Parameter(help="the same seed gives the same numbers")] = 0,
     data: Annotated[str | None, Parameter(help="data set to test on; by default the one it was distilled from")] = None,
     split: Annotated[Literal["test", "validation"], Parameter(help="test to report, validation to choose")] = "test",
     compare: Annotated[
         str, Parameter(help="what to train on as well, comma-separated: rendering, random; none for nothing")
     ] = "rendering,random",
-    epochs: Annotated[int | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
+    epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
     learned_rate: Annotated[
         bool, Parameter(help="train with the learned learning rate of a set that has one, as published", negative="--no-learned-rate")
@@ -174,8 +225,8 @@ def pretrain(
     /,
     *,
     network: Annotated[str, Parameter(help="see `datastill list networks`")] = "resnet18",
-    count: Annotated[int, Parameter(help="networks in the pool")] = 1,
-    epochs: Annotated[int | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
+    count: Annotated[Whole, Parameter(help="networks in the pool")] = 1,
+    epochs: Annotated[Whole | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
     recipe: Annotated[
         Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")
     ] = "fast",
@@ -232,7 +283,7 @@ def show(
     /,
     *,
     out: Annotated[Path | None, Parameter(help="where to write the picture; by default grid.png in the set's folder")] = None,
-    columns: Annotated[int, Parameter(help="images of a class in the picture")] = 10,
+    columns: Annotated[Whole, Parameter(help="images of a class in the picture")] = 10,
     data: FromData = None,
     experiment: Number = None,
     labels: Labels = None,
@@ -252,7 +303,7 @@ def experiment(
     runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
     only: Annotated[str | None, Parameter(help="what to run, comma-separated: rows, or parts such as digits-ipc2; by default all")] = None,
     repeats: Annotated[
-        int | None, Parameter(help="networks a row; by default those of the specification, to which fewer are completed later")
+        Whole | None, Parameter(help="networks a row; by default those of the specification, to which fewer are completed later")
     ] = None,
     redraw: Annotated[
         bool, Parameter(help="only write the pages again, from the records in --results; of all without NAME", negative="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from datastill.errors import UserError
 
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     from datastill.distilled import DistilledSet
     from datastill.engine import Engine
 
+
+def whole(hint: Any, tokens: Sequence[Token]) -> int:
+    """Read a whole number; 2.9 is none."""
+    text = tokens[0].value
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise ValueError(f'expected a whole number, got "{text}"')
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
 Compile = Annotated[bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")]
@@ -21,7 +33,7 @@ Validation = Annotated[float, Parameter(help="share of the training split held o
 
 
 FromData = Annotated[str | None, Parameter(help="data set that a file of other people's code was distilled from")]
-Number = Annotated[int | None, Parameter(help="which set of such a file that holds several, from 1; by default the last")]
+Number = Annotated[Whole | None, Parameter(help="which set of such a file that holds several, from 1; by default the last")]
 Labels = Annotated[
     Literal["hard", "probabilities", "weights", "logits", "scores"] | None,
     Parameter(help="what the soft labels of such a file are; by default probabilities if they sum to one, else what such files have"),
@@ -62,3 +74,20 @@ def engine_of(device: str, precision: str, compile: bool | None, cost: float) ->
     from datastill.engine import Engine
 
     return Engine.choose(device=device, precision=precision, compile=compile, cost=cost)
+
+
+def agree(config: object, given: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse options that contradict a run's configuration.
+
+    Args:
+        config: The configuration's name.
+        given: By option, what was given, None for nothing, and what the configuration has; None where it has no such thing.
+
+    Raises:
+        UserError: If one of them is given and is not what the configuration has.
+    """
+    for option, (value, recorded) in given.items():
+        if value is None or value == recorded:
+            continue
+        has = "has every value of the method already" if recorded is None else f"has {recorded}"
+        raise UserError(f"{option} contradicts {config}, which {has}: leave it out, or change a copy of the file")

@@ -219,6 +219,7 @@ class DataSet:
             "fingerprint": self.fingerprint,
             "train": len(self.train),
             "validation": len(self.validation),
+            "held_out": self.held_out,
             "mean": list(self.mean),
             "std": list(self.std),
         }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
@@ -29,6 +30,7 @@ class Method(ABC):
         name: As the user wrote it, for example "dm+iid".
     """
 
+    class_key: ClassVar[str] = "kind"
     kind: ClassVar[str]
     takes_terms: ClassVar[bool] = False
     steps: ClassVar[int | None] = None
@@ -45,6 +47,10 @@ class Method(ABC):
             f"{self.name} is a method of {self.kind}, which takes no terms: leave out +{term.name}, or add it to a method that matches "
             f"distributions, such as dm"
         )
+
+    def with_term(self, term: Term) -> Self:
+        """The same method with one more term, which takes the values that the method wants of it, if it wants any."""
+        return self + term
 
     def iterations(self, asked: int | None) -> int:
         """How many steps a run takes, of which `asked` were asked for; None for the kind's or the usual number."""
@@ -72,9 +78,9 @@ class Method(ABC):
         """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""
         return 0.0
 
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Everything needed to make the method again, as plain values for a run's configuration."""
+        """Everything needed to make the method again, as plain values for a run's configuration: its fields."""
+        return describe(self)
 
 
 class Stepper(ABC):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -64,10 +64,6 @@ class Selection(Method):
     def cost(self, data: DataSet, ipc: int) -> float:
         """Nothing, unless a subclass sends images through a network (see `Method.cost`)."""
         return 0.0
-
-    def describe(self) -> dict[str, Any]:
-        """The class and its fields (see `Method.describe`)."""
-        return {"kind": type(self).__name__, **asdict(self)}
 
 
 @dataclass(frozen=True)

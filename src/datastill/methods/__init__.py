@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from datastill.kinds import DistributionMatching, Method, Stepper
-from datastill.methods.grammar import METHODS, method
+from datastill.methods.grammar import METHODS, NAMES, method
 
-__all__ = ["METHODS", "DistributionMatching", "Method", "Stepper", "method"]
+__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "method"]

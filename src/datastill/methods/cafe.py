@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from datastill.encoders import GrowingNetwork, PretrainedPool
+from dataclasses import replace
+
+from datastill.encoders import GrowingNetwork
 from datastill.kinds import DistributionMatching
-from datastill.setting import Setting
+from datastill.setting import Presets, Setting
 from datastill.terms import Discrimination, LayerMatching
+
+PRESETS: Presets = {
+    "fast": {
+        "encoders": {"matching": GrowingNetwork("convnet", judged=2, passes=3, query=25, augment=True)},
+        "real_batch": 64,
+        "augment": True,
+        "initialisation": "real",
+        "averaging": 0.99,
+    }
+}
 
 
 def cafe(setting: Setting) -> DistributionMatching:
@@ -23,19 +35,15 @@ def cafe(setting: Setting) -> DistributionMatching:
     Reference:
         Wang et al., CVPR 2022, arXiv:2203.01531; learning rate, factors and thresholds of the published code.
     """
-    fast = setting.preset == "fast"
-    return DistributionMatching(
+    matching = DistributionMatching(
         name="cafe",
         terms=(LayerMatching(), Discrimination()),
-        encoders={
-            "matching": GrowingNetwork("convnet", judged=2, passes=3, query=25, augment=True) if fast else GrowingNetwork("convnet"),
-            "pretrained": PretrainedPool("resnet18"),
-        },
+        encoders={"matching": GrowingNetwork("convnet")},
         learning_rate=0.1,
         momentum=0.5,
-        real_batch=64 if fast else 256,
-        augment=fast,
-        initialisation="real" if fast else "noise",
+        real_batch=256,
+        augment=False,
+        initialisation="noise",
         halve_at=(12_000, 16_000, 18_000),
-        averaging=0.99 if fast else 0.0,
     )
+    return replace(matching, **setting.values(PRESETS))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datastill.encoders import FreshNetwork, PretrainedPool
+from datastill.encoders import FreshNetwork
 from datastill.kinds import DistributionMatching
-from datastill.setting import Setting
+from datastill.setting import Presets, Setting
 from datastill.terms import AttentionMatching, MeanMatching
+
+PRESETS: Presets = {"code": {"real_batch": 64}, "fast": {"real_batch": 64, "averaging": 0.99}}
 
 
 def datadam(setting: Setting) -> DistributionMatching:
@@ -21,15 +23,15 @@ def datadam(setting: Setting) -> DistributionMatching:
     Reference:
         Sajedi et al., ICCV 2023, arXiv:2310.00093, Eq. 4; the factor 100 is the published code's.
     """
-    return DistributionMatching(
+    matching = DistributionMatching(
         name="datadam",
         terms=(AttentionMatching.suited(setting), MeanMatching(weight=1.0)),
-        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18")},
+        encoders={"matching": FreshNetwork("convnet")},
         learning_rate=1.0,
         momentum=0.5,
-        real_batch=256 if setting.preset == "paper" else 64,
-        averaging=0.99 if setting.preset == "fast" else 0.0,
+        real_batch=256,
     )
+    return replace(matching, **setting.values(PRESETS))
 
 
 def datadam_bn(setting: Setting) -> DistributionMatching:
@@ -41,5 +43,4 @@ def datadam_bn(setting: Setting) -> DistributionMatching:
     Reference:
         As `datadam`; the norm is the published code's.
     """
-    matching = datadam(setting)
-    return replace(matching, name="datadam-bn", encoders={**matching.encoders, "matching": FreshNetwork("convnet-bn")})
+    return replace(datadam(setting), name="datadam-bn", encoders={"matching": FreshNetwork("convnet-bn")})

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from datastill.encoders import NetworkQueue, PretrainedPool
+from dataclasses import replace
+
+from datastill.encoders import NetworkQueue
 from datastill.kinds import DistributionMatching
-from datastill.setting import Setting
+from datastill.setting import Presets, Setting
 from datastill.terms import CrossEntropy, MeanMatching
 
 LONGER = {("cifar100", 10): 50, ("cifar100", 50): 40, ("tinyimagenet", 50): 50}
 """Steps of a queue network where the published code, or its authors' advice, has more than 10."""
+
+
+def fifth_of_ipc(setting: Setting) -> float:
+    """A learning rate of IPC / 5, from 1 to 10."""
+    return min(max(1.0, setting.ipc / 5), 10.0)
+
+
+def queue(setting: Setting, *, share: int = 1) -> NetworkQueue:
+    """The queue of the published code, its networks trained for a share of the steps."""
+    return NetworkQueue(
+        "convnet",
+        push_every=5 if single_on_cifar(setting) else 30,
+        steps=max(1, LONGER.get((setting.data, setting.ipc), 10) // share),
+    )
+
+
+def single_on_cifar(setting: Setting) -> bool:
+    """Whether it is one image a class of CIFAR, for which the published code has other numbers."""
+    return setting.data in ("cifar10", "cifar100") and setting.ipc == 1
+
+
+PRESETS: Presets = {
+    "fast": {
+        "encoders": {"matching": lambda setting: queue(setting, share=5)},
+        "learning_rate": fifth_of_ipc,
+        "real_batch": 64,
+        "averaging": 0.99,
+    }
+}
+
+WANTS: Presets = {
+    "code": {"cc": {"weight": 0.01}, "cm": {"weight": 0.03}},
+    "fast": {
+        "cm": {"weight": 0.03},
+        "pretrained": {"most": lambda setting: max(2, setting.ipc)},
+    },
+}
+"""What it wants of added terms, as the code that was published with them has it at every IPC, and of the encoder that they bring."""
 
 
 def idm(setting: Setting) -> DistributionMatching:
@@ -26,20 +66,15 @@ def idm(setting: Setting) -> DistributionMatching:
     Reference:
         Zhao, Li, Qin, Yu: Improved Distribution Matching for Dataset Condensation, CVPR 2023, arXiv:2307.09742; Eq. 9 of the IID paper.
     """
-    fast = setting.preset == "fast"
-    single = setting.data in ("cifar10", "cifar100") and setting.ipc == 1
-    steps = LONGER.get((setting.data, setting.ipc), 10)
-    return DistributionMatching(
+    matching = DistributionMatching(
         name="idm",
         terms=(MeanMatching(), CrossEntropy.suited(setting)),
-        encoders={
-            "matching": NetworkQueue("convnet", push_every=5 if single else 30, steps=max(1, steps // 5) if fast else steps),
-            "pretrained": PretrainedPool("resnet18", most=max(2, setting.ipc) if fast else 0),
-        },
-        learning_rate=min(max(1.0, setting.ipc / 5), 10.0) if fast else 0.2,
+        encoders={"matching": queue(setting)},
+        learning_rate=0.2,
         momentum=0.5,
-        real_batch=64 if fast else 5000 if single else 256,
+        real_batch=5000 if single_on_cifar(setting) else 256,
         factor=2,
         by_class=True,
-        averaging=0.99 if fast else 0.0,
+        wants=setting.values(WANTS),
     )
+    return replace(matching, **setting.values(PRESETS))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datastill.encoders import FreshNetwork, PretrainedPool
+from dataclasses import replace
+
+from datastill.encoders import FreshNetwork
 from datastill.kinds import DistributionMatching
+from datastill.methods.dm import PRESETS
 from datastill.setting import Setting
 from datastill.terms import KernelMatching
 
@@ -20,14 +23,13 @@ def m3d(setting: Setting) -> DistributionMatching:
         Zhang et al., AAAI 2024, arXiv:2312.15927. Several kernel widths and the scale of the loss are ours (see `KernelMatching`), so that
         DM's learning rate suits it.
     """
-    fast = setting.preset == "fast"
-    return DistributionMatching(
+    matching = DistributionMatching(
         name="m3d",
         terms=(KernelMatching(),),
-        encoders={"matching": FreshNetwork("convnet"), "pretrained": PretrainedPool("resnet18")},
-        learning_rate=min(max(1.0, setting.ipc / 2), 10.0) if fast else 1.0,
+        encoders={"matching": FreshNetwork("convnet")},
+        learning_rate=1.0,
         momentum=0.5,
-        real_batch=64 if fast else 256,
+        real_batch=256,
         factor=2,
-        averaging=0.99 if fast else 0.0,
     )
+    return replace(matching, **setting.values(PRESETS))

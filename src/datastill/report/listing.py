@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from datastill.data import CATALOGUE
-from datastill.errors import unknown
+from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.methods import METHODS, method
+from datastill.methods import NAMES as METHODS
+from datastill.methods import method
 from datastill.networks import NETWORKS
-from datastill.terms import BUNDLES, TERMS
+from datastill.plugins import origin_of
+from datastill.terms import BUNDLES
+from datastill.terms import NAMES as TERMS
+
+log = logging.getLogger(__name__)
 
 
 def rows(what: str) -> list[tuple[str, str]]:
@@ -23,20 +31,37 @@ def rows(what: str) -> list[tuple[str, str]]:
         >>> [name for name, _ in rows("networks")]
         ['convnet', 'alexnet', 'vgg11', 'resnet18', 'convnet-bn']
     """
-    tables = {
-        "datasets": [(name, source.summary) for name, source in CATALOGUE.items()],
-        "networks": [(name, network.summary) for name, network in NETWORKS.items()],
-        "methods": [(name, f"{method(name).kind}: {_first_line(function.__doc__)}") for name, function in METHODS.items()],
-        "terms": [
-            *((name, term.summary) for name, term in TERMS.items()),
+    tables: dict[str, Callable[[], list[tuple[str, str]]]] = {
+        "datasets": lambda: [(name, source.summary) for name, source in CATALOGUE.items()],
+        "networks": lambda: [(name, network.summary) for name, network in NETWORKS.items()],
+        "methods": _methods,
+        "terms": lambda: [
+            *((name, f"{term.summary}{_origin('term', name)}") for name, term in TERMS.all().items()),
             *((name, f"stands for {'+'.join(terms)}") for name, terms in BUNDLES.items()),
         ],
-        "experiments": [(name, experiment.title) for name, experiment in EXPERIMENTS.items()],
+        "experiments": lambda: [(name, experiment.title) for name, experiment in EXPERIMENTS.items()],
     }
     if what not in tables:
         raise unknown("list", what, tables)
-    return tables[what]
+    return tables[what]()
+
+
+def _methods() -> list[tuple[str, str]]:
+    found = []
+    for name, function in METHODS.all().items():
+        try:
+            kind = method(name).kind
+        except UserError as error:  # a plug-in that cannot be used, which is not among the names then
+            log.warning("%s", error)
+            continue
+        found.append((name, f"{kind}: {_first_line(function.__doc__)}{_origin('method', name)}"))
+    return found
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().splitlines()[0]
+    return next(iter((text or "").strip().splitlines()), "")
+
+
+def _origin(what: str, name: str) -> str:
+    package = origin_of(what, name)
+    return f" [{package}]" if package else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from datastill import provenance
 from datastill.data import DataSet, load
@@ -16,6 +15,7 @@ from datastill.evaluation import Protocol
 from datastill.methods import Method, method
 from datastill.runs.folder import Run
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
+from datastill.runs.plan import Plan
 from datastill.runs.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def distill(
     seed: int = 0,
     out: Path | str | None = None,
     resume: bool = False,
-    preset: str = "paper",
+    preset: str | None = None,
     settings: Sequence[str] = (),
     validate_at: Sequence[int] = (),
     validation_protocol: Protocol | None = None,
@@ -47,7 +47,7 @@ def distill(
         seed: The same seed gives the same bits on the same machine.
         out: The run's folder; None keeps nothing.
         resume: Whether to continue the run in `out`; it may have more iterations than before, everything else must agree.
-        preset: Which published values to use, if `method` is a name.
+        preset: Which published values to use, if `method` is a name; "paper" by default.
         settings: Changes to them, as in `datastill.methods.method`.
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
         validation_protocol: How; by default the DC protocol.
@@ -62,9 +62,10 @@ def distill(
     """
     data = load(data) if isinstance(data, str) else data
     if isinstance(method, str):
-        method = _named(method, data, ipc, preset, settings)
-    elif settings:
-        raise UserError("settings change a method given by name; set the fields of a method object instead")
+        method = _named(method, data, ipc, preset or "paper", settings)
+    elif settings or preset:
+        given = "settings" if settings else f"the preset '{preset}'"
+        raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
     if iterations is not None and method.steps not in (None, iterations):
         log.info("%s is a method of %s, which needs no iterations: those asked for are passed over", method.name, method.kind)
     iterations = method.iterations(iterations)
@@ -78,8 +79,8 @@ def distill(
     if run and resume and (begun := run.config()):
         recorded = begun.get("engine")
         engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
-    config = describe(data, method, ipc, iterations, seed, validate_at, protocol, engine)
-    done, state = run.begin(config, resume=resume) if run else (0, {})
+    plan = Plan(data.describe(), method, ipc, seed, engine.describe(), iterations, tuple(validate_at), protocol, engine.asked)
+    done, state = run.begin(plan.describe(), resume=resume) if run else (0, {})
     stepper = method.open(data, engine, ipc, seed)
     if state:
         stepper.restore(state)
@@ -101,29 +102,6 @@ def distill(
     if run:
         distilled.save(run.folder / "distilled")
     return distilled
-
-
-def describe(
-    data: DataSet,
-    method: Method,
-    ipc: int,
-    iterations: int,
-    seed: int,
-    validate_at: Sequence[int],
-    protocol: Protocol,
-    engine: Engine,
-) -> dict[str, Any]:
-    """Everything needed to repeat a run, as plain values."""
-    return {
-        "data": data.describe(),
-        "method": method.describe(),
-        "ipc": ipc,
-        "seed": seed,
-        "engine": engine.describe(),
-        "iterations": iterations,
-        "validate_at": {"iterations": sorted(validate_at), "network": protocol.network, "epochs": protocol.passes},
-        "made_by": provenance.made_by(),
-    }
 
 
 def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:

@@ -14,15 +14,21 @@ from typing import Any, TextIO
 import yaml
 from torch import Tensor
 
+from datastill.configuration import describe
 from datastill.errors import UserError
+from datastill.evaluation import Protocol
 from datastill.files import load_tensors, save_tensors, storage_error, write_atomic
 
 log = logging.getLogger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""
-EXTENDABLE = ("iterations", "validate_at.iterations", "made_by", "continued_by", "encoders")
-"""What may differ between a run and its continuation: no step depends on it."""
+EXTENDABLE = ("iterations", "validate_at.iterations", "asked", "data.held_out", "made_by", "continued_by", "encoders")
+"""What may differ between a run and its continuation: no step depends on it, or the fingerprint of the data says it."""
+EARLIER = {f"validate_at.{field}": value for field, value in describe(Protocol()).items()}
+"""What files of earlier versions leave out, as it was then."""
+NOT_OF_STEPS = set(EARLIER) - {"validate_at.network", "validate_at.epochs"}
+"""What no checkpoint depends on, beyond what those of earlier versions were marked with."""
 
 
 class Run:
@@ -75,16 +81,7 @@ class Run:
 
     def config(self) -> dict[str, Any] | None:
         """The run's configuration, or None for a folder without one."""
-        path = self.folder / "config.yaml"
-        try:
-            content = yaml.safe_load(path.read_text())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
-        if not isinstance(content, dict):
-            raise UserError(f"{path} is damaged: expected a run's configuration")
-        return content
+        return read_configuration(self.folder / "config.yaml")
 
     def commits(self) -> list[str]:
         """The commits that took steps of it, the first one first."""
@@ -176,6 +173,8 @@ class Run:
 
     def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         before, now = flat(existing), flat(plain(config))
+        if "validate_at" in existing:
+            before = {**EARLIER, **before}
         changed = [
             f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
             for key in sorted({*before, *now})
@@ -192,6 +191,19 @@ class Run:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
         if kept or (self.folder / "metrics.jsonl").exists():
             write_atomic(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def read_configuration(path: Path) -> dict[str, Any] | None:
+    """A run's configuration, as plain values; None if there is no such file."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: expected a run's configuration")
+    return content
 
 
 def plain(value: Any) -> Any:
@@ -231,7 +243,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 def _identity(config: Mapping[str, Any]) -> str:
-    fixed = {key: value for key, value in flat(plain(config)).items() if not _extendable(key)}
+    fixed = {key: value for key, value in flat(plain(config)).items() if not _extendable(key) and key not in NOT_OF_STEPS}
     return hashlib.blake2b(json.dumps(fixed, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 

@@ -48,6 +48,11 @@ class TrainingRecipe:
                 f"got {self.momentum}, {self.weight_decay}, {self.half_size}"
             )
 
+    @classmethod
+    def named(cls, name: str) -> TrainingRecipe:
+        """Find a recipe of `RECIPES` by its name, as a setting gives it."""
+        return recipe(name)
+
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step out of so many."""
         if self.schedule == "constant":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
+from datastill.networks import FIELDS
+from datastill.plugins import Names
 from datastill.terms.attention_matching import AttentionMatching
 from datastill.terms.class_centralization import ClassCentralization
 from datastill.terms.covariance_matching import CovarianceMatching
@@ -25,13 +30,30 @@ TERMS: dict[str, type[Term]] = {
         KernelMatching,
     )
 }
-"""Every term by its name in a method's grammar."""
+"""Every term of this package by its name in a method's grammar."""
 
 BUNDLES: dict[str, tuple[str, ...]] = {"iid": ("cc", "cm")}
 """Names that stand for several terms."""
 
+
+def _term(name: str, offered: Any) -> type[Term]:
+    if not isinstance(offered, type) or not issubclass(offered, Term) or inspect.isabstract(offered):
+        raise ValueError(f"expected a class that derives from datastill.Term and can be called, got {offered!r}")
+    if missing := [attribute for attribute in ("name", "summary", "reads") if not hasattr(offered, attribute)]:
+        raise ValueError(f"{offered.__qualname__} lacks {' and '.join(missing)}")
+    if offered.name != name:
+        raise ValueError(f"{offered.__qualname__} is called '{offered.name}': expected one name")
+    if not set(offered.reads) <= set(FIELDS):
+        raise ValueError(f"{offered.__qualname__} reads {offered.reads!r}, but features have {', '.join(FIELDS)}")
+    return offered
+
+
+NAMES: Names[type[Term]] = Names("term", TERMS, _term, reserved=BUNDLES)
+"""The terms of this package and of installed plug-ins."""
+
 __all__ = [
     "BUNDLES",
+    "NAMES",
     "TERMS",
     "AttentionMatching",
     "ClassCentralization",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
 from datastill.functional import hinge_centralization, relative_centralization, squared_centralization
 from datastill.networks import Features
@@ -42,6 +43,7 @@ class ClassCentralization(Term):
     summary = "pulls the synthetic images of a class together in a pretrained embedding (IID, inter-sample)"
     reads = ("embedding",)
     encoder = "pretrained"
+    brings = PretrainedPool("resnet18")
     compares = False
     least_images = 2
 
@@ -82,11 +84,5 @@ class ClassCentralization(Term):
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:
-        """Weight by IPC as in the paper; the squared form with the preset "code".
-
-        On IDM the published code has .01 at every IPC.
-        """
-        weight = 0.05 if setting.ipc <= 10 else 0.003
-        if setting.preset == "code":
-            return cls(weight=0.01 if setting.method == "idm" else weight, form="squared")
-        return cls()
+        """The squared form with the preset "code", its weight by IPC; elsewhere the relative form, whose weight serves every IPC."""
+        return cls(weight=0.05 if setting.ipc <= 10 else 0.003, form="squared") if setting.preset == "code" else cls()

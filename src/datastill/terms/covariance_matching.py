@@ -8,7 +8,6 @@ from torch import Tensor
 
 from datastill.functional import covariance_matching
 from datastill.networks import Features
-from datastill.setting import Setting
 from datastill.terms.term import Term
 
 
@@ -34,8 +33,3 @@ class CovarianceMatching(Term):
     def __call__(self, real: Features, synthetic: Features) -> Tensor:
         """Compute L_CM."""
         return covariance_matching(real.map, synthetic.map)
-
-    @classmethod
-    def suited(cls, setting: Setting) -> CovarianceMatching:
-        """The paper's weight; on IDM the published code's .03 with the presets "code" and "fast"."""
-        return cls(weight=0.03 if setting.method == "idm" and setting.preset != "paper" else 0.01)

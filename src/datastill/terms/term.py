@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from datastill.encoders import Encoder
 from datastill.networks import Features
 from datastill.setting import Setting
 
@@ -23,7 +24,8 @@ class Term(ABC):
         name: Short name in a method's grammar, as in ``dm+cc``.
         summary: One line for `datastill list terms`.
         reads: The fields of `Features` it needs.
-        encoder: Which of the method's encoders its features come from: "matching" or "pretrained".
+        encoder: Which of the method's encoders its features come from, by name; "matching" is the method's own.
+        brings: The encoder of that name for a method that has none.
         compares: Whether it reads real features; if not, none are computed for it.
         couples: Whether it compares classes with each other, and so must see all of them at once.
         trusts: Whether it goes by what the network takes images for, which means nothing in a network that was never trained.
@@ -36,6 +38,7 @@ class Term(ABC):
     summary: ClassVar[str]
     reads: ClassVar[tuple[str, ...]]
     encoder: ClassVar[str] = "matching"
+    brings: ClassVar[Encoder | None] = None
     compares: ClassVar[bool] = True
     couples: ClassVar[bool] = False
     trusts: ClassVar[bool] = False

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from datastill import Term, UserError
 from datastill.data import ClassImages, DataSet
-from datastill.encoders import RECIPES, FreshNetwork, PretrainedPool
-from datastill.methods import DistributionMatching
+from datastill.encoders import RECIPES, FreshNetwork, NetworkQueue, PretrainedPool
+from datastill.methods import METHODS, DistributionMatching
+from datastill.methods import method as any_method
 from datastill.networks import Features
 from datastill.runs.folder import plain
-from datastill.terms import MeanMatching
+from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
 from small_methods import matching as method
 from small_methods import opened, small
 
@@ -211,7 +212,35 @@ def test_the_work_of_a_step_grows_as_its_images_do(tiny: DataSet) -> None:
     assert per_image == 2 * (64 * 27 * 128 + 16 * 1152 * 128 + 512 * 3)
 
 
-def test_the_default_encoders_are_those_of_the_paper() -> None:
-    bare = DistributionMatching(name="bare")
-    assert bare.encoders["matching"] == FreshNetwork("convnet")
-    assert isinstance(bare.encoders["pretrained"], PretrainedPool)
+def test_a_composition_declares_no_encoder_that_it_does_not_read() -> None:
+    assert DistributionMatching(name="bare").encoders == {"matching": FreshNetwork("convnet")}
+    for base in (name for name in METHODS if any_method(name).takes_terms):
+        assert set(method(base).encoders) == {term.encoder for term in method(base).terms}
+
+
+def test_a_term_brings_its_encoder_to_a_composition_that_has_none_of_that_name() -> None:
+    added = small_composition() + ClassCentralization()
+    assert added.encoders == {"matching": QUEUE, "pretrained": PretrainedPool("resnet18")}
+    given = DistributionMatching("mine", (MeanMatching(), ClassCentralization()), {"matching": QUEUE})
+    assert given.encoders == added.encoders
+    own = PretrainedPool("convnet", count=2)
+    assert (DistributionMatching("mine", (), {"matching": QUEUE, "pretrained": own}) + ClassCentralization()).encoders["pretrained"] == own
+
+
+def test_a_method_says_what_it_wants_of_what_is_added() -> None:
+    demanding = replace(small_composition(), wants={"cc": {"weight": 0.2}, "pretrained": {"most": 3}})
+    assert demanding.with_term(ClassCentralization(alpha=0.1)).terms[-1] == ClassCentralization(weight=0.2, alpha=0.1)
+    assert (demanding + ClassCentralization(alpha=0.1)).terms[-1] == ClassCentralization(alpha=0.1)
+    for composed in (demanding.with_term(ClassCentralization()), demanding + ClassCentralization()):
+        assert composed.encoders["pretrained"] == PretrainedPool("resnet18", most=3)
+    with pytest.raises(UserError, match=r"mine wants {'wait': 1} of 'cc', which does not have all of these fields"):
+        replace(demanding, wants={"cc": {"wait": 1}}).with_term(ClassCentralization())
+    assert demanding == small_composition()  # what came of it counts, and until something is added nothing did
+
+
+QUEUE = NetworkQueue("convnet", first=2, steps=1, batch=32)
+
+
+def small_composition() -> DistributionMatching:
+    """What the documentation writes as a method of one's own."""
+    return DistributionMatching("mine", (MeanMatching(), CovarianceMatching(weight=0.02)), {"matching": QUEUE}, real_batch=32, factor=2)

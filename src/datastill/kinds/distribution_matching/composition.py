@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.augment import check_factor
+from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
 from datastill.engine.cost import forward_cost
@@ -17,6 +18,7 @@ from datastill.kinds.method import Method
 from datastill.networks import FIELDS, NETWORKS, build
 from datastill.terms import Term
 
+T = TypeVar("T", Term, Encoder)
 RESERVED = ("loss", "iteration", "seconds", "validation_accuracy")
 
 
@@ -26,7 +28,7 @@ class Composition(Method):
 
     Attributes:
         terms: The summands of the loss.
-        encoders: Where features come from, by the names that terms refer to.
+        encoders: Where features come from, by the names that terms refer to; a term brings the one that is missing, if it has one.
         learning_rate: Of SGD on the pixels.
         momentum: Of SGD on the pixels.
         real_batch: Real images per class and step.
@@ -41,13 +43,16 @@ class Composition(Method):
         balance: How hard terms of other encoders than "matching" may pull at an image at most, as a multiple of what the matching encoder's
             terms pull at its class's images; 0 for no bound.
         halve_at: Iterations from which on the learning rate is half of what it was before.
+        wants: Other values for what is added, by the name of the term (if it is added by its name, see `with_term`) or of the encoder that
+            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. What came of it is in the terms and
+            encoders themselves.
     """
 
     kind: ClassVar[str] = "distribution matching"
     takes_terms: ClassVar[bool] = True
 
     terms: tuple[Term, ...] = ()
-    encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork(), "pretrained": PretrainedPool()})
+    encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork()})
     learning_rate: float = 1.0
     momentum: float = 0.5
     real_batch: int = 256
@@ -59,8 +64,12 @@ class Composition(Method):
     by_class: bool = False
     balance: float = 1.0
     halve_at: tuple[int, ...] = ()
+    wants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        brought = {term.encoder: term.brings for term in self.terms if term.brings is not None and term.encoder not in self.encoders}
+        wanted = {name: self._wanted(encoder, name) for name, encoder in brought.items()}
+        object.__setattr__(self, "encoders", {**self.encoders, **wanted})
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
         if self.real_batch < 1 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
@@ -80,7 +89,8 @@ class Composition(Method):
             if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
                 raise UserError(
                     f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
-                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)}"
+                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)} "
+                    f"(a term brings an encoder of its own by its attribute brings)"
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
@@ -98,6 +108,16 @@ class Composition(Method):
     def __add__(self, term: Term) -> Self:
         """The same method with one more term."""
         return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
+
+    def with_term(self, term: Term) -> Self:
+        """The same method with one more term, which takes the values that the method wants of it (see `Method.with_term`)."""
+        return self + self._wanted(term, term.name)
+
+    def _wanted(self, thing: T, name: str) -> T:
+        try:
+            return replace(thing, **self.wants.get(name, {}))
+        except TypeError as error:
+            raise UserError(f"{self.name} wants {dict(self.wants[name])} of '{name}', which does not have all of these fields") from error
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
@@ -168,30 +188,11 @@ class Composition(Method):
             encoder.pretraining_seconds(data) for name, encoder in self.encoders.items() if any(t.encoder == name for t in self.terms)
         )
 
+    def used(self) -> Self:
+        """The same method without encoders that no term reads, on which no step depends."""
+        read = {term.encoder for term in self.terms}
+        return replace(self, encoders={name: encoder for name, encoder in self.encoders.items() if name in read})
+
     def describe(self) -> dict[str, Any]:
-        """Terms and encoders by class and fields (see `Method.describe`)."""
-        return {
-            "kind": type(self).__name__,
-            "name": self.name,
-            "terms": {term.name: {"class": _qualified(term), **asdict(term)} for term in self.terms},
-            "encoders": {
-                name: {"class": _qualified(encoder), **asdict(encoder)}
-                for name, encoder in self.encoders.items()
-                if any(term.encoder == name for term in self.terms)
-            },
-            "learning_rate": self.learning_rate,
-            "momentum": self.momentum,
-            "real_batch": self.real_batch,
-            "initialisation": self.initialisation,
-            "augment": self.augment,
-            "averaging": self.averaging,
-            "factor": self.factor,
-            "views": self.views,
-            "by_class": self.by_class,
-            "balance": self.balance,
-            "halve_at": list(self.halve_at),
-        }
-
-
-def _qualified(thing: object) -> str:
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+        """The fields of the method, with the encoders that it reads (see `Method.describe`)."""
+        return describe(self.used())

@@ -1,0 +1,10 @@
+"""Objects as plain values and back: everything that is configured is a dataclass, which describes itself from its fields."""
+
+from __future__ import annotations
+
+from datastill.configuration.describing import describe, qualified
+from datastill.configuration.restoring import restore
+from datastill.configuration.settings import changed
+from datastill.configuration.types import from_plain
+
+__all__ = ["changed", "describe", "from_plain", "qualified", "restore"]

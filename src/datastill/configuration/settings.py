@@ -1,0 +1,103 @@
+"""Single values of an object set by their path, ``cc.weight=0.02``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass, replace
+from typing import Any, TypeVar
+
+from datastill.configuration.types import dataclass_in, described_fields, from_text, settable
+from datastill.errors import UserError, unknown
+
+T = TypeVar("T")
+
+
+def changed(thing: T, setting: str, name: str) -> T:
+    """Set one value of an object or of what it is made of.
+
+    Args:
+        thing: A dataclass. What it holds in mappings and tuples is reached by its name, what it holds in a field by that of the field.
+        setting: ``PATH=VALUE``, such as ``real_batch=64``, ``cc.weight=0.02`` or ``pretrained.recipe.epochs=4``. A field whose class has
+            names for its values (a method ``named``) takes such a name: ``pretrained.recipe=paper``.
+        name: What the object is called in messages.
+
+    Raises:
+        UserError: If there is no such path, or the value is of another type.
+
+    Example:
+        >>> from datastill.teachers.recipe import TrainingRecipe
+        >>> changed(TrainingRecipe(), "epochs=7", "the recipe").epochs
+        7
+    """
+    path, equals, text = setting.partition("=")
+    steps = path.split(".")
+    if not equals or not all(steps):
+        raise UserError(f"'{setting}' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
+    known = list(paths(thing))
+    if not known:
+        raise UserError(f"{name} has no settings, but got {setting}")
+    if path not in known:
+        raise _unknown(thing, path, known, setting, name)
+    result: T = _set(thing, steps, text, path if len(steps) > 1 else f"{name}.{path}")
+    return result
+
+
+def paths(thing: Any, prefix: str = "") -> Iterator[str]:
+    """Every path that can be set."""
+    for field, hint in described_fields(type(thing)).items():
+        if field != "name" and (settable(hint) or hasattr(dataclass_in(hint), "named")):
+            yield f"{prefix}{field}"
+    for name, part in _parts(thing).items():
+        yield from paths(part, f"{prefix}{name}.")
+
+
+def _parts(thing: Any) -> dict[str, Any]:
+    """What an object is made of, by name."""
+    found: dict[str, Any] = {}
+    for field in described_fields(type(thing)):
+        value = getattr(thing, field)
+        if is_dataclass(value):
+            found[field] = value
+        elif isinstance(value, Mapping):
+            found |= {str(name): part for name, part in value.items() if is_dataclass(part)}
+        elif isinstance(value, tuple):
+            found |= {part.name: part for part in value if is_dataclass(part) and hasattr(part, "name")}
+    return found
+
+
+def _set(thing: Any, steps: list[str], text: str, where: str) -> Any:
+    first, *rest = steps
+    if rest:
+        return _with_part(thing, first, _set(_parts(thing)[first], rest, text, where))
+    hint = described_fields(type(thing))[first]
+    named = getattr(dataclass_in(hint), "named", None)
+    value = named(text) if named else from_text(hint, text, where, such_as=getattr(thing, first))
+    return replace(thing, **{first: value})
+
+
+def _with_part(thing: Any, name: str, part: Any) -> Any:
+    before = _parts(thing)[name]
+    for field in described_fields(type(thing)):
+        value = getattr(thing, field)
+        if field == name and value is before:
+            return replace(thing, **{field: part})
+        if isinstance(value, Mapping) and value.get(name) is before:
+            return replace(thing, **{field: {**value, name: part}})
+        if isinstance(value, tuple) and any(entry is before for entry in value):
+            return replace(thing, **{field: tuple(part if entry is before else entry for entry in value)})
+    raise KeyError(name)
+
+
+def _unknown(thing: Any, path: str, known: list[str], setting: str, name: str) -> UserError:
+    owner, _, field = path.rpartition(".")
+    ending = [candidate for candidate in known if candidate.endswith(f".{path}")]
+    fields = [candidate.rpartition(".")[2] for candidate in known if candidate.rpartition(".")[0] == owner]
+    if ending:
+        return UserError(f"{name} has no '{path}' of its own, but it has {', '.join(ending)}: name one of them")
+    if fields:
+        return unknown(f"setting of {owner or name}", field, fields)
+    close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
+    suggestion = f" Did you mean '{close[0]}'?" if close else ""
+    parts = ", ".join(_parts(thing))
+    return UserError(f"{name} has no '{owner}', which came in the setting '{setting}'.{suggestion} It has: {parts}.")

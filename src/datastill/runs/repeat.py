@@ -1,0 +1,59 @@
+"""Repeating a run from its configuration."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from datastill.data import DataSet
+from datastill.distilled import DistilledSet
+from datastill.runs.distill import distill
+from datastill.runs.folder import Run
+from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS
+from datastill.runs.plan import Plan
+
+log = logging.getLogger(__name__)
+
+
+def repeat(
+    config: Path | str | Plan,
+    *,
+    data: DataSet | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+) -> DistilledSet:
+    """Repeat a run: the same data, method, IPC, seed, iterations, engine and validations, so the same bits on the same machine.
+
+    Args:
+        config: The ``config.yaml`` of a run, or the run's folder.
+        data: The data set, where its name in the configuration does not lead to it; it must be that of the run.
+        out: The folder of the new run; None keeps nothing.
+        resume: Whether to continue the run in `out`.
+        checkpoint_seconds: As in `datastill.distill`.
+
+    Returns:
+        The distilled set after the last iteration.
+
+    Raises:
+        UserError: If the configuration cannot be read, or the data or the machine are not those of the run.
+    """
+    plan = config if isinstance(config, Plan) else Plan.read(config)
+    engine = plan.prepared_engine()
+    distilled = distill(
+        plan.fitting(data) if data is not None else plan.load(),
+        method=plan.method,
+        ipc=plan.ipc,
+        iterations=plan.iterations,
+        seed=plan.seed,
+        out=out,
+        resume=resume,
+        validate_at=plan.validate_at,
+        validation_protocol=plan.protocol,
+        engine=engine,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
+    if plan.encoders and read and read != plan.encoders:
+        log.warning("the pretrained networks are not those of %s (%s, not %s), so neither are the bits", plan.source, read, plan.encoders)
+    return distilled

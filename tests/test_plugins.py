@@ -1,0 +1,115 @@
+"""Terms and methods of another package: installed for real, used by the command in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+PACKAGE = Path(__file__).parent / "plugin_package"
+MODULE = "datastill_spread.py"
+RUN = ("--ipc", "2", "--iterations", "2", "--set", "real_batch=8")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the package is installed in, without a network."""
+    folder = tmp_path_factory.mktemp("plugin")
+    shutil.copytree(PACKAGE, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))  # pip builds in it
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(folder / "site"), str(folder / "source")]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    assert (folder / "site" / MODULE).exists()
+    return folder / "site"
+
+
+def datastill(site: Path | None, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with another folder of packages."""
+    paths = [str(site)] if site else []
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "datastill", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def changed(installed: Path, to: Path, file: str, change: Callable[[str], str]) -> Path:
+    """A copy of the installed package with a file changed."""
+    shutil.copytree(installed, to, ignore=shutil.ignore_patterns("__pycache__"))
+    (path,) = to.rglob(file)
+    path.write_text(change(path.read_text()))
+    return to
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a command that was refused."""
+    lines = [line for line in done.stderr.splitlines() if "has no test split" not in line]
+    assert (done.returncode, done.stdout, len(lines)) == (2, "", 1), done.stderr
+    return lines[0]
+
+
+def test_its_names_are_listed_with_the_package_that_they_come_from(installed: Path) -> None:
+    terms, methods = (datastill(installed, "list", what) for what in ("terms", "methods"))
+    assert "squared distance between class variances [datastill-spread 1.2]" in terms.stdout
+    assert "Match class means in one random network. [datastill-spread 1.2]" in methods.stdout
+    assert terms.stderr == methods.stderr == ""
+
+
+def test_its_method_term_and_encoder_run_are_set_and_repeated(installed: Path, tmp_path: Path) -> None:
+    done = datastill(
+        installed, "distill", "digits", "--method", "kept-dm+spread", *RUN, "--set", "spread.powers=1,2", "--set", "kept.number=5",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["method"]
+    assert config["terms"]["spread"] == {"class": "datastill_spread.SpreadMatching", "weight": 0.2, "powers": [1, 2]}
+    assert config["encoders"]["kept"]["class"] == "datastill_spread.KeptNetwork"
+    assert (config["encoders"]["kept"]["number"], config["name"]) == (5, "kept-dm+spread")
+    again = datastill(installed, "distill", "--config", tmp_path / "run" / "config.yaml", "--out", tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    without = datastill(None, "distill", "--config", tmp_path / "run", "--out", tmp_path / "without")
+    assert "method.terms.spread.class is 'datastill_spread.SpreadMatching', which is not there" in refused(without)
+    assert "spread weight=0.2 powers=[1, 2]" in datastill(None, "show", tmp_path / "again").stdout
+
+
+def test_a_plug_in_that_cannot_be_imported_is_one_line_and_nothing_else_breaks(installed: Path, tmp_path: Path) -> None:
+    broken = changed(installed, tmp_path / "site", MODULE, lambda text: f"{text}\nimport nothing_of_that_name\n")
+    line = refused(datastill(broken, "distill", "digits", "--method", "dm+spread", *RUN, "--out", tmp_path / "run"))
+    said = "the term 'spread' of the package datastill-spread 1.2 cannot be used: "
+    assert line.startswith(f"datastill: {said}")
+    assert "No module named 'nothing_of_that_name'" in line
+    listed = datastill(broken, "list", "terms")
+    assert listed.returncode == 0
+    assert "\ncc" in listed.stdout
+    assert "spread" not in listed.stdout
+    assert listed.stderr.startswith(said)
+    assert len(listed.stderr.splitlines()) == 1
+    other = datastill(broken, "distill", "digits", "--method", "dm+cm", *RUN, "--out", tmp_path / "run")
+    assert other.returncode == 0
+    assert "spread" not in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "method", "said"),
+    [
+        (MODULE, ('name = "spread"', 'name = "other"'), "dm+spread", "SpreadMatching is called 'other'"),
+        (MODULE, ("MeanMatching(),", "MeanMatching(1 / 0),"), "kept-dm", "ZeroDivisionError: division by zero"),
+        ("entry_points.txt", (":SpreadMatching", ":kept_dm"), "dm+spread", "expected a class that derives from datastill.Term"),
+        (
+            "entry_points.txt",
+            ("spread = ", "cc = "),
+            "dm+cc",
+            "two packages have a term of the name 'cc': datastill itself, datastill",
+        ),
+    ],
+)
+def test_a_plug_in_that_is_wrong_is_one_line(
+    installed: Path, tmp_path: Path, file: str, change: tuple[str, str], method: str, said: str
+) -> None:
+    site = changed(installed, tmp_path / "site", file, lambda text: text.replace(*change))
+    assert said in refused(datastill(site, "distill", "digits", "--method", method, *RUN, "--out", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
