@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -92,6 +93,9 @@ class TargetStore:
 def _limit() -> int:
     said = os.environ.get(LIMIT) or str(DEFAULT_LIMIT)
     try:
-        return int(float(said) * 1e9)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"{LIMIT} must be a number of gigabytes, such as {DEFAULT_LIMIT:g}, got '{said}'") from error
+        limit = float(said)
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit < math.inf:
+        raise UserError(f"{LIMIT} must be a number of gigabytes, such as {DEFAULT_LIMIT:g}, got '{said}'")
+    return int(limit * 1e9)
