@@ -200,7 +200,8 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
             setattr(owner, attribute, call)
             undo.callback(setattr, owner, attribute, function)
 
-        timed(stepper, "_real", "drawing, gathering, normalising")
+        for part in ("_parts", "_gathered", "_normalised"):
+            timed(stepper.batches, part, "drawing, gathering, normalising")
         timed(DSA, "__call__", "augmentation")
         for name, session in stepper.encoders.items():
             timed(session, "begin", "new weights")
@@ -209,6 +210,7 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
             timed(session, "synthetic", f"synthetic images through the {session.network.name} ({name})")
         for term in matching.terms:
             timed(type(term), "__call__", f"the term {term.name}")
+            timed(type(term), "target", f"the target of the term {term.name}")
         timed(torch.autograd, "backward", "backward")
         timed(stepper, "_expanded", "enlarging parts")
         timed(stepper.optimizer, "step", "step of the pixels")

@@ -25,5 +25,5 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_a_term_of_ones_own_takes_less_than_twenty_lines() -> None:
     first = re.findall(r"```python\n(.*?)```", (DOCS / "extend.md").read_text(), flags=re.DOTALL)[0]
-    assert "class VarianceMatching" in first
+    assert "class SquareMatching" in first
     assert len([line for line in first.splitlines() if line.strip()]) < 20

@@ -11,7 +11,7 @@ from benchmarks.page import write_page
 from benchmarks.reference import ReferenceFeatures
 from PIL import Image
 
-from benchmarks import bench, measure
+from benchmarks import bench, measure, targets
 from datastill.augment import DSA
 from datastill.data import ClassImages
 from datastill.encoders.fresh import FreshSession
@@ -210,3 +210,12 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     assert page.count("one step timed") == 1
     with Image.open(tmp_path / "bench.png") as picture:
         assert picture.width > 800
+
+
+def test_fresh_and_kept_targets_are_timed_in_turn_and_the_files_weighed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path))
+    found = targets.compared("dm+cm", measure.noise(2, 8), ipc=2, targets=2, images=3, rounds=1)
+    assert min(found["fresh_seconds"], found["kept_seconds"], found["computing_seconds"]) > 0
+    # of two classes: the mean embedding, the mean map and its covariance
+    assert found["bytes"] == pytest.approx(4 * 2 * (512 + 512 + 128**2), rel=0.05)
+    assert not list((tmp_path / "targets").iterdir())

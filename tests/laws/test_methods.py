@@ -40,6 +40,7 @@ RUNS: dict[str, Method] = {
     **{base: quick(base) for base in METHODS},
     "idm of everything": small("idm+iid", "views=2", encoders={**small("idm").encoders, "pretrained": SOME_AT_TIMES}, averaging=0.7),
     "cafe of everything": small("cafe+iid", "views=2", "factor=2", "augment=yes", averaging=0.7, halve_at=(2, 4)),
+    "kept dm": small("dm+iid", "views=2", "matching.count=2", "matching.targets=2", "matching.target_images=5"),
     "fast idm": small("idm+iid", preset="fast"),
 }
 

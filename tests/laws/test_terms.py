@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.errors import UserError
+from datastill.files import load_tensors, save_tensors
 from datastill.networks import FIELDS, Features
 from datastill.setting import Setting
 from datastill.terms import (
@@ -22,11 +24,16 @@ from datastill.terms import (
     CovarianceMatching,
     CrossEntropy,
     Discrimination,
+    Gathering,
     KernelMatching,
     LayerMatching,
     MeanMatching,
+    Target,
     Term,
+    target_of,
 )
+from datastill.terms.term import SOURCES
+from small_terms import between
 
 CLASSES, REAL, SYNTHETIC = 3, 5, 4
 FORMS: dict[str, Term] = {
@@ -43,6 +50,7 @@ FORMS: dict[str, Term] = {
     "km": KernelMatching(),
 }
 every = pytest.mark.parametrize("term", [pytest.param(term, id=name) for name, term in FORMS.items()])
+taking = pytest.mark.parametrize("term", [pytest.param(term, id=name) for name, term in FORMS.items() if term.source != "none"])
 
 
 def tensor(*shape: int, seed: int) -> Tensor:
@@ -61,7 +69,6 @@ def features(images: int, seed: int, classes: int = CLASSES) -> Features:
         logits=tensor(classes, images, classes, seed=seed + 4),
         labels=torch.arange(classes),
         accuracy=0.8,
-        spread=6 + torch.arange(classes, dtype=torch.float64),
         pixels=5,
     )
 
@@ -71,7 +78,7 @@ def images_of(batch: Features, order: list[int]) -> Features:
 
 
 def classes_of(batch: Features, order: list[int]) -> Features:
-    return replace(batch.apply(lambda entry: entry[order]), labels=batch.labels[order], spread=batch.spread[order])
+    return replace(batch.apply(lambda entry: entry[order]), labels=batch.labels[order])
 
 
 def pair() -> tuple[Features, Features]:
@@ -100,7 +107,7 @@ def best(term: Term) -> tuple[Features, Features]:
 
 
 def value(term: Term, real: Features, synthetic: Features) -> float:
-    result = term(real, synthetic)
+    result = between(term, real, synthetic)
     assert result.shape == ()
     return float(result)
 
@@ -112,7 +119,7 @@ def reading(term: Term, real: Features, synthetic: Features) -> tuple[Callable[.
 
     def function(*tensors: Tensor) -> Tensor:
         read: dict[str, Any] = dict(zip(names, tensors, strict=False))
-        return term(real, replace(synthetic, blocks=tuple(tensors[len(names) :]), **read))
+        return between(term, real, replace(synthetic, blocks=tuple(tensors[len(names) :]), **read))
 
     return function, tuple(entry.clone().requires_grad_() for entry in inputs)
 
@@ -131,6 +138,9 @@ def test_it_says_what_it_is(term: Term) -> None:
     assert set(term.reads) <= set(FIELDS)
     assert term.encoder in ("matching", "pretrained")
     assert term.weight > 0
+    assert term.source in SOURCES
+    assert term.least_real == 1 or term.source == "batch"
+    term.check_target()
     assert isinstance(type(term).suited(Setting("cifar10", 10, 10)), type(term))
 
 
@@ -157,7 +167,7 @@ def test_the_order_of_classes_does_not_matter_but_their_pairing_does(term: Term)
     real, synthetic = pair()
     order = [2, 0, 1]
     assert value(term, classes_of(real, order), classes_of(synthetic, order)) == pytest.approx(value(term, real, synthetic), rel=1e-12)
-    if term.compares:
+    if term.source != "none":
         assert value(term, real, classes_of(synthetic, order)) != pytest.approx(value(term, real, synthetic), rel=1e-6)
 
 
@@ -231,7 +241,7 @@ def test_it_reads_what_it_says_and_nothing_else(term: Term) -> None:
     real, synthetic = pair()
     expected = value(term, real, synthetic)
     nothing = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
-    read = real.only(term.reads) if term.compares else nothing
+    read = real.only(term.reads) if term.source != "none" else nothing
     assert value(term, read, synthetic.only(term.reads)) == expected
     for name in term.reads:  # every field that it says it reads makes a difference
         without = [field for field in FIELDS if field != name]
@@ -254,7 +264,7 @@ def test_too_few_images_are_refused(term: Term) -> None:
     assert value(term, real, features(least, seed=20)) >= 0
     if least == 2:
         with pytest.raises(UserError, match=r"at least two images a class, got .*\(3, 1, "):
-            term(real, features(1, seed=20))
+            between(term, real, features(1, seed=20))
     else:
         assert least == 1
 
@@ -264,11 +274,82 @@ def test_too_few_real_images_are_refused(term: Term) -> None:
     synthetic = features(SYNTHETIC, seed=20)
     assert value(term, features(term.least_real, seed=10), synthetic) >= 0
     if term.least_real == 2:
-        with pytest.raises(UserError, match=r"at least two (real )?images a class, got .*\(3, 1, "):
-            term(features(1, seed=10), synthetic)
+        with pytest.raises(UserError, match=f"the term '{term.name}' needs at least 2 real images a class, got 1"):
+            between(term, features(1, seed=10), synthetic)
     else:
         assert term.least_real == 1
 
 
 def test_covariances_and_the_width_of_a_kernel_need_two_real_images() -> None:
     assert {name for name, term in TERMS.items() if term.least_real == 2} == {"cm", "km"}
+
+
+# Targets.
+
+
+def gathered(term: Term, real: Features, sizes: list[int]) -> Target:
+    gathering, begin = Gathering(term), 0
+    for size in sizes:
+        gathering.add(images_of(real, list(range(begin, begin + size))))
+        begin += size
+    return gathering.target()
+
+
+@taking
+@pytest.mark.parametrize("sizes", [[1, 4], [2, 3], [3, 1, 1], [1, 1, 1, 1, 1]])
+def test_a_target_gathered_in_any_parts_is_that_of_the_whole(term: Term, sizes: list[int]) -> None:
+    real, synthetic = pair()
+    whole, parts = target_of(term, real), gathered(term, real, sizes)
+    assert set(parts) == set(whole)
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], rtol=1e-12, atol=1e-12)
+    assert float(term(parts, synthetic)) == pytest.approx(value(term, real, synthetic), rel=1e-12)
+
+
+@taking
+def test_parts_agree_with_the_whole_in_32_bits_far_from_zero(term: Term) -> None:
+    real = features(60, seed=3).apply(lambda entry: entry + 30)
+    parts = gathered(term, real.apply(lambda entry: entry.float()), [7, 16, 1, 20, 16])
+    for name, expected in target_of(term, real).items():
+        torch.testing.assert_close(parts[name].double(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+@taking
+def test_the_target_of_a_class_is_its_own(term: Term) -> None:
+    real, order = features(REAL, seed=10), [2, 0]
+    whole, some = target_of(term, real), target_of(term, classes_of(real, order))
+    for name in whole:
+        assert len(whole[name]) == CLASSES
+        torch.testing.assert_close(some[name], whole[name][order], rtol=1e-12, atol=1e-12)
+
+
+@taking
+def test_a_target_has_no_graph_and_does_not_depend_on_the_weight(term: Term) -> None:
+    real = features(REAL, seed=10).apply(lambda entry: entry.requires_grad_())
+    target, other = gathered(term, real, [2, 3]), gathered(replace(term, weight=7.0), real, [2, 3])
+    assert target
+    for name in target:
+        assert not target[name].requires_grad
+        assert torch.equal(target[name], other[name])
+
+
+@taking
+def test_a_target_is_as_large_as_its_images_only_if_it_keeps_everything(term: Term) -> None:
+    few, many = (sum(entry.numel() for entry in target_of(term, features(images, seed=10)).values()) for images in (REAL, 2 * REAL))
+    assert many == (2 * few if term.everything else few)
+
+
+@taking
+def test_a_target_that_was_kept_and_read_back_has_the_same_bits(term: Term, tmp_path: Path) -> None:
+    real, synthetic = pair()
+    target = target_of(term, real)
+    save_tensors(tmp_path / "kept.safetensors", target, {})
+    read = load_tensors(tmp_path / "kept.safetensors")[0]
+    assert set(read) == set(target)
+    assert all(torch.equal(read[name], target[name]) for name in target)
+    assert torch.equal(term(read, synthetic), term(target, synthetic))
+
+
+@every
+def test_a_term_that_takes_nothing_from_real_images_has_an_empty_target(term: Term) -> None:
+    assert bool(term.target(features(REAL, seed=10))) or term.source == "none"

@@ -15,7 +15,7 @@ from datastill.engine import Engine
 from datastill.methods import DistributionMatching
 from datastill.networks import Features
 from datastill.setting import Setting
-from datastill.terms import MeanMatching
+from datastill.terms import MeanMatching, Target
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class KeptNetwork(Encoder):
     number: int = 0
 
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
-        return KeptSession(self.network, data, engine, fields, seed + self.number)
+        return KeptSession(FreshNetwork(self.network), data, engine, fields, seed + self.number)
 
 
 class KeptSession(FreshSession):
@@ -44,14 +44,18 @@ class SpreadMatching(Term):
     reads = ("embedding",)
     encoder = "kept"
     brings = KeptNetwork("convnet", number=3)
+    everything = True
     least_images = 2
     least_real = 2
 
     weight: float = 0.1
     powers: tuple[int, ...] = (2,)
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
-        difference = (real.embedding.var(1) - synthetic.embedding.var(1)).abs()
+    def target(self, real: Features) -> Target:
+        return {"embedding": real.embedding}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
+        difference = (target["embedding"].var(1) - synthetic.embedding.var(1)).abs()
         return sum((difference**power).sum() for power in self.powers) + 0 * difference.sum()
 
 

@@ -8,6 +8,7 @@ from datastill.errors import UserError
 from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms import AttentionMatching
+from small_terms import between
 
 
 def blocks(*maps: Tensor) -> Features:
@@ -22,9 +23,9 @@ def row(*values: float) -> Tensor:
 def test_the_value_by_hand() -> None:
     # (.6, .8) against (0, 1): .36 + .04; (1, 0) against (0, 1): 2; of the last block nothing
     real, synthetic = blocks(row(3, 4), row(5, 0), row(1, 0)), blocks(row(0, 2), row(0, 1), row(0, 1))
-    assert float(AttentionMatching(power=1)(real, synthetic)) == pytest.approx(2.4)
+    assert float(between(AttentionMatching(power=1), real, synthetic)) == pytest.approx(2.4)
     # (9, 16) is 1 / sqrt(337) times that: squared distance (81 + (sqrt(337) - 16)^2) / 337
-    assert float(AttentionMatching(power=2)(real, synthetic)) == pytest.approx((81 + (337**0.5 - 16) ** 2) / 337 + 2)
+    assert float(between(AttentionMatching(power=2), real, synthetic)) == pytest.approx((81 + (337**0.5 - 16) ** 2) / 337 + 2)
 
 
 @pytest.mark.parametrize(("preset", "power"), [("paper", 4), ("code", 1), ("fast", 1)])

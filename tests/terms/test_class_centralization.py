@@ -8,37 +8,42 @@ from torch import Tensor
 
 from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
-from datastill.functional import mean_spread
 from datastill.networks import Features
 from datastill.setting import Setting
-from datastill.terms import ClassCentralization
+from datastill.terms import ClassCentralization, Target, target_of
 from datastill.terms.class_centralization import FORMS
+from small_terms import between
 
-NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
 # Class 0 about (1, 0): squared distances 1, 1. Class 1 about (0, 2): 4, 4.
 EMBEDDING = torch.tensor([[[0.0, 0.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 4.0]]], dtype=torch.float64)
 
 
-def embedded(embedding: Tensor, spread: Tensor | None = None, pixels: int = 0) -> Features:
-    spread = torch.ones(len(embedding), dtype=embedding.dtype) if spread is None else spread
-    return Features(blocks=(), map=torch.empty(0), embedding=embedding, logits=torch.empty(0), spread=spread, pixels=pixels)
+UNIT = {"spread": torch.ones(2, dtype=torch.float64)}
+
+
+def embedded(embedding: Tensor, pixels: int = 0) -> Features:
+    return Features(blocks=(), map=torch.empty(0), embedding=embedding, logits=torch.empty(0), pixels=pixels)
+
+
+def spread(*values: float) -> Target:
+    return {"spread": torch.tensor(values, dtype=torch.float64)}
 
 
 def test_the_squared_form_by_hand() -> None:
-    assert float(ClassCentralization(form="squared")(NOTHING, embedded(EMBEDDING))) == 10
+    assert float(ClassCentralization(form="squared")({}, embedded(EMBEDDING))) == 10
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.02, 0.5), (0.5, 0.0), (0.1, 1.3)])
 def test_the_hinge_by_hand(alpha: float, beta: float) -> None:
     expected = sum(max(0.0, math.exp(alpha * distance) - beta) for distance in (1, 1, 4, 4))
     term = ClassCentralization(form="hinge", alpha=alpha, beta=beta)
-    assert float(term(NOTHING, embedded(EMBEDDING))) == pytest.approx(expected, rel=1e-12)
+    assert float(term({}, embedded(EMBEDDING))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_relative_form_by_hand() -> None:
     # distances of 1 and 4 in classes whose real images spread by 2 and 8: half of it in both; twelve values an image.
     term = ClassCentralization(alpha=0.5, beta=0.2)
-    found = float(term(NOTHING, embedded(EMBEDDING, torch.tensor([2.0, 8.0], dtype=torch.float64), pixels=12)))
+    found = float(term(spread(2, 8), embedded(EMBEDDING, pixels=12)))
     assert found == pytest.approx(12 * 2 * (math.exp(0.25) - 0.2), rel=1e-12)
 
 
@@ -48,7 +53,7 @@ def test_multiplying_the_embedding_by_a_constant_changes_neither_value_nor_gradi
     real = torch.randn(3, 9, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
     def value_and_gradient(times: float) -> tuple[Tensor, Tensor]:
-        value = ClassCentralization()(NOTHING, embedded(times * images.sin(), mean_spread(times * real), pixels=7))
+        value = between(ClassCentralization(), embedded(times * real), embedded(times * images.sin(), pixels=7))
         return value, torch.autograd.grad(value, images)[0]
 
     torch.testing.assert_close(value_and_gradient(factor), value_and_gradient(1.0))
@@ -58,7 +63,7 @@ def test_every_ipc_is_pulled_alike() -> None:
     few = torch.randn(2, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     many = few.repeat(1, 4, 1)
     term = ClassCentralization()
-    assert float(term(NOTHING, embedded(many, pixels=3))) == pytest.approx(float(term(NOTHING, embedded(few, pixels=3))), rel=1e-12)
+    assert float(term(UNIT, embedded(many, pixels=3))) == pytest.approx(float(term(UNIT, embedded(few, pixels=3))), rel=1e-12)
 
 
 def test_far_away_the_pull_stays_what_it_is_at_the_bound() -> None:
@@ -67,14 +72,14 @@ def test_far_away_the_pull_stays_what_it_is_at_the_bound() -> None:
     for offset in offsets:
         squared = (3 + offset).clone().requires_grad_()
         half = squared.sqrt()
-        value = ClassCentralization(alpha=1.0)(NOTHING, embedded(torch.stack([half, -half])[None, :, None], pixels=1))
+        value = ClassCentralization(alpha=1.0)(spread(1), embedded(torch.stack([half, -half])[None, :, None], pixels=1))
         pulls.append(float(torch.autograd.grad(value, squared)[0]))
     assert pulls == pytest.approx([math.exp(3)] * 3, rel=1e-9)
 
 
 def test_a_class_whose_real_images_are_one_point_is_left_alone() -> None:
     embedding = EMBEDDING.clone().requires_grad_()
-    value = ClassCentralization()(NOTHING, embedded(embedding, torch.tensor([0.0, 2.0], dtype=torch.float64), pixels=1))
+    value = ClassCentralization()(spread(0, 2), embedded(embedding, pixels=1))
     (gradient,) = torch.autograd.grad(value, embedding)
     assert math.isfinite(value.item())
     assert float(gradient[0].abs().max()) == 0
@@ -85,14 +90,13 @@ def test_a_class_whose_real_images_are_one_point_is_left_alone() -> None:
 def test_inside_the_threshold_nothing_is_pulled(form: str) -> None:
     # exp(0.1 * 1) < 1.3 < exp(0.1 * 4): class 0 is left alone, class 1 is not.
     embedding = EMBEDDING.clone().requires_grad_()
-    ClassCentralization(form=form, alpha=0.1, beta=1.3)(NOTHING, embedded(embedding, pixels=1)).backward()  # type: ignore[no-untyped-call]  # torch's own
+    ClassCentralization(form=form, alpha=0.1, beta=1.3)(UNIT, embedded(embedding, pixels=1)).backward()  # type: ignore[no-untyped-call]  # torch's own
     assert embedding.grad is not None
     assert float(embedding.grad[0].abs().max()) == 0
     assert float(embedding.grad[1].abs().max()) > 0
 
 
-def test_real_images_are_not_asked_for() -> None:
-    assert not ClassCentralization.compares
+def test_it_reads_the_pretrained_pool() -> None:
     assert ClassCentralization.encoder == "pretrained"
     assert ClassCentralization.brings == PretrainedPool("resnet18")
 
@@ -101,14 +105,21 @@ def test_below_one_the_threshold_changes_no_gradient() -> None:
     gradients = []
     for beta in (0.0, 0.5, 0.99):
         embedding = EMBEDDING.clone().requires_grad_()
-        value = ClassCentralization(beta=beta)(NOTHING, embedded(embedding, pixels=1))
+        value = ClassCentralization(beta=beta)(UNIT, embedded(embedding, pixels=1))
         gradients.append(torch.autograd.grad(value, embedding)[0])
     assert torch.equal(gradients[0], gradients[1])
     assert torch.equal(gradients[0], gradients[2])
 
 
-def test_the_spread_of_real_images_is_asked_for_by_the_form_that_measures_in_it() -> None:
-    assert {form: ClassCentralization(form=form).scaled for form in FORMS} == {"relative": True, "hinge": False, "squared": False}
+def test_a_sample_of_real_images_is_asked_for_by_the_form_that_measures_in_its_spread() -> None:
+    assert {form: ClassCentralization(form=form).source for form in FORMS} == {"relative": "sample", "hinge": "none", "squared": "none"}
+
+
+def test_its_target_is_the_mean_squared_distance_of_real_images_from_their_centre() -> None:
+    target = target_of(ClassCentralization(), embedded(EMBEDDING))
+    assert target["spread"].tolist() == [1, 4]
+    assert target["centre"].tolist() == [[1, 0], [0, 2]]
+    assert target_of(ClassCentralization(), embedded(EMBEDDING[:, :1]))["spread"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("ipc", "weight"), [(1, 0.05), (10, 0.05), (50, 0.003)])
@@ -146,4 +157,4 @@ def test_some_of_the_images_are_nearer_to_their_own_centre(read: int, images: in
 @pytest.mark.parametrize("form", FORMS)
 def test_a_single_image_is_refused(form: str) -> None:
     with pytest.raises(UserError, match="at least two images a class"):
-        ClassCentralization(form=form)(NOTHING, embedded(torch.zeros(3, 1, 4)))
+        ClassCentralization(form=form)(spread(1, 1, 1), embedded(torch.zeros(3, 1, 4)))

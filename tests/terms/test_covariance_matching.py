@@ -8,6 +8,7 @@ from datastill.errors import UserError
 from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms import CovarianceMatching
+from small_terms import between
 
 
 def mapped(map: Tensor) -> Features:
@@ -46,14 +47,14 @@ def test_the_value_by_naive_loops() -> None:
     for label in range(2):
         of_real, of_synthetic = naive_covariance(real[label]), naive_covariance(synthetic[label])
         expected += sum((of_synthetic[first][second] - of_real[first][second]) ** 2 for first in range(3) for second in range(3))
-    assert float(CovarianceMatching()(mapped(real), mapped(synthetic))) == pytest.approx(expected, rel=1e-12)
+    assert float(between(CovarianceMatching(), mapped(real), mapped(synthetic))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_value_by_hand() -> None:
     # One channel, one position: the covariance is the variance divided by the number of images, 4 for (1, 5) and 1 for (0, 2).
     real = torch.tensor([1.0, 5.0]).reshape(1, 2, 1, 1, 1)
     synthetic = torch.tensor([0.0, 2.0]).reshape(1, 2, 1, 1, 1)
-    assert float(CovarianceMatching()(mapped(real), mapped(synthetic))) == 9
+    assert float(between(CovarianceMatching(), mapped(real), mapped(synthetic))) == 9
 
 
 @pytest.mark.parametrize("ipc", [1, 10, 50])
@@ -64,6 +65,7 @@ def test_the_published_weight(ipc: int, preset: str) -> None:
 
 def test_a_single_image_is_refused() -> None:
     pair, single = mapped(torch.zeros(1, 2, 3, 2, 2)), mapped(torch.zeros(1, 1, 3, 2, 2))
-    for real, synthetic in ((pair, single), (single, pair)):
-        with pytest.raises(UserError, match=r"a covariance needs at least two images a class, got a map of shape \(1, 1, 3, 2, 2\)"):
-            CovarianceMatching()(real, synthetic)
+    with pytest.raises(UserError, match=r"a covariance needs at least two images a class, got a map of shape \(1, 1, 3, 2, 2\)"):
+        between(CovarianceMatching(), pair, single)
+    with pytest.raises(UserError, match="the term 'cm' needs at least 2 real images a class, got 1"):
+        between(CovarianceMatching(), single, pair)

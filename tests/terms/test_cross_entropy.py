@@ -10,7 +10,6 @@ from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms import CrossEntropy
 
-NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
 # Three classes. Images of class 2 then of class 0, two of each, with the probabilities of the classes.
 PROBABILITIES = torch.tensor([[[0.25, 0.25, 0.5], [0.7, 0.05, 0.25]], [[0.1, 0.2, 0.7], [0.2, 0.2, 0.6]]], dtype=torch.float64)
 
@@ -25,12 +24,12 @@ def classified(logits: Tensor, labels: list[int], accuracy: float) -> Features:
 def test_the_value_by_hand(labels: list[int], right: tuple[float, ...], accuracy: float) -> None:
     # the mean over the images of a class, summed over classes, times the accuracy in percent
     expected = 100 * accuracy * sum(-math.log(probability) for probability in right) / 2
-    found = CrossEntropy()(NOTHING, classified(PROBABILITIES.log() + 3, labels, accuracy))
+    found = CrossEntropy()({}, classified(PROBABILITIES.log() + 3, labels, accuracy))
     assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
 def test_real_images_are_not_asked_for() -> None:
-    assert not CrossEntropy.compares
+    assert CrossEntropy().source == "none"
     assert CrossEntropy.trusts
 
 
@@ -46,4 +45,4 @@ def test_the_weights_of_the_published_code(data: str, weights: tuple[float, ...]
 
 def test_a_class_that_the_network_does_not_know_is_refused() -> None:
     with pytest.raises(IndexError, match="out of bounds"):
-        CrossEntropy()(NOTHING, classified(PROBABILITIES, [0, 3], 1.0))
+        CrossEntropy()({}, classified(PROBABILITIES, [0, 3], 1.0))

@@ -11,16 +11,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
 from datastill.errors import UserError
-from datastill.functional import mean_spread
-from datastill.networks import Features, Network, build
-
-SPREAD_SAMPLE = 64
-"""Real images of a class that its spread is measured on: enough for it to be right within a few percent."""
+from datastill.networks import NETWORKS, Features, Network, build
 
 
 @dataclass(frozen=True)
@@ -32,22 +27,58 @@ class Encoder(ABC):
         every: Its terms count at every so many iterations only, with so many times their weight: the same pull at a share of the cost.
         most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. A term that is smaller for it
             weighs as much more (see `datastill.terms.Term.share`).
+        targets: Draws of augmentation and real images whose targets are computed once for each of its networks and kept on disk, for
+            every run that asks for the same; 0 computes them again at every iteration. Only networks of a fixed set come again.
+        target_images: Real images of a class that a kept target is taken from; 0 for as many as the method's real batch has. As many as
+            the largest class has, or more, takes whole classes.
         trains: Whether its networks are trained and know their accuracy.
+        apart: Whether an image's features never depend on the images beside it, whatever the network.
         steady: Whether the networks of late iterations are like those of early ones, so that losses can be compared over a run.
     """
 
     trains: ClassVar[bool] = False
     steady: ClassVar[bool] = True
+    apart: ClassVar[bool] = False
 
     network: str = "convnet"
     every: int = field(default=1, kw_only=True)
     most: int = field(default=0, kw_only=True)
+    targets: int = field(default=0, kw_only=True)
+    target_images: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UserError(f"an encoder's every must be at least 1 (1 reads it at every iteration), got {self.every}")
         if self.most < 0:
             raise UserError(f"an encoder's most must be at least 1, or 0 for all synthetic images of a class, got {self.most}")
+        if self.targets < 0 or self.target_images < 0:
+            raise UserError(f"an encoder's targets and target_images must be at least 0, got {self.targets} and {self.target_images}")
+
+    @property
+    def fixed(self) -> int:
+        """How many networks it draws from, if they are always the same; 0 where no network comes twice."""
+        return 0
+
+    def check_targets(self, name: str) -> None:
+        """Refuse to keep targets of networks that never come again, or of images that depend on those beside them.
+
+        Args:
+            name: What the method calls the encoder.
+
+        Raises:
+            UserError: If targets are to be kept and cannot be.
+        """
+        if not self.targets:
+            return
+        network = NETWORKS.get(self.network)
+        if not self.fixed:
+            advice = f"set {name}.count to a number of networks, or {name}.targets=0" if hasattr(self, "count") else f"set {name}.targets=0"
+            raise UserError(f"targets can be kept only of networks that come again, but every network of '{name}' is another one: {advice}")
+        if network is not None and network.batchwise and not self.apart:
+            raise UserError(
+                f"the images of all classes go through {self.network} together, so that no class has a target of its own to keep: use "
+                f"another --set {name}.network, or --set {name}.targets=0"
+            )
 
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
@@ -88,12 +119,11 @@ class Session(ABC):
     member: int | None = None
 
     def __init__(self, network: str, data: DataSet, engine: Engine, fields: Sequence[str]) -> None:
-        self.images, self.device = data, engine.device
-        self._spreads: dict[int, Tensor] = {}
         self.network: Network = engine.place(build(network, channels=data.channels, classes=data.classes, size=data.size))
         self.values = feature_values(self.network, fields)
         self.network.freeze(engine.precision)
-        self._real = Runner(engine, self.network, fields)
+        self.fields = tuple(fields)
+        self._real = {use: Runner(engine, self.network, fields) for use in ("batch", "sample", "kept")}
         self._synthetic = Runner(engine, self.network, fields)
 
     @abstractmethod
@@ -119,48 +149,26 @@ class Session(ABC):
         """Checksums of weights that were read from files, by name; none for weights drawn from the seed."""
         return {}
 
-    def real(self, images: Tensor, labels: Tensor) -> Features:
-        """Features of ``class image channel height width``, without gradients, stacked by class; `labels` say which classes."""
-        with torch.no_grad():
-            return self._real(images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
+    def real(self, images: Tensor, labels: Tensor, use: str = "batch") -> Features:
+        """Features of real images, without gradients, stacked by class.
 
-    def synthetic(self, images: Tensor, labels: Tensor, spread: Tensor | None = None) -> Features:
+        Args:
+            images: ``class image channel height width``.
+            labels: Which classes they are of.
+            use: What for: "batch", "sample" or "kept". Each has micro-batches of its own size, so that none depends on what else is read.
+        """
+        with torch.no_grad():
+            return self._real[use](images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)
+
+    def synthetic(self, images: Tensor, labels: Tensor) -> Features:
         """Features of ``class image channel height width``, with gradients to the images, stacked by class.
 
         Args:
             images: The synthetic images.
             labels: Which classes they are of.
-            spread: What `spread` gave, where a term measures in it.
         """
         found = self._synthetic(images.flatten(0, 1))
-        return found.stack(labels, accuracy=self.accuracy, spread=spread, pixels=images[0, 0].numel())
-
-    def spread(self, labels: Tensor) -> Tensor:
-        """Mean squared distance of real training images of each class from their centre, in the embedding of the network in place.
-
-        It is measured on up to `SPREAD_SAMPLE` images of a class, the same ones in every run and not augmented, once for each network
-        of a fixed set.
-
-        Args:
-            labels: Which classes.
-
-        Returns:
-            ``class``; 0 for a class with fewer than two images.
-        """
-        if self.member is None:
-            return torch.stack([self._spread_of(label) for label in labels.tolist()])
-        if self.member not in self._spreads:
-            self._spreads[self.member] = torch.stack([self._spread_of(label) for label in range(self.images.classes)])
-        return self._spreads[self.member][labels.to(self.device)]
-
-    @torch.no_grad()
-    def _spread_of(self, label: int) -> Tensor:
-        train = self.images.train
-        count = min(train.counts[label], SPREAD_SAMPLE)
-        if count < 2:
-            return torch.zeros((), device=self.device)
-        rows = train.draw(label, count, random.generator(0, label, "spread sample"))
-        return mean_spread(self._real(self.images.normalise(train.gather(rows).to(self.device))).embedding[None])[0]
+        return found.stack(labels, accuracy=self.accuracy, pixels=images[0, 0].numel())
 
 
 def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: float) -> None:

@@ -34,6 +34,7 @@ class PretrainedPool(Encoder):
     """
 
     trains = True
+    apart = True
 
     network: str = "resnet18"
     count: int = 1
@@ -43,6 +44,11 @@ class PretrainedPool(Encoder):
         super().__post_init__()
         if self.count < 1:
             raise UserError(f"a pool needs at least one network, got {self.count}")
+
+    @property
+    def fixed(self) -> int:
+        """The networks of the pool (see `Encoder.fixed`)."""
+        return self.count
 
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Train what is missing and load the pool (see `Encoder.open`)."""

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from datastill.functional.attention import attention_matching, spatial_attention
 from datastill.functional.centralization import (
+    centre_and_spread,
     hinge_centralization,
+    joined_spreads,
     mean_spread,
     relative_centralization,
     squared_centralization,
     squared_spread,
 )
-from datastill.functional.covariances import covariance_matching, local_covariance
+from datastill.functional.covariances import covariance_matching, joined_moments, local_covariance, local_moments
 from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.kernels import kernel_matching, squared_distances
-from datastill.functional.means import mean_matching
+from datastill.functional.means import joined_means, mean_matching
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
 
 __all__ = [
     "attention_matching",
+    "centre_and_spread",
     "centre_discrimination",
     "covariance_matching",
     "farthest_first_order",
     "forgetting_counts",
     "herding_order",
     "hinge_centralization",
+    "joined_means",
+    "joined_moments",
+    "joined_spreads",
     "kernel_matching",
     "local_covariance",
+    "local_moments",
     "mean_matching",
     "mean_spread",
     "relative_centralization",

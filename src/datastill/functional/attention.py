@@ -24,7 +24,7 @@ def spatial_attention(map: Float[Tensor, "class image channel height width"], *,
 
 
 def attention_matching(
-    real: Float[Tensor, "class real channel height width"],
+    mean: Float[Tensor, "class position"],
     synthetic: Float[Tensor, "class synthetic channel height width"],
     *,
     power: int,
@@ -34,8 +34,8 @@ def attention_matching(
     ``sum_c |mean_i z(x_i^c) - mean_j z(s_j^c)|^2``, z the `spatial_attention`.
 
     Args:
-        real: Feature maps of real images.
-        synthetic: Feature maps of synthetic images; their number per class may differ.
+        mean: Class means of the spatial attention of real images, with the same exponent.
+        synthetic: Feature maps of synthetic images.
         power: The exponent p.
 
     Returns:
@@ -44,5 +44,4 @@ def attention_matching(
     Reference:
         Sajedi et al., DataDAM, ICCV 2023, arXiv:2310.00093, Eq. 2, of one layer.
     """
-    difference = spatial_attention(real, power=power).mean(1) - spatial_attention(synthetic, power=power).mean(1)
-    return difference.square().sum()
+    return (mean - spatial_attention(synthetic, power=power).mean(1)).square().sum()

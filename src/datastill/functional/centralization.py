@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datastill.errors import UserError
+from datastill.functional.means import joined_means
 
 LARGEST_EXPONENT = 3.0
 """Above it the exponential goes on as its tangent. Real images, ten a class, stay below it at alpha = 1; images that optimisation has moved
@@ -37,6 +38,30 @@ def mean_spread(real: Float[Tensor, "class image feature"]) -> Float[Tensor, "cl
         UserError: If a class has a single image.
     """
     return squared_spread(real).mean(1)
+
+
+Spread = tuple[Float[Tensor, "class feature"], Float[Tensor, "class"]]
+"""The centre of every class, and the mean squared distance from it."""
+
+
+def centre_and_spread(real: Float[Tensor, "class image feature"]) -> Spread:
+    """The centre of every class and its `mean_spread`, which is 0 for a single image."""
+    centre = real.mean(1)
+    return centre, (real - centre[:, None]).square().sum(2).mean(1)
+
+
+def joined_spreads(one: Spread, other: Spread, share: float) -> Spread:
+    """Centre and spread of all images from those of two parts of them.
+
+    ``S = (1 - t) S_1 + t S_2 + t (1 - t) |fbar_2 - fbar_1|^2``
+
+    Args:
+        one: Of some images.
+        other: Of the others.
+        share: Of the others in all images, t in (0, 1).
+    """
+    between = (other[0] - one[0]).square().sum(1)
+    return joined_means(one[0], other[0], share), joined_means(one[1], other[1], share) + share * (1 - share) * between
 
 
 def relative_centralization(

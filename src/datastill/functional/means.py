@@ -6,14 +6,30 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def mean_matching(real: Float[Tensor, "class real feature"], synthetic: Float[Tensor, "class synthetic feature"]) -> Float[Tensor, ""]:
+def joined_means(one: Float[Tensor, "*shape"], other: Float[Tensor, "*shape"], share: float) -> Float[Tensor, "*shape"]:
+    """The mean of all images from the means of two parts of them.
+
+    Args:
+        one: The mean of some images.
+        other: The mean of the others.
+        share: Of the others in all images, in (0, 1).
+
+    Example:
+        >>> import torch
+        >>> joined_means(torch.tensor([1.0]), torch.tensor([4.0]), 1 / 3)
+        tensor([2.])
+    """
+    return one + share * (other - one)
+
+
+def mean_matching(mean: Float[Tensor, "class feature"], synthetic: Float[Tensor, "class synthetic feature"]) -> Float[Tensor, ""]:
     """Sum over classes of the squared distance between the class means.
 
     ``sum_c |mean_i f(x_i^c) - mean_j f(s_j^c)|^2``
 
     Args:
-        real: Embeddings of real images.
-        synthetic: Embeddings of synthetic images; their number per class may differ.
+        mean: Class means of the embeddings of real images.
+        synthetic: Embeddings of synthetic images.
 
     Returns:
         A scalar, 0 for equal means.
@@ -23,7 +39,7 @@ def mean_matching(real: Float[Tensor, "class real feature"], synthetic: Float[Te
 
     Example:
         >>> import torch
-        >>> mean_matching(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[[5.0]]]))
+        >>> mean_matching(torch.tensor([[2.0]]), torch.tensor([[[5.0]]]))
         tensor(9.)
     """
-    return (real.mean(1) - synthetic.mean(1)).square().sum()
+    return (mean - synthetic.mean(1)).square().sum()

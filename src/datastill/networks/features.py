@@ -23,8 +23,6 @@ class Features:
 
         labels: Which class every row of a stacked batch is of, int64 ``class``; empty before stacking.
         accuracy: Share in [0, 1] of training images that the network classifies right, where the encoder knows it; 0 where it does not.
-        spread: Mean squared distance of real images of every class from their centre, in the embedding of the same network, ``class``;
-            empty where no term measures in it.
         pixels: Values of an image that the features are of, channels times height times width; 0 where it was not said.
 
     In a stacked batch (`stack`) every tensor has a leading class axis: ``class image ...``.
@@ -36,7 +34,6 @@ class Features:
     logits: Tensor
     labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     accuracy: float = 0.0
-    spread: Tensor = field(default_factory=lambda: torch.empty(0))
     pixels: int = 0
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Features:
@@ -45,18 +42,22 @@ class Features:
         blocks = tuple(function(block) for block in self.blocks)
         return replace(self, blocks=blocks, map=map, embedding=embedding, logits=logits)
 
-    def stack(self, labels: Tensor, *, accuracy: float = 0.0, spread: Tensor | None = None, pixels: int = 0) -> Features:
+    @property
+    def stacked(self) -> tuple[int, int]:
+        """Classes, and images of a class, of a stacked batch; 0 of both where no field is present."""
+        present = (value for value in (self.embedding, self.map, self.logits, *self.blocks) if value.numel())
+        return next(((value.shape[0], value.shape[1]) for value in present), (0, 0))
+
+    def stack(self, labels: Tensor, *, accuracy: float = 0.0, pixels: int = 0) -> Features:
         """Split the image axis of a class-contiguous batch into ``class image``.
 
         Args:
             labels: Which class every row is of, int64 ``class``.
             accuracy: Of the network, in [0, 1].
-            spread: Of real images in the network's embedding, ``class``; None where it is not measured.
             pixels: Values of an image.
         """
         stacked = self.apply(lambda value: torch.unflatten(value, 0, (len(labels), -1)))
-        spread = self.spread if spread is None else spread
-        return replace(stacked, labels=labels, accuracy=accuracy, spread=spread, pixels=pixels)
+        return replace(stacked, labels=labels, accuracy=accuracy, pixels=pixels)
 
     def only(self, names: Sequence[str]) -> Features:
         """Keep the named fields and empty the others."""

@@ -12,10 +12,11 @@ from datastill.terms.class_centralization import ClassCentralization
 from datastill.terms.covariance_matching import CovarianceMatching
 from datastill.terms.cross_entropy import CrossEntropy
 from datastill.terms.discrimination import Discrimination
+from datastill.terms.gathering import Gathering, target_of
 from datastill.terms.kernel_matching import KernelMatching
 from datastill.terms.layer_matching import LayerMatching
 from datastill.terms.mean_matching import MeanMatching
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 TERMS: dict[str, type[Term]] = {
     term.name: term
@@ -60,8 +61,11 @@ __all__ = [
     "CovarianceMatching",
     "CrossEntropy",
     "Discrimination",
+    "Gathering",
     "KernelMatching",
     "LayerMatching",
     "MeanMatching",
+    "Target",
     "Term",
+    "target_of",
 ]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from datastill.errors import UserError
-from datastill.functional import attention_matching
+from datastill.functional import attention_matching, spatial_attention
 from datastill.networks import Features
 from datastill.setting import Setting
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ class AttentionMatching(Term):
         if self.power < 1:
             raise UserError(f"the power of attention matching must be at least 1, got {self.power}")
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """The class means of spatial attention, by the number of the block."""
+        return {str(number): spatial_attention(block, power=self.power).mean(1) for number, block in enumerate(real.blocks[:-1])}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_SAM."""
-        layers = [
-            attention_matching(of_real, of_synthetic, power=self.power)
-            for of_real, of_synthetic in zip(real.blocks[:-1], synthetic.blocks[:-1], strict=True)
-        ]
+        layers = [attention_matching(target[str(number)], block, power=self.power) for number, block in enumerate(synthetic.blocks[:-1])]
         return torch.stack(layers).sum()
 
     @classmethod

@@ -9,10 +9,16 @@ from torch import Tensor
 
 from datastill.encoders import PretrainedPool
 from datastill.errors import UserError
-from datastill.functional import hinge_centralization, relative_centralization, squared_centralization
+from datastill.functional import (
+    centre_and_spread,
+    hinge_centralization,
+    joined_spreads,
+    relative_centralization,
+    squared_centralization,
+)
 from datastill.networks import Features
 from datastill.setting import Setting
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 FORMS = ("relative", "hinge", "squared")
 
@@ -44,7 +50,6 @@ class ClassCentralization(Term):
     reads = ("embedding",)
     encoder = "pretrained"
     brings = PretrainedPool("resnet18")
-    compares = False
     least_images = 2
 
     weight: float = 6e-4
@@ -61,17 +66,27 @@ class ClassCentralization(Term):
             raise UserError(f"beta of class centralization must be a finite number, got {self.beta}")
 
     @property
-    def scaled(self) -> bool:
-        """Whether distances are in units of the real spread: in the relative form (see `Term.scaled`)."""
-        return self.form == "relative"
+    def source(self) -> str:
+        """A fixed sample of real images, whose spread is the unit of the relative form; none in the others (see `Term.source`)."""
+        return "sample" if self.form == "relative" else "none"
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """The mean squared distance of real images from the centre of their class, and that centre, which parts are joined with."""
+        centre, spread = centre_and_spread(real.embedding)
+        return {"centre": centre, "spread": spread}
+
+    def joined(self, one: Target, other: Target, share: float) -> Target:
+        """Join centres and spreads (see `Term.joined`)."""
+        centre, spread = joined_spreads((one["centre"], one["spread"]), (other["centre"], other["spread"]), share)
+        return {"centre": centre, "spread": spread}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_CC."""
         if self.form == "squared":
             return squared_centralization(synthetic.embedding)
         if self.form == "hinge":
             return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
-        return synthetic.pixels * relative_centralization(synthetic.embedding, synthetic.spread, alpha=self.alpha, beta=self.beta)
+        return synthetic.pixels * relative_centralization(synthetic.embedding, target["spread"], alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:
         """The part of the squared distances of all images from their mean that those read have, in expectation (see `Term.share`).

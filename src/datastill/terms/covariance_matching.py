@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from datastill.functional import covariance_matching
+from datastill.functional import covariance_matching, joined_moments, local_moments
 from datastill.networks import Features
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,16 @@ class CovarianceMatching(Term):
 
     weight: float = 0.01
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """The local covariance, and the mean over images that it is taken about, which parts are joined with."""
+        mean, covariance = local_moments(real.map)
+        return {"mean": mean, "covariance": covariance}
+
+    def joined(self, one: Target, other: Target, share: float) -> Target:
+        """Join means and covariances (see `Term.joined`)."""
+        mean, covariance = joined_moments((one["mean"], one["covariance"]), (other["mean"], other["covariance"]), share)
+        return {"mean": mean, "covariance": covariance}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_CM."""
-        return covariance_matching(real.map, synthetic.map)
+        return covariance_matching(target["covariance"], synthetic.map)

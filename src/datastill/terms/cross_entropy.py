@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datastill.networks import Features
 from datastill.setting import Setting
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 WEIGHTS = {"cifar10": (0.5, 0.5, 0.1), "cifar100": (0.5, 0.1, 0.1), "tinyimagenet": (0.5, 0.5, 0.8)}
 """Weights of the published code at IPC 1, 10 and 50."""
@@ -31,12 +31,12 @@ class CrossEntropy(Term):
     name = "ce"
     summary = "cross-entropy of the synthetic images in a trained network, times its accuracy (IDM)"
     reads = ("logits",)
-    compares = False
+    source = "none"
     trusts = True
 
     weight: float = 0.5
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_CE."""
         images = synthetic.logits.shape[1]
         labels = synthetic.labels.to(synthetic.logits.device).repeat_interleave(images)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datastill.functional import centre_discrimination
 from datastill.networks import Features
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,14 @@ class Discrimination(Term):
     summary = "cross-entropy of real embeddings against the centres of the synthetic classes (CAFE)"
     reads = ("embedding",)
     couples = True
+    everything = True
 
     weight: float = 0.01
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """Every real embedding."""
+        return {"embedding": real.embedding}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_D."""
-        return centre_discrimination(real.embedding, synthetic.embedding)
+        return centre_discrimination(target["embedding"], synthetic.embedding)

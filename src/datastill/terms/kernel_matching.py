@@ -10,7 +10,7 @@ from torch import Tensor
 from datastill.errors import UserError
 from datastill.functional import kernel_matching
 from datastill.networks import Features
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class KernelMatching(Term):
     name = "km"
     summary = "maximum mean discrepancy with Gaussian kernels, which compares all moments (M3D)"
     reads = ("embedding",)
+    everything = True
     least_real = 2
 
     weight: float = 0.5
@@ -37,6 +38,10 @@ class KernelMatching(Term):
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise UserError(f"the scales of kernel matching must be numbers above 0, got {self.scales}")
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """Every real embedding."""
+        return {"embedding": real.embedding}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_MMD."""
-        return kernel_matching(real.embedding, synthetic.embedding, scales=self.scales)
+        return kernel_matching(target["embedding"], synthetic.embedding, scales=self.scales)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datastill.functional import mean_matching
 from datastill.networks import Features
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,14 @@ class LayerMatching(Term):
     late: float = 1.0
     last: float = 2.0
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """The class means of every block, by its number, and of the embedding."""
+        blocks = {str(number): block.flatten(2).mean(1) for number, block in enumerate(real.blocks)}
+        return {**blocks, "embedding": real.embedding.mean(1)}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_f."""
-        layers = zip((*real.blocks, real.embedding), (*synthetic.blocks, synthetic.embedding), strict=True)
-        *blocks, embedding = (mean_matching(one.flatten(2), other.flatten(2)) for one, other in layers)
+        embedding = mean_matching(target["embedding"], synthetic.embedding)
+        blocks = [mean_matching(target[str(number)], block.flatten(2)) for number, block in enumerate(synthetic.blocks)]
         factors = [self.early if number < 2 else self.late for number in range(len(blocks))]
         return torch.stack([factor * block for factor, block in zip(factors, blocks, strict=True)]).sum() + self.last * embedding

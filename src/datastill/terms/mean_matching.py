@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datastill.functional import mean_matching
 from datastill.networks import Features
-from datastill.terms.term import Term
+from datastill.terms.term import Target, Term
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class MeanMatching(Term):
     summary = "squared distance between class means of real and synthetic embeddings (the loss of DM)"
     reads = ("embedding",)
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def target(self, real: Features) -> Target:
+        """The class means of the embeddings."""
+        return {"mean": real.embedding.mean(1)}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         """Compute L_DM."""
-        return mean_matching(real.embedding, synthetic.embedding)
+        return mean_matching(target["mean"], synthetic.embedding)

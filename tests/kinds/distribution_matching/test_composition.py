@@ -16,7 +16,7 @@ from datastill.methods import METHODS, DistributionMatching
 from datastill.methods import method as any_method
 from datastill.networks import Features
 from datastill.runs.folder import plain
-from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
+from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
 from small_methods import matching as method
 from small_methods import opened, small
 
@@ -29,8 +29,11 @@ class Unsummed(Term):
     summary = "one value a class"
     reads = ("embedding",)
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
-        return (real.embedding.mean(1) - synthetic.embedding.mean(1)).square().sum(1)
+    def target(self, real: Features) -> Target:
+        return {"mean": real.embedding.mean(1)}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
+        return (target["mean"] - synthetic.embedding.mean(1)).square().sum(1)
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,12 @@ class Brightness(Term):
     weight: float = 0.5
     power: int = 2
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
-        first = (real.blocks[0].mean((1, 2, 3, 4)) - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
-        return (first + (real.map.mean((1, 2, 3, 4)) - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
+    def target(self, real: Features) -> Target:
+        return {"first": real.blocks[0].mean((1, 2, 3, 4)), "last": real.map.mean((1, 2, 3, 4))}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
+        first = (target["first"] - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
+        return (first + (target["last"] - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
 
 
 def test_a_method_is_left_as_it_is_by_adding_to_it() -> None:

@@ -16,7 +16,7 @@ from datastill.encoders import FreshNetwork
 from datastill.errors import UserError
 from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
-from datastill.terms import ClassCentralization, Term
+from datastill.terms import ClassCentralization, Target, Term
 from small_methods import POOL, gradient, opened, small
 
 
@@ -27,9 +27,9 @@ class Brightness(Term):
     name = "bright"
     summary = "sum of activations"
     reads = ("embedding",)
-    compares = False
+    source = "none"
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
         return synthetic.embedding.sum()
 
     def share(self, read: int, images: int) -> float:
@@ -190,9 +190,9 @@ def test_encoders_see_the_enlarged_parts(tiny: DataSet, monkeypatch: pytest.Monk
     session = stepper.encoders["matching"]
     synthetic = session.synthetic
 
-    def watched(images: Tensor, labels: Tensor, spread: Tensor | None = None) -> Features:
+    def watched(images: Tensor, labels: Tensor) -> Features:
         seen.append(images.detach())
-        return synthetic(images, labels, spread)
+        return synthetic(images, labels)
 
     monkeypatch.setattr(session, "synthetic", watched)
     before = stepper.images()

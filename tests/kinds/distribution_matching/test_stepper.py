@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from datastill.kinds.distribution_matching import stepper as matching
 from datastill.kinds.distribution_matching.stepper import MatchingStepper
 from datastill.methods import DistributionMatching
 from datastill.networks import Features, build
-from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching
+from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
 from small_methods import POOL, gradient, opened, small
 
 
@@ -165,20 +166,20 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
     assert small("dm").cost(data, 2) < thrifty.cost(data, 2) < composed.cost(data, 2)
 
 
-def test_real_images_are_encoded_once_for_all_terms_and_not_at_all_where_none_compares(tiny: DataSet) -> None:
+def test_real_images_are_encoded_once_for_all_terms_and_but_for_a_sample_not_at_all_where_none_takes_a_batch(tiny: DataSet) -> None:
     stepper = opened(small("dm+iid"), tiny)
-    counts = dict.fromkeys(stepper.encoders, 0)
+    counts: dict[tuple[str, str], int] = defaultdict(int)
     for name, session in stepper.encoders.items():
 
         def counted(
-            images: Tensor, labels: Tensor, name: str = name, real: Callable[[Tensor, Tensor], Features] = session.real
+            images: Tensor, labels: Tensor, use: str = "batch", name: str = name, real: Callable[..., Features] = session.real
         ) -> Features:
-            counts[name] += 1
-            return real(images, labels)
+            counts[name, use] += 1
+            return real(images, labels, use)
 
         session.real = counted  # type: ignore[method-assign]  # watched
     stepper.step(0)
-    assert counts == {"matching": 1, "pretrained": 0}
+    assert counts == {("matching", "batch"): 1, ("pretrained", "sample"): 3}
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,12 @@ class Brightness(Term):
     weight: float = 0.5
     power: int = 2
 
-    def __call__(self, real: Features, synthetic: Features) -> Tensor:
-        first = (real.blocks[0].mean((1, 2, 3, 4)) - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
-        return (first + (real.map.mean((1, 2, 3, 4)) - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
+    def target(self, real: Features) -> Target:
+        return {"first": real.blocks[0].mean((1, 2, 3, 4)), "last": real.map.mean((1, 2, 3, 4))}
+
+    def __call__(self, target: Target, synthetic: Features) -> Tensor:
+        first = (target["first"] - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
+        return (first + (target["last"] - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
 
 
 def test_a_users_own_term_runs(tiny: DataSet) -> None:

@@ -86,6 +86,7 @@ class Composition(Method):
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         for term in self.terms:
+            term.check_target()
             if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
                 raise UserError(
                     f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
@@ -153,18 +154,36 @@ class Composition(Method):
                 )
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
             raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
+        self._check_targets()
         smallest = min(data.train.counts)
         for term in self.terms:
-            if term.compares and min(self.real_batch, smallest) < term.least_real:
+            real = self._real_images(self.encoders[term.encoder])
+            if term.source == "batch" and min(real, smallest) < term.least_real:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
-                    f"{self.real_batch} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
+                    f"{real} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
                 )
         if self.initialisation == "real" and smallest < ipc * self.factor**2:
             name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
             each = f" times {parts} parts" if parts > 1 else ""
             fitting = f"use --ipc {smallest // parts} or less, or --init noise" if smallest >= parts else "use --init noise"
             raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}")
+
+    def _real_images(self, encoder: Encoder) -> int:
+        """Real images of a class that targets in an encoder are taken from."""
+        return (encoder.targets and encoder.target_images) or self.real_batch
+
+    def _check_targets(self) -> None:
+        """Refuse targets that cannot be kept, and encoders that keep those of different draws."""
+        kept = {term.encoder: self.encoders[term.encoder].targets for term in self.terms if term.source == "batch"}
+        kept = {name: targets for name, targets in kept.items() if targets}
+        for name in kept:
+            self.encoders[name].check_targets(name)
+        if len(set(kept.values())) > 1:
+            raise UserError(
+                f"encoders see the same draws of augmentation, so those that keep targets must keep as many, "
+                f"got {', '.join(f'{name}.targets={targets}' for name, targets in kept.items())}"
+            )
 
     def sample(self, ipc: int) -> int:
         """Synthetic images of a class that terms see: its images, by their parts and views."""
@@ -176,7 +195,8 @@ class Composition(Method):
         for name, encoder in self.encoders.items():
             terms = [term for term in self.terms if term.encoder == name]
             sample = min(self.sample(ipc), encoder.most or self.sample(ipc))
-            images = data.classes * (2 * sample * bool(terms) + self.real_batch * any(term.compares for term in terms))
+            real = self.real_batch * any(term.source == "batch" for term in terms) * (not encoder.targets)  # kept ones cost once
+            images = data.classes * (2 * sample * bool(terms) + real)
             if images:
                 network = build(encoder.network, channels=data.channels, classes=data.classes, size=data.size)
                 total += images * forward_cost(network) / encoder.every + encoder.cost(data)

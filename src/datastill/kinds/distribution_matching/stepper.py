@@ -17,11 +17,14 @@ from datastill.errors import UserError
 from datastill.kinds.canvas import PixelSGD, initial_images
 from datastill.kinds.distribution_matching.balance import balanced
 from datastill.kinds.distribution_matching.composition import Composition
+from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
+from datastill.kinds.distribution_matching.store import TargetStore
+from datastill.kinds.distribution_matching.targets import Targets
 from datastill.kinds.distribution_matching.watch import Watch
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
-from datastill.networks import FIELDS, Features
-from datastill.terms import Term
+from datastill.networks import FIELDS
+from datastill.terms import Target, Term
 
 CHUNK_BYTES = 2**28
 """Bytes of real images or of their features, as floats, that are in memory at a time."""
@@ -41,7 +44,6 @@ class MatchingStepper(Stepper):
         self.factor, views = method.factor, method.views
         self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
         self.pixels = initial_images(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
-        self.batches = RealBatches(data, self.real_batch, seed, engine.device)
         self.average = self.pixels.detach().clone()
         self.optimizer = PixelSGD(
             self.pixels,
@@ -55,6 +57,11 @@ class MatchingStepper(Stepper):
         batchwise = any(session.network.batchwise and session.network.training for session in self.encoders.values())
         if batchwise or any(term.couples for term in method.terms):
             together = data.classes
+        self.batches = RealBatches(
+            data, self.real_batch, seed, engine.device, views, 0 if batchwise else max(1, CHUNK_BYTES // (4 * values))
+        )
+        self.draws, kept = self._kept(values)
+        self.targets = Targets(self.encoders, self.terms, self.batches, self._augmented, kept)
         self.watch = Watch(steady=all(method.encoders[name].steady for name in self.terms))
         self.pulls: dict[str, Tensor] = {}
         self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
@@ -74,7 +81,7 @@ class MatchingStepper(Stepper):
         if self.method.averaging:
             # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
             self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
-        if self.engine.device.type != "cpu" and any(term.compares for terms in due.values() for term in terms):
+        if self.engine.device.type != "cpu" and self.targets.gathers(list(due)):
             # While the device still computes: reading the figures waits for it.
             self.batches.look_ahead(iteration + 1, self.chunks[0].tolist())
         values = {name: float(value) for name, value in sums.items()}
@@ -124,6 +131,32 @@ class MatchingStepper(Stepper):
         share = term.share(encoder.most, images) if 0 < encoder.most < images else 1.0
         return term.weight * encoder.every / share
 
+    def _kept(self, values: int) -> tuple[int, dict[str, KeptTargets]]:
+        """How many numbered draws there are, 0 for fresh ones, and what is kept, by encoder."""
+        found, draws = {}, 0
+        for name, terms in self.terms.items():
+            encoder, taken = self.method.encoders[name], [term for term in terms if term.source == "batch"]
+            if encoder.targets and taken:
+                images = min(encoder.target_images or self.real_batch, max(self.data.train.counts))
+                images = -(-images // self.method.views) * self.method.views
+                limit = max(1, CHUNK_BYTES // (4 * values))
+                batches = RealBatches(self.data, images, self.seed, self.engine.device, self.method.views, limit)
+                kept = Kept(self.data, self.engine, batches, self.augmentation, self._augmented, TargetStore())
+                found[name], draws = KeptTargets(kept, self.encoders[name], taken), encoder.targets
+        return draws, found
+
+    def _number(self, iteration: int, label: int) -> int:
+        """Which of the numbered draws a class has at an iteration."""
+        return int(torch.randint(self.draws, (), generator=random.generator(self.seed, iteration, label, "kept draw")))
+
+    def _drawn(self, iteration: int, classes: Sequence[int], numbers: Sequence[int]) -> Draw:
+        """How the images of every class are augmented, view by view: by the numbered draws, where there are any."""
+        if numbers:
+            pairs = zip(numbers, classes, strict=True)
+            return self.augmentation.draw([each for number, label in pairs for each in draws_of(number, label, self.method.views)])
+        names = [("augmentation",), *(("augmentation", view) for view in range(1, self.method.views))]
+        return self.augmentation.draw([random.generator(self.seed, iteration, label, *name) for label in classes for name in names])
+
     @torch.no_grad()
     def _shown(self) -> Tensor:
         """The synthetic images as networks are trained on them."""
@@ -159,12 +192,13 @@ class MatchingStepper(Stepper):
         sums: Mapping[str, Tensor],
     ) -> None:
         """Add the gradient of some classes' loss to the pixels, and the values of its terms to `sums`."""
-        names = [("augmentation",), *(("augmentation", view) for view in range(1, self.method.views))]
-        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, *name) for label in classes for name in names])
+        numbers = [self._number(iteration, label) for label in classes] if self.draws else []
+        draw = self._drawn(iteration, classes, numbers)
         augmented = self._augmented(self._expanded(slice(classes[0], classes[-1] + 1)).repeat(1, self.method.views, 1, 1, 1), draw)
         gradients = {}
         seen = augmented.detach().requires_grad_()  # what encoders see: each encoder's pull is known apart before they are added
-        for name, values in self._terms(iteration, classes, due, seen, draw).items():
+        targets = self.targets.of(iteration, classes, list(due), draw, numbers)
+        for name, values in self._terms(iteration, classes, due, seen, targets).items():
             loss = torch.zeros((), device=self.engine.device)
             for term, value in values:
                 loss = loss + weights[term.name] * value
@@ -174,20 +208,19 @@ class MatchingStepper(Stepper):
         torch.autograd.backward(augmented, balanced(gradients, self.method.balance))
 
     def _terms(
-        self, iteration: int, classes: Sequence[int], due: Mapping[str, Sequence[Term]], synthetic: Tensor, draw: Draw
+        self,
+        iteration: int,
+        classes: Sequence[int],
+        due: Mapping[str, Sequence[Term]],
+        synthetic: Tensor,
+        targets: Mapping[str, Target],
     ) -> dict[str, list[tuple[Term, Tensor]]]:
         """The terms that are due and their values on some classes, by encoder."""
         labels = torch.tensor(classes)
-        real: Tensor | None = None
         values = {}
         for name, terms in due.items():
-            of_real = _NOTHING
-            if any(term.compares for term in terms):
-                real = self._real(iteration, classes, draw) if real is None else real
-                of_real = self.encoders[name].real(real, labels)
-            spread = self.encoders[name].spread(labels) if any(term.scaled for term in terms) else None
-            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels, spread)
-            values[name] = [(term, _scalar(term, term(of_real, of_synthetic))) for term in terms]
+            of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels)
+            values[name] = [(term, _scalar(term, term(targets[term.name], of_synthetic))) for term in terms]
         return values
 
     def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:
@@ -198,12 +231,6 @@ class MatchingStepper(Stepper):
         generators = [random.generator(self.seed, iteration, label, name, "some of the images") for label in classes]
         rows = torch.stack([torch.randperm(synthetic.shape[1], generator=generator)[:most] for generator in generators])
         return synthetic[torch.arange(len(classes))[:, None], rows]
-
-    def _real(self, iteration: int, classes: Sequence[int], draw: Draw) -> Tensor:
-        return self._augmented(self.batches.draw(iteration, classes), draw)
-
-
-_NOTHING = Features(blocks=(), map=torch.empty(0), embedding=torch.empty(0), logits=torch.empty(0))
 
 
 def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
