@@ -18,9 +18,6 @@ FROM_SCIKIT_IMAGE = {
     "astronaut": "astronaut.png",
     "cat": "chelsea.png",
     "coffee": "coffee.png",
-    "rocket": "rocket.jpg",
-    "motorcycle": "motorcycle_left.png",
-    "galaxies": "hubble_deep_field.jpg",
 }
 SPLITS = {"train": 240, "test": 60}
 SIDE = 64

@@ -45,7 +45,7 @@ class ClassCentralization(Term):
     compares = False
     least_images = 2
 
-    weight: float = 2e-4
+    weight: float = 6e-4
     form: str = "relative"
     alpha: float = 1.0
     beta: float = 0.5
@@ -72,8 +72,13 @@ class ClassCentralization(Term):
         return synthetic.pixels * relative_centralization(synthetic.embedding, synthetic.spread, alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:
-        """The expected sum of squared distances from the mean of the images read; exact for the squared form (see `Term.share`)."""
-        return (read - 1) / (images - 1)
+        """The part of the squared distances of all images from their mean that those read have, in expectation (see `Term.share`).
+
+        Of their sum, or in the relative form of their mean; exact for the squared form, and for the others where the exponential is nearly
+        straight.
+        """
+        of_the_sum = (read - 1) / (images - 1)
+        return of_the_sum * images / read if self.form == "relative" else of_the_sum
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:
