@@ -83,12 +83,13 @@ GIVING = {
     "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 40, seeds=(0, 1, 2), repeats=1, epochs=150), EXACT),
     "constraints-cifar10": giving("CIFAR-10", Block("cifar10", (2, 5, 10), 40, repeats=2, epochs=100), COMPILED, preset="fast"),
     "constraints-cifar100": giving(
-        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 25, repeats=2, epochs=60), COMPILED, preset="fast"
+        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 25, repeats=2, epochs=150), COMPILED, preset="fast"
     ),
     "constraints-photographs": giving(
         "photographs at 64x64",
-        Block(PHOTOGRAPHS, (2, 5, 10), 15, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=40, label="photographs"),
+        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=200, label="photographs"),
         COMPILED,
+        preset="fast",
     ),
     "constraints-cifar10-before": giving(
         "CIFAR-10, against the squared form", Block("cifar10", (10,), 40, repeats=2, epochs=100), COMPILED, (BEFORE,), preset="fast"
@@ -104,7 +105,7 @@ GIVING = {
         "IDM and M3D on CIFAR-10",
         Block("cifar10", (2,), 20, repeats=2, epochs=60),
         COMPILED,
-        tuple(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid")),
+        (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid"))),
         preset="fast",
     ),
 }
