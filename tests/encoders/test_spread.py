@@ -67,3 +67,12 @@ def test_a_class_without_two_images_has_none(tiny: DataSet, count: int) -> None:
     spread = session.spread(torch.arange(3))
     assert float(spread[1]) == 0
     assert float(spread[[0, 2]].min()) > 0
+
+
+def test_a_class_of_one_image_over_and_over_has_none(tiny: DataSet) -> None:
+    rows = torch.cat([torch.arange(12), torch.tensor([13] * 12), torch.arange(24, 36)])
+    session = FreshNetwork().open(replace(tiny, train=ClassImages(tiny.train.pixels, rows, (12,) * 3)), Engine(), 0, ("embedding",))
+    session.begin(0)
+    spread = session.spread(torch.arange(3))
+    assert float(spread[1]) == 0
+    assert float(spread[[0, 2]].min()) > 1e-3

@@ -146,4 +146,9 @@ def test_some_of_the_images_are_nearer_to_their_own_centre(read: int, images: in
 @pytest.mark.parametrize("form", FORMS)
 def test_a_single_image_is_refused(form: str) -> None:
     with pytest.raises(UserError, match="at least two images a class"):
-        ClassCentralization(form=form)(NOTHING, embedded(torch.zeros(3, 1, 4)))
+        ClassCentralization(form=form)(NOTHING, embedded(torch.zeros(3, 1, 4), pixels=1))
+
+
+def test_features_without_the_units_of_the_relative_form_are_refused() -> None:
+    with pytest.raises(UserError, match=r"needs the spread of real images and the number of values .* got none"):
+        ClassCentralization()(NOTHING, embedded(EMBEDDING))

@@ -22,6 +22,9 @@ from datastill.networks import Features, Network, build
 SPREAD_SAMPLE = 64
 """Real images of a class that its spread is measured on: enough for it to be right within a few percent."""
 
+SMALLEST_SPREAD = 1e-6
+"""A spread below this share of the mean squared length of embeddings is rounding: the class is one point."""
+
 
 @dataclass(frozen=True)
 class Encoder(ABC):
@@ -145,7 +148,7 @@ class Session(ABC):
             labels: Which classes.
 
         Returns:
-            ``class``; 0 for a class with fewer than two images.
+            ``class``; 0 for a class with fewer than two images, or whose images are all one.
         """
         if self.member is None:
             return torch.stack([self._spread_of(label) for label in labels.tolist()])
@@ -160,7 +163,10 @@ class Session(ABC):
         if count < 2:
             return torch.zeros((), device=self.device)
         rows = train.draw(label, count, random.generator(0, label, "spread sample"))
-        return mean_spread(self._real(self.images.normalise(train.gather(rows).to(self.device))).embedding[None])[0]
+        embedding = self._real(self.images.normalise(train.gather(rows).to(self.device))).embedding
+        spread = mean_spread(embedding[None])[0]
+        # Images that are all the same differ by rounding, which is no unit to measure in.
+        return torch.where(spread > SMALLEST_SPREAD * embedding.square().sum(1).mean(), spread, 0)
 
 
 def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: float) -> None:

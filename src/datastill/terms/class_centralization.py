@@ -69,6 +69,11 @@ class ClassCentralization(Term):
             return squared_centralization(synthetic.embedding)
         if self.form == "hinge":
             return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
+        if synthetic.pixels < 1:
+            raise UserError(
+                "class centralization in its relative form needs the spread of real images and the number of values of an image with the "
+                "features (see Features.stack), got none: give them, or use form='squared'"
+            )
         return synthetic.pixels * relative_centralization(synthetic.embedding, synthetic.spread, alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:
