@@ -174,7 +174,7 @@ class Run:
     def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         before, now = flat(existing), flat(plain(config))
         if "validate_at" in existing:
-            before = {**EARLIER, **before}
+            before = {**{key: value for key, value in EARLIER.items() if key in now}, **before}
         changed = [
             f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
             for key in sorted({*before, *now})
