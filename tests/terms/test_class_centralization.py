@@ -17,7 +17,7 @@ from small_terms import between
 EMBEDDING = torch.tensor([[[0.0, 0.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 4.0]]], dtype=torch.float64)
 
 
-UNIT = {"spread": torch.ones(2, dtype=torch.float64)}
+UNIT = {"centre": torch.zeros(2, 1, dtype=torch.float64), "spread": torch.ones(2, dtype=torch.float64)}
 
 
 def embedded(embedding: Tensor, pixels: int = 0) -> Features:
@@ -25,7 +25,7 @@ def embedded(embedding: Tensor, pixels: int = 0) -> Features:
 
 
 def spread(*values: float) -> Target:
-    return {"spread": torch.tensor(values, dtype=torch.float64)}
+    return {"centre": torch.zeros(len(values), 1, dtype=torch.float64), "spread": torch.tensor(values, dtype=torch.float64)}
 
 
 def test_the_squared_form_by_hand() -> None:
@@ -147,13 +147,27 @@ def test_an_alpha_that_does_not_pull_is_refused(alpha: float) -> None:
 
 
 @pytest.mark.parametrize(("read", "images", "share"), [(2, 2, 1.0), (2, 3, 0.5), (3, 8, 2 / 7), (8, 8, 1.0), (10, 40, 9 / 39)])
-@pytest.mark.parametrize("form", FORMS)
-def test_some_of_the_images_are_nearer_to_their_own_centre(form: str, read: int, images: int, share: float) -> None:
-    """Two of many images amount to a spread of one degree of freedom, of so many as there are images less one."""
-    assert ClassCentralization(form=form).share(read, images) == pytest.approx(share)
+def test_some_of_the_images_are_nearer_to_their_own_centre(read: int, images: int, share: float) -> None:
+    """Two of many images amount to a spread of one degree of freedom, of as many as there are images less one."""
+    for form in ("hinge", "squared"):
+        assert ClassCentralization(form=form).share(read, images) == pytest.approx(share)
+    assert ClassCentralization().share(read, images) == pytest.approx(share * images / read)  # a mean, not a sum
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_single_image_is_refused(form: str) -> None:
     with pytest.raises(UserError, match="at least two images a class"):
-        ClassCentralization(form=form)(spread(1, 1, 1), embedded(torch.zeros(3, 1, 4)))
+        ClassCentralization(form=form)(spread(1, 1, 1), embedded(torch.zeros(3, 1, 4), pixels=1))
+
+
+def test_features_without_the_units_of_the_relative_form_are_refused() -> None:
+    with pytest.raises(UserError, match=r"needs the number of values of an image .* got none"):
+        ClassCentralization()(UNIT, embedded(EMBEDDING))
+
+
+def test_images_that_differ_by_rounding_are_one_point() -> None:
+    target = {"centre": torch.full((2, 1), 100.0, dtype=torch.float64), "spread": torch.tensor([1e-3, 1.0], dtype=torch.float64)}
+    embedding = EMBEDDING.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(ClassCentralization()(target, embedded(embedding, pixels=1)), embedding)
+    assert float(gradient[0].abs().max()) == 0
+    assert float(gradient[1].abs().max()) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from datastill.errors import UserError
@@ -19,6 +20,8 @@ from datastill.networks import Features
 from datastill.setting import Setting
 from datastill.terms.term import Target, Term
 
+SMALLEST_SPREAD = 1e-6
+"""A spread below this share of the mean squared length of embeddings is rounding: the class is one point."""
 FORMS = ("relative", "hinge", "squared")
 
 
@@ -50,7 +53,7 @@ class ClassCentralization(Term):
     encoder = "pretrained"
     least_images = 2
 
-    weight: float = 2e-4
+    weight: float = 6e-4
     form: str = "relative"
     alpha: float = 1.0
     beta: float = 0.5
@@ -84,11 +87,24 @@ class ClassCentralization(Term):
             return squared_centralization(synthetic.embedding)
         if self.form == "hinge":
             return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
-        return synthetic.pixels * relative_centralization(synthetic.embedding, target["spread"], alpha=self.alpha, beta=self.beta)
+        if synthetic.pixels < 1:
+            raise UserError(
+                "class centralization in its relative form needs the number of values of an image with the features (see Features.stack), "
+                "got none: give it, or use form='squared'"
+            )
+        spread, length = target["spread"], target["centre"].square().sum(1) + target["spread"]
+        # Images that are all the same differ by rounding, which is no unit to measure in.
+        unit = torch.where(spread > SMALLEST_SPREAD * length, spread, 0)
+        return synthetic.pixels * relative_centralization(synthetic.embedding, unit, alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:
-        """The expected sum of squared distances from the mean of the images read; exact for the squared form (see `Term.share`)."""
-        return (read - 1) / (images - 1)
+        """The part of the squared distances of all images from their mean that those read have, in expectation (see `Term.share`).
+
+        Of their sum, or in the relative form of their mean; exact for the squared form, and for the others where the exponential is nearly
+        straight.
+        """
+        of_the_sum = (read - 1) / (images - 1)
+        return of_the_sum * images / read if self.form == "relative" else of_the_sum
 
     @classmethod
     def suited(cls, setting: Setting) -> ClassCentralization:

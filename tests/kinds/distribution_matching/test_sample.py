@@ -102,7 +102,9 @@ def test_as_many_as_there_are_is_all(tiny: DataSet, most: int) -> None:
 def test_the_loss_counts_what_is_left_out(tiny: DataSet) -> None:
     composed = small("idm+iid", encoders={**small("idm").encoders, "pretrained": replace(POOL, most=3, every=2)})
     figures = opened(composed, tiny).step(2)
-    expected = figures["mm"] + ClassCentralization().weight * 2 * (7 / 2) * figures["cc"] + 0.01 * figures["cm"] + 0.5 * figures["ce"]
+    expected = (
+        figures["mm"] + ClassCentralization().weight * 2 * (7 / 8) / (2 / 3) * figures["cc"] + 0.01 * figures["cm"] + 0.5 * figures["ce"]
+    )
     assert figures["loss"] == pytest.approx(expected, rel=1e-6)
     assert composed.cost(tiny, 2) < small("idm+iid").cost(tiny, 2)
 

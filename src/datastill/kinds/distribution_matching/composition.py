@@ -13,6 +13,7 @@ from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.canvas import INITIALISATIONS
+from datastill.kinds.distribution_matching.balance import MATCHING
 from datastill.kinds.method import Method
 from datastill.networks import FIELDS, NETWORKS, build
 from datastill.terms import Term
@@ -38,8 +39,10 @@ class Composition(Method):
         views: How many times, augmented by a draw of their own each, every synthetic image stands in its class's sample; real images are
             shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
-        balance: How hard terms of other encoders than "matching" may pull at an image at most, as a multiple of what the matching encoder's
-            terms pull at its class's images; 0 for no bound.
+        added: Names of the terms that were added with ``+``.
+        balance: How much longer than the gradient of the method's own terms at a class's images the gradient of a constraint at one of them
+            may be in an iteration; 0 for no bound. Constraints are the terms that were added, and those that do not read the matching
+            encoder.
         halve_at: Iterations from which on the learning rate is half of what it was before.
     """
 
@@ -54,6 +57,7 @@ class Composition(Method):
     factor: int = 1
     views: int = 1
     by_class: bool = False
+    added: tuple[str, ...] = ()
     balance: float = 1.0
     halve_at: tuple[int, ...] = ()
 
@@ -95,7 +99,7 @@ class Composition(Method):
 
     def __add__(self, term: Term) -> Self:
         """The same method with one more term."""
-        return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term))
+        return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term), added=(*self.added, term.name))
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
@@ -132,6 +136,12 @@ class Composition(Method):
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
             raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
         self._check_targets()
+        others = {term.encoder for term in self.terms} - {MATCHING}
+        if self.balance and others and MATCHING in self.encoders and self.encoders[MATCHING].every > 1:
+            raise UserError(
+                f"{self.name} bounds what is read of {', '.join(sorted(others))} by what it matches, so it must match at every iteration: "
+                f"use --set matching.every=1, or --set balance=0 for no bound"
+            )
         smallest = min(data.train.counts)
         for term in self.terms:
             real = self._real_images(self.encoders[term.encoder])
@@ -205,6 +215,7 @@ class Composition(Method):
             "factor": self.factor,
             "views": self.views,
             "by_class": self.by_class,
+            "added": list(self.added),
             "balance": self.balance,
             "halve_at": list(self.halve_at),
         }

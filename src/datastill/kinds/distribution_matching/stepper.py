@@ -15,7 +15,7 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.errors import UserError
 from datastill.kinds.canvas import PixelSGD, initial_images
-from datastill.kinds.distribution_matching.balance import balanced
+from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
 from datastill.kinds.distribution_matching.store import TargetStore
@@ -203,9 +203,31 @@ class MatchingStepper(Stepper):
             for term, value in values:
                 loss = loss + weights[term.name] * value
                 sums[term.name].add_(value.detach())
-            (gradients[name],) = torch.autograd.grad(loss, seen)
-            self.pulls[name] += gradients[name].square().sum()
-        torch.autograd.backward(augmented, balanced(gradients, self.method.balance))
+            gradients[name] = _gradient(loss, seen)
+        most = {name: self._most(name) for name in gradients}
+        own = None
+        if self._to_look_at(gradients, iteration):
+            mine = [term for term in due[MATCHING] if term.name not in self.method.added]
+            values = self._terms(iteration, classes, {MATCHING: mine}, seen, targets)[MATCHING]
+            own = _gradient(sum((weights[term.name] * value for term, value in values), torch.zeros_like(loss)), seen)
+        bounded = balanced(gradients, most, own)
+        for name, gradient in bounded.items():
+            self.pulls[name] += gradient.square().sum()
+        torch.autograd.backward(augmented, torch.stack(list(bounded.values())).sum(0) if len(bounded) > 1 else bounded.popitem()[1])
+
+    def _most(self, name: str) -> float:
+        """How much longer than the method's gradients those of an encoder's constraints may be: more where it reads images more rarely."""
+        encoder, images = self.method.encoders[name], self.method.sample(self.pixels.shape[1])
+        read = encoder.most if 0 < encoder.most < images else images
+        return self.method.balance * encoder.every * images / read
+
+    def _to_look_at(self, gradients: Mapping[str, Tensor], iteration: int) -> bool:
+        """Whether the matching encoder's gradient makes a large step and some of it may come from terms that were added."""
+        names = {term.name for term in self.terms.get(MATCHING, ())}
+        mixed = bool(names & set(self.method.added)) and bool(names - set(self.method.added))
+        if not mixed or MATCHING not in gradients or not self.method.balance:
+            return False
+        return float(length(gradients[MATCHING]).max()) * self.optimizer.rate(iteration) > ALARM
 
     def _terms(
         self,
@@ -231,6 +253,14 @@ class MatchingStepper(Stepper):
         generators = [random.generator(self.seed, iteration, label, name, "some of the images") for label in classes]
         rows = torch.stack([torch.randperm(synthetic.shape[1], generator=generator)[:most] for generator in generators])
         return synthetic[torch.arange(len(classes))[:, None], rows]
+
+
+def _gradient(loss: Tensor, images: Tensor) -> Tensor:
+    """The gradient of a loss at images; zero for a loss that does not depend on them."""
+    if not loss.requires_grad:
+        return torch.zeros_like(images)
+    (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+    return torch.zeros_like(images) if gradient is None else gradient
 
 
 def _fields(terms: Sequence[Term]) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ log = logging.getLogger(__name__)
 GROWTH = 10.0
 """A loss of so many times the first one is told of."""
 FAR = 5.0
-"""Root mean square of an image's normalised values that is told of: real images have about 1, the furthest of CIFAR-10 2.1, and in stable
-runs of every method on digits and CIFAR-10 no image came past 2.2."""
+"""Root mean square of an image's normalised values that is told of: real images have about 1, and in stable runs none came past 2.2 (every
+method for ten iterations on digits, dm+iid for thirty on CIFAR-10)."""
 
 
 class Watch:
@@ -55,7 +55,7 @@ class Watch:
             farthest: The largest root mean square of an image's normalised values.
             pulls: How hard every term pulls, by name.
         """
-        if farthest <= FAR or "images" in self.told:
+        if not farthest > FAR or "images" in self.told:
             return
         term = max(pulls, key=lambda name: pulls[name])
         self._tell(
