@@ -95,13 +95,13 @@ class Composition(Method):
                 raise UserError(
                     f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
                     f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)} "
-                    f"(a term brings an encoder of its own by its attribute brings)"
+                    f"(a term can bring its own encoder with the attribute brings)"
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
             if term.trusts and not self.encoders[term.encoder].trains:
                 raise UserError(
-                    f"the term '{term.name}' goes by what a network takes images for, but those of {self.name} are never trained: "
+                    f"the term '{term.name}' relies on a network's predictions, but the networks of {self.name} are never trained: "
                     f"leave out +{term.name}, or add it to a method that trains its networks, such as idm"
                 )
             if term.name in RESERVED:
@@ -128,15 +128,15 @@ class Composition(Method):
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
         check_factor(self.factor, *data.size)
         if not self.terms:
-            raise UserError(f"{self.name} has no terms, so nothing to minimise: add one, such as MeanMatching()")
+            raise UserError(f"{self.name} has no terms, so there is nothing to minimise: add one, such as MeanMatching()")
         if self.views > 1 and not self.augment:
             raise UserError(
-                f"{self.name} does not augment, so that {self.views} views of an image are all the same: use --set augment=true"
+                f"{self.name} does not augment, so all {self.views} views of an image would be the same: use --set augment=true"
             )
         for term in self.terms:
             if term.couples and self.by_class:
                 raise UserError(
-                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
+                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each class: leave out "
                     f"+{term.name}, or use --set by_class=false"
                 )
             encoder = self.encoders[term.encoder]
@@ -159,11 +159,11 @@ class Composition(Method):
         others = {term.encoder for term in self.terms} - {MATCHING}
         if self.balance and others and MATCHING in self.encoders and self.encoders[MATCHING].every > 1:
             raise UserError(
-                f"{self.name} bounds what is read of {', '.join(sorted(others))} by what it matches, so it must match at every iteration: "
+                f"{self.name} bounds the terms of {', '.join(sorted(others))} by its own, so it must match at every iteration: "
                 f"use --set matching.every=1, or --set balance=0 for no bound"
             )
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
-            raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
+            raise UserError(f"{self.name} needs a term at every iteration, but none of its encoders is read that often: set every=1 on one")
         self._check_targets()
         smallest = min(data.train.counts)
         for term in self.terms:
@@ -171,7 +171,7 @@ class Composition(Method):
             if term.source == "batch" and min(real, smallest) < term.least_real:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
-                    f"{real} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
+                    f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
                 )
         if self.initialisation == "real" and smallest < ipc * self.factor**2:
             name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
@@ -191,7 +191,7 @@ class Composition(Method):
             self.encoders[name].check_targets(name)
         if len(set(kept.values())) > 1:
             raise UserError(
-                f"encoders see the same draws of augmentation, so those that keep targets must keep as many, "
+                f"encoders see the same augmentation draws, so those that keep targets must keep the same number, "
                 f"got {', '.join(f'{name}.targets={targets}' for name, targets in kept.items())}"
             )
 
