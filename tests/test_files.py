@@ -73,7 +73,7 @@ def test_a_device_without_room_is_the_full_disk() -> None:
         pytest.skip("no /dev/full on this system")
     with pytest.raises(OSError, match="No space") as caught, open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123
         file.write(b"x")
-    assert "free some space and repeat what was stopped" in str(storage_error(caught.value, Path("x")))
+    assert "free some space and run the command again" in str(storage_error(caught.value, Path("x")))
 
 
 def test_reasons_are_one_line_and_never_empty() -> None:
@@ -105,7 +105,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "t.safetensors"
     save_tensors(path, TENSORS, TEXT)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(UserError, match=r"t\.safetensors is truncated or no safetensors file \("):
+    with pytest.raises(UserError, match=r"t\.safetensors is truncated or not a safetensors file \("):
         load_tensors(path)
 
 
@@ -146,7 +146,7 @@ def test_a_missing_file_and_a_folder_are_not_called_truncated(tmp_path: Path) ->
 
 def test_a_pickle_is_never_read(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "weights.pt")
-    with pytest.raises(UserError, match="no safetensors file"):
+    with pytest.raises(UserError, match="not a safetensors file"):
         load_tensors(tmp_path / "weights.pt")
 
 

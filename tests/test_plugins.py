@@ -72,7 +72,7 @@ def test_its_method_term_and_encoder_run_are_set_and_repeated(installed: Path, t
     again = datastill(installed, "distill", "--config", tmp_path / "run" / "config.yaml", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     without = datastill(None, "distill", "--config", tmp_path / "run", "--out", tmp_path / "without")
-    assert "method.terms.spread.class is 'datastill_spread.SpreadMatching', which is not there" in refused(without)
+    assert "method.terms.spread.class is 'datastill_spread.SpreadMatching', which does not exist" in refused(without)
     assert "spread weight=0.2 powers=[1, 2]" in datastill(None, "show", tmp_path / "again").stdout
 
 
@@ -103,7 +103,7 @@ def test_a_plug_in_that_cannot_be_imported_is_one_line_and_nothing_else_breaks(i
             "entry_points.txt",
             ("spread = ", "cc = "),
             "dm+cc",
-            "two packages have a term of the name 'cc': datastill itself, datastill",
+            "two packages have a term named 'cc': datastill itself, datastill",
         ),
     ],
 )

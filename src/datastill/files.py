@@ -47,14 +47,14 @@ def check_file(path: Path) -> None:
         UserError: If the path names no file, such as ".", or a folder.
     """
     if not path.name or path.name == ".." or path.is_dir():
-        raise UserError(f"`out` takes the name of a file, but {path} is a folder: give a name in it, such as {path / 'result'}")
+        raise UserError(f"`out` must be a file, but {path} is a folder: name a file in it, such as {path / 'result'}")
 
 
 def storage_error(error: OSError, path: Path) -> UserError:
     """Say in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
-            f"no space left on the disk to write {path}; what was written before is intact: free some space and repeat what was stopped"
+            f"no space left on the disk to write {path}; what was written before is intact: free some space and run the command again"
         )
     return UserError(f"cannot write {path} ({reason(error)}); choose another folder or fix its permissions")
 
@@ -92,7 +92,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is truncated or no safetensors file ({reason(error)})") from error
+        raise UserError(f"{path} is truncated or not a safetensors file ({reason(error)})") from error
     stored, text = metadata.get("checksum"), {key: value for key, value in metadata.items() if key != "checksum"}
     # Networks in users' caches from before the text was covered have a checksum of the tensors alone.
     if stored and stored != checksum(tensors, text) and stored != checksum(tensors):

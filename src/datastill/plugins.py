@@ -74,7 +74,7 @@ class Names(Generic[T]):
         if name in self.own or name in self.reserved or len(points) > 1:
             others = ["datastill itself"] if name in self.own or name in self.reserved else []
             raise UserError(
-                f"two packages have a {self.what} of the name '{name}': {', '.join([*others, *map(origin, points)])}; "
+                f"two packages have a {self.what} named '{name}': {', '.join([*others, *map(origin, points)])}; "
                 f"uninstall one of them, or give its {self.what} another name"
             )
         try:

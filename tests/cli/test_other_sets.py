@@ -54,4 +54,4 @@ def test_options_for_other_peoples_code_are_refused_elsewhere(run: Path, capsys:
         with pytest.raises(SystemExit) as stopped:
             main(["show", str(run), *options])
         assert stopped.value.code == 2
-        assert "datastill: --experiment and --labels are for files of other people's code" in capsys.readouterr().err
+        assert "datastill: --experiment and --labels are for files made by other code" in capsys.readouterr().err

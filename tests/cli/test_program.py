@@ -67,8 +67,8 @@ def test_an_error_of_the_system_is_one_line(
     ("arguments", "said"),
     [
         (["distill", "digits", "--out", "somewhere"], "stopped; the run continues with --resume"),
-        (["pretrain", "digits"], "stopped; the same command goes on"),
-        (["evaluate", "somewhere"], "stopped; with --out the same command goes on"),
+        (["pretrain", "digits"], "stopped; the same command continues"),
+        (["evaluate", "somewhere"], "stopped; with --out the same command continues"),
         (["show", "somewhere"], "stopped"),
     ],
 )

@@ -33,7 +33,7 @@ def test_path_and_size_are_taken_apart() -> None:
         ("CIFAR10", "Did you mean 'cifar10'"),
         ("fashionmnist", "Did you mean 'fashion-mnist'"),
         ("xyzzy", "folder:PATH or parquet:PATH"),
-        ("", "names no data set"),
+        ("", "is not a data set"),
         ("folder", "needs a path, as in folder:PATH"),
         ("parquet:@32", "needs a path"),
         ("mnist:/data", "takes no path, got '/data'"),

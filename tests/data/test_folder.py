@@ -48,7 +48,7 @@ def test_with_test_and_val_the_one_left_out_is_said_aloud(tmp_path: Path, caplog
     write_classes(tmp_path / "test", {"a": 1, "b": 3})
     write_classes(tmp_path / "val", {"a": 5, "b": 5})
     assert whole(tmp_path).test.counts == (1, 3)
-    assert "val is left unread" in caplog.text
+    assert "val is ignored" in caplog.text
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
 def test_a_test_folder_without_a_train_folder_is_refused(tmp_path: Path) -> None:
     write_classes(tmp_path, {"cat": 4, "dog": 4})
     write_classes(tmp_path / "test", {"cat": 1, "dog": 1})
-    with pytest.raises(UserError, match="test/ without train/ beside it"):
+    with pytest.raises(UserError, match="test/ without train/ next to it"):
         whole(tmp_path)
 
 
@@ -109,7 +109,7 @@ def test_sixteen_bits_are_rounded_not_clipped(tmp_path: Path) -> None:
 
 def test_32_bit_images_are_refused_by_name(tmp_path: Path) -> None:
     write_image(tmp_path / "a" / "deep.tif", pixels(0, channels=1).astype(np.float32))
-    with pytest.raises(UserError, match=r"deep\.tif cannot be read as an image \(32 bits a channel"):
+    with pytest.raises(UserError, match=r"deep\.tif cannot be read as an image \(32 bits per channel"):
         decoded(read(tmp_path, None).train)
 
 

@@ -56,7 +56,7 @@ def test_without_words_the_identifiers_are_the_names(published: Path) -> None:
     [
         ("wnids.txt", "n03\nn77\n", "no images in train/n77/images"),
         ("wnids.txt", "\n", "wnids.txt is empty"),
-        ("words.txt", "n03 goldfish\n", "expected two columns with a tab between, found 'n03 goldfish'"),
+        ("words.txt", "n03 goldfish\n", "expected two columns separated by a tab, found 'n03 goldfish'"),
         ("val/val_annotations.txt", "val_0.JPEG\tn55\t0\n", "names the class n55, which wnids.txt lacks"),
         ("val/val_annotations.txt", "", "val_annotations.txt is empty"),
         ("val/val_annotations.txt", "val_7.JPEG\tn03\n", r"val_7\.JPEG cannot be read as an image \(No such file"),

@@ -138,7 +138,7 @@ def test_networks_are_trained_on_the_enlarged_parts(tmp_path: Path) -> None:
         ({"labels": torch.zeros(6, 1, dtype=torch.int64)}, r"\(6, 1\)"),
         ({"labels": torch.tensor([0, 0, 1, 1, 2, 3])}, "0 to 2, got 0 to 3"),
         ({"labels": torch.tensor([0, 0, 1, 1, 2, -1])}, "0 to 2, got -1 to 2"),
-        ({"format": "datastill-9"}, "no distilled set of this program"),
+        ({"format": "datastill-9"}, "not a distilled set of this program"),
         ({"header": HEADER | {"std": [0.2, 0.0, 0.2]}}, "above 0"),
         ({"header": HEADER | {"std": [0.2, 0.2]}}, "3 numbers above 0"),
         ({"header": HEADER | {"class_names": []}}, "at least one class"),
@@ -200,10 +200,10 @@ def test_a_file_without_header_or_tensors_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "images.safetensors"
     content = distilled_set()
     save_file({"images": content.images, "labels": content.labels}, path)
-    with pytest.raises(UserError, match="no distilled set of this program"):
+    with pytest.raises(UserError, match="not a distilled set of this program"):
         DistilledSet.load(path)
     save_file({"images": content.images}, path, {"format": "datastill-1", "origin": json.dumps(HEADER)})
-    with pytest.raises(UserError, match="no distilled set of this program"):
+    with pytest.raises(UserError, match="not a distilled set of this program"):
         DistilledSet.load(path)
 
 
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, saved: bytes, how: str) -> No
     content = damaged(saved, how)
     assert content != saved
     (tmp_path / "images.safetensors").write_bytes(content)
-    with pytest.raises(UserError, match=r"truncated or no safetensors file|does not match its checksum"):
+    with pytest.raises(UserError, match=r"truncated or not a safetensors file|does not match its checksum"):
         DistilledSet.load(tmp_path)
 
 

@@ -48,7 +48,7 @@ def test_one_of_several_experiments_is_chosen(
     sets = [[distilled_set(seed=seed).images, LABELS] for seed in range(3)]
     torch.save({"data": sets}, tmp_path / "res_DC.pt")
     assert same_bits(load(tmp_path / "res_DC.pt", experiment=experiment).images, sets[taken][0])
-    assert ("the sets of 3 experiments; the last one is taken, unless experiment 1 to 3 is named" in caplog.text) == warned
+    assert ("the sets of 3 experiments; the last is read, unless you choose an experiment from 1 to 3" in caplog.text) == warned
 
 
 @pytest.mark.parametrize("experiment", [0, 2, -1])
@@ -63,7 +63,7 @@ def test_trajectory_matching_leaves_images_labels_and_a_rate(tmp_path: Path, cap
     assert same_bits(found.images, IMAGES)
     assert found.labels.tolist() == LABELS.tolist()
     assert found.learning_rate == pytest.approx(0.0213)
-    assert "ZCA-whitened images, that cannot be undone here" in caplog.text
+    assert "ZCA-whitened images, that cannot be undone" in caplog.text
     assert load(trajectory(tmp_path, name="5000")).learning_rate is None
     assert load(trajectory(tmp_path, name="20", rate=0.5)).learning_rate == 0.5
     caplog.clear()
@@ -84,7 +84,7 @@ def test_images_of_trajectory_matching_need_their_labels_and_their_name(tmp_path
         load(path)
     with pytest.raises(UserError, match=r"it holds one tensor, which is read only if the file is named images_NAME\.pt"):
         load(path.rename(tmp_path / "synthetic.pt"))
-    with pytest.raises(UserError, match="holds one set: leave out the number of the experiment, 1"):
+    with pytest.raises(UserError, match="holds one set: leave out the experiment number, 1"):
         load(trajectory(tmp_path), experiment=1)
 
 
@@ -205,14 +205,14 @@ def test_soft_labels_are_what_they_say_or_what_is_asked(
         caplog.clear()
         found = load(path, label_kind=asked)
         assert found.label_kind == (usual if kind == "usual" else kind)
-        assert (f"are taken as {usual}" in caplog.text) == warned
+        assert (f"are read as {usual}" in caplog.text) == warned
         assert found.hard_labels.tolist() == LABELS.tolist()
         assert torch.equal(found.labels, LABELS if kind == "hard" else labels.float())
 
 
 def test_soft_labels_of_a_dc_file_that_are_no_probabilities_must_be_named(tmp_path: Path) -> None:
     torch.save({"data": [[IMAGES, SCORES]]}, tmp_path / "set.pt")
-    with pytest.raises(UserError, match="no probabilities; say whether they are weights, logits or scores"):
+    with pytest.raises(UserError, match="not probabilities; say whether they are weights, logits or scores"):
         load(tmp_path / "set.pt")
     assert load(tmp_path / "set.pt", label_kind="scores").label_kind == "scores"
     with pytest.raises(UserError, match=r"labels that are weights must be from 0 to 1"):

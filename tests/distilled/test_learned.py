@@ -156,4 +156,4 @@ def test_a_tensor_file_trains_torchs_cross_entropy_to_the_same_loss(
 def test_a_tensor_file_says_that_it_leaves_numbers_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         export(soft_set(learning_rate=0.02), tmp_path / "set.pt", "dc")
-    assert "no place for the learned numbers (learning_rate)" in caplog.text
+    assert "cannot hold the learned numbers (learning_rate)" in caplog.text

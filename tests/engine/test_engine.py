@@ -31,7 +31,7 @@ def made(name: str = "convnet", seed: int = 0) -> Network:
 
 @pytest.mark.parametrize("device", ["warp", "cuda:99", "cpu:banana"])
 def test_an_unknown_device_is_refused(device: str) -> None:
-    with pytest.raises(UserError, match=f"the device '{device}' is not available here .*; try `device=cpu`"):
+    with pytest.raises(UserError, match=f"the device '{device}' is not available .*; try `device=cpu`"):
         Engine.choose(device=device)
 
 

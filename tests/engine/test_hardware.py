@@ -18,7 +18,7 @@ def test_a_device_is_found_by_name(name: str) -> None:
 
 
 def test_an_unknown_device_is_refused_with_what_to_do() -> None:
-    with pytest.raises(UserError, match=r"the device 'warp' is not available here .*; try `device=cpu`"):
+    with pytest.raises(UserError, match=r"the device 'warp' is not available .*; try `device=cpu`"):
         hardware.device("warp")
 
 

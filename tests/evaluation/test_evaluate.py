@@ -178,14 +178,14 @@ def test_unknown_names_are_answered_with_the_nearest(data: DataSet) -> None:
     "content", [distilled_set(size=(8, 8)), distilled_set(channels=1), distilled_set(("cat", "dog")), distilled_set(("a", "b", "c"))]
 )
 def test_a_set_that_does_not_fit_the_data_is_refused(content: DistilledSet, data: DataSet) -> None:
-    with pytest.raises(UserError, match=r"does not fit the data set tiny \(3 classes, images \(3, 8, 6\)\); name .* with `data`"):
+    with pytest.raises(UserError, match=r"does not fit the data set tiny \(3 classes, images \(3, 8, 6\)\); give .* with `data`"):
         evaluate(content, data=data)
 
 
 def test_a_tensor_file_needs_the_name_of_its_data(tmp_path: Path) -> None:
     content = distilled_set()
     torch.save({"data": [[content.images, content.labels]]}, tmp_path / "set.pt")
-    with pytest.raises(UserError, match=r"set\.pt does not say what it was distilled from: name it with `data`"):
+    with pytest.raises(UserError, match=r"set\.pt does not say what it was distilled from: give it with `data`"):
         evaluate(tmp_path / "set.pt")
 
 

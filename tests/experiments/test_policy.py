@@ -37,7 +37,7 @@ def test_nothing_is_read_where_nothing_is_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("evaluated_by", "said"), [(MAKER, "bf16, compiled; fp32, not compiled"), (replace(BF16, compiled=False), "several ways")]
+    ("evaluated_by", "said"), [(MAKER, "bf16, compiled; fp32, not compiled"), (replace(BF16, compiled=False), "different settings")]
 )
 def test_what_was_run_in_several_ways_takes_no_more(evaluated_by: Maker, said: str) -> None:
     with pytest.raises(UserError, match=said):

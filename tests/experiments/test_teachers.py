@@ -110,7 +110,7 @@ def test_a_run_of_another_recipe_is_not_published(tmp_path: Path) -> None:
     results, runs = tmp_path / "results", tmp_path / "runs"
     folder = run_experiment("tiny", results=results, runs=runs, only=["one"], experiments=SPECIFICATIONS)
     other = {"tiny": replace(TINY, recipes={"one": replace(RECIPE, epochs=1, momentum=0.8)})}
-    with pytest.raises(UserError, match="of another specification"):
+    with pytest.raises(UserError, match="has another specification"):
         run_experiment("tiny", results=results, runs=runs, experiments=other)
     for file in ("record.json", "metrics.jsonl"):
         (folder / "one" / file).unlink()

@@ -75,5 +75,5 @@ def test_classes_add_up_and_gradients_are_right(function: Callable[[Tensor], Ten
     [squared_spread, squared_centralization, lambda synthetic: hinge_centralization(synthetic, alpha=0.02, beta=0.7)],
 )
 def test_a_single_image_is_refused_with_its_shape(function: Callable[[Tensor], Tensor]) -> None:
-    with pytest.raises(UserError, match=r"at least two images a class, got embeddings of shape \(10, 1, 512\)"):
+    with pytest.raises(UserError, match=r"at least two images per class, got embeddings of shape \(10, 1, 512\)"):
         function(random(10, 1, 512))

@@ -63,7 +63,7 @@ def test_gradients() -> None:
 
 
 def test_a_single_image_is_refused_with_its_shape() -> None:
-    with pytest.raises(UserError, match=r"at least two images a class, got a map of shape \(2, 1, 3, 4, 4\)"):
+    with pytest.raises(UserError, match=r"at least two images per class, got a map of shape \(2, 1, 3, 4, 4\)"):
         local_covariance(random(2, 1, 3, 4, 4))
     with pytest.raises(UserError, match="at least two images"):
         covariance_matching(random(2, 3, 3), random(2, 1, 3, 4, 4))

@@ -96,5 +96,5 @@ def test_other_classes_or_features_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_single_real_image_gives_no_width() -> None:
-    with pytest.raises(UserError, match=r"at least two real images a class, got .*\(2, 1, 3\)"):
+    with pytest.raises(UserError, match=r"at least two real images per class, got .*\(2, 1, 3\)"):
         kernel_matching(torch.zeros(2, 1, 3), torch.ones(2, 4, 3), scales=(1.0,))

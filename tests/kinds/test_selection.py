@@ -66,14 +66,14 @@ def test_a_run_takes_the_one_step_of_its_kind_and_says_so(
     caplog.set_level("INFO", "datastill")
     run(tiny, name, tmp_path / "run")
     assert f"{name}: choosing 9 of 36 training images, 3 of each class" in caplog.text
-    assert "passed over" not in caplog.text
+    assert "is ignored" not in caplog.text
     assert f"{name} 1/1" in capfd.readouterr().err
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["iterations"] == 1
     (line,) = Run(tmp_path / "run").metrics()
     assert (line["iteration"], line["chosen"]) == (1, 9)
     run(tiny, name, tmp_path / "again", iterations=500)
-    assert f"{name} is a method of selection, which needs no iterations: those asked for are passed over" in caplog.text
+    assert f"{name} is a method of selection, which needs no iterations: the number given is ignored" in caplog.text
     assert yaml.safe_load((tmp_path / "again" / "config.yaml").read_text())["iterations"] == 1
 
 

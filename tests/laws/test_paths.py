@@ -21,7 +21,7 @@ from datastill.methods import DistributionMatching
 from small_methods import matching as method
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
-SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1"]
+SETTINGS = ["real_batch=16", "cc.form=squared", "cc.weight=1", "balance=0"]
 CLASS_BYTES = 4 * 16 * 2 * (128 * 4 * 4)
 """Of what a ConvNet makes of the real images of a class and step, as floats: the last map and the embedding."""
 

@@ -263,7 +263,7 @@ def test_too_few_images_are_refused(term: Term) -> None:
     least = term.least_images
     assert value(term, real, features(least, seed=20)) >= 0
     if least == 2:
-        with pytest.raises(UserError, match=r"at least two images a class, got .*\(3, 1, "):
+        with pytest.raises(UserError, match=r"at least two images per class, got .*\(3, 1, "):
             between(term, real, features(1, seed=20))
     else:
         assert least == 1
@@ -274,7 +274,7 @@ def test_too_few_real_images_are_refused(term: Term) -> None:
     synthetic = features(SYNTHETIC, seed=20)
     assert value(term, features(term.least_real, seed=10), synthetic) >= 0
     if term.least_real == 2:
-        with pytest.raises(UserError, match=f"the term '{term.name}' needs at least 2 real images a class, got 1"):
+        with pytest.raises(UserError, match=f"the term '{term.name}' needs at least 2 real images per class, got 1"):
             between(term, features(1, seed=10), synthetic)
     else:
         assert term.least_real == 1

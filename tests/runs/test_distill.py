@@ -195,7 +195,7 @@ def test_a_run_may_be_extended(tiny: DataSet, straight: Path, tmp_path: Path) ->
     run(tiny, tmp_path / "run", ITERATIONS, seed=3, resume=True)
     assert_same_run(tmp_path / "run", straight)
     assert DistilledSet.load(tmp_path / "run").origin.iterations == ITERATIONS
-    with pytest.raises(UserError, match=f"has {ITERATIONS} iterations already; ask for as many or more"):
+    with pytest.raises(UserError, match=f"has {ITERATIONS} iterations already; ask for at least as many"):
         run(tiny, tmp_path / "run", 5, seed=3, resume=True)
 
 
@@ -223,7 +223,7 @@ def test_an_extension_that_would_be_worth_compiling_goes_on_as_the_run_began(
 )
 def test_another_configuration_is_refused_naming_the_difference(tiny: DataSet, straight: Path, options: dict[str, Any], said: str) -> None:
     before = contents(straight)
-    with pytest.raises(UserError, match=f"holds a run of another configuration .*{said}.*choose another `out`"):
+    with pytest.raises(UserError, match=f"holds a run with another configuration .*{said}.*choose another `out`"):
         run(tiny, straight, **{"seed": 3, **options}, resume=True)
     assert contents(straight) == before
 
@@ -235,7 +235,7 @@ def test_another_data_set_is_refused(tiny: DataSet, straight: Path) -> None:
 
 def test_a_run_is_not_overwritten_by_accident(tiny: DataSet, straight: Path) -> None:
     before = contents(straight)
-    with pytest.raises(UserError, match="holds a run already: continue it with `resume=True`, or choose another `out`"):
+    with pytest.raises(UserError, match="already holds a run: continue it with `resume=True`, or choose another `out`"):
         run(tiny, straight, seed=3)
     assert contents(straight) == before
 
@@ -287,7 +287,7 @@ def test_a_full_disk_gives_one_clear_line_and_costs_nothing_that_was_written(
     with monkeypatch.context() as patch:
         interrupt(patch, 4, lambda: patch.setattr(os, "fsync", full))
         with pytest.raises(
-            UserError, match=r"no space left on the disk to write .* is intact: free some space and repeat what was stopped"
+            UserError, match=r"no space left on the disk to write .* is intact: free some space and run the command again"
         ) as raised:
             run(tiny, tmp_path / "run", seed=3)
     assert "\n" not in str(raised.value)
@@ -343,7 +343,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(
         ({"ipc": 13}, "the class 'left' has 12 training images, fewer than IPC 13"),
         ({"method": method("m3d", real_batch=1)}, "'km' needs at least 2 real images per class and step, but the real batch is 1"),
         ({"method": method("cafe", views=2)}, "cafe does not augment, so that 2 views of an image are all the same"),
-        ({"method": method("idm+dl")}, "'dl' compares classes with each other, but idm.dl steps after each of them"),
+        ({"method": method("idm+dl")}, "'dl' compares classes with each other, but idm.dl steps after each class"),
         ({"method": DistributionMatching("bare")}, "bare has no terms"),
     ],
 )
@@ -366,7 +366,7 @@ def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet
     weights.unlink()  # trained again, the same network comes out
     run(tiny, tmp_path / "run", 3, method=composed, resume=True)
     save_tensors(weights, {name: tensor + 0.1 for name, tensor in tensors.items()}, {"accuracy": "50", "seconds": "1"})
-    with pytest.raises(UserError, match=r"begun with other encoders .*pretrained 0.*restore them, or choose another `out`"):
+    with pytest.raises(UserError, match=r"started with other encoders .*pretrained 0.*restore them, or choose another `out`"):
         run(tiny, tmp_path / "run", 4, method=composed, resume=True)
 
 

@@ -81,7 +81,7 @@ def test_what_was_begun_otherwise_begins_again(
     if damage == "content":
         partial.write_bytes(partial.read_bytes()[:-100])
     history = training_history(tiny, "convnet", RECIPE, Engine() if damage == "content" else Engine(micro_batch=5))
-    assert "that history begins again" in caplog.text
+    assert "that history starts again" in caplog.text
     assert history.shape == (3, 36)
 
 

@@ -148,7 +148,7 @@ def test_a_damaged_epoch_is_begun_again(tiny: DataSet, monkeypatch: pytest.Monke
     partial = pool_folder(tiny, "convnet", RECIPE) / "0.partial.safetensors"
     partial.write_bytes(partial.read_bytes()[:-100])
     (member,) = pretrain(tiny, "convnet", 1, RECIPE, Engine())
-    assert "that network begins again" in caplog.text
+    assert "that network starts again" in caplog.text
     assert member.path.exists()
 
 

@@ -65,7 +65,7 @@ def test_the_published_weight(ipc: int, preset: str) -> None:
 
 def test_a_single_image_is_refused() -> None:
     pair, single = mapped(torch.zeros(1, 2, 3, 2, 2)), mapped(torch.zeros(1, 1, 3, 2, 2))
-    with pytest.raises(UserError, match=r"a covariance needs at least two images a class, got a map of shape \(1, 1, 3, 2, 2\)"):
+    with pytest.raises(UserError, match=r"a covariance needs at least two images per class, got a map of shape \(1, 1, 3, 2, 2\)"):
         between(CovarianceMatching(), pair, single)
-    with pytest.raises(UserError, match="the term 'cm' needs at least 2 real images a class, got 1"):
+    with pytest.raises(UserError, match="the term 'cm' needs at least 2 real images per class, got 1"):
         between(CovarianceMatching(), single, pair)

@@ -37,7 +37,7 @@ For example:
 
 A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR; some classes only: cifar100[0-19].
 A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
-`datastill list datasets|networks|methods|terms` names them all.
+`datastill list datasets|networks|methods|terms` lists them all.
 """
 
 app = App(
@@ -56,14 +56,14 @@ def distill(
     /,
     *,
     out: Annotated[Path, Parameter(help="the run's folder")],
-    config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml; what it says is not given again")] = None,
+    config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml; what it says need not be given again")] = None,
     method: Annotated[str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid")] = None,
     ipc: Annotated[Whole | None, Parameter(help="synthetic images per class; default 10")] = None,
-    iterations: Annotated[Whole | None, Parameter(help="steps in all; default 2000, none for methods that choose real images")] = None,
+    iterations: Annotated[Whole | None, Parameter(help="steps in all; default 2000, not for methods that choose real images")] = None,
     seed: Annotated[Whole | None, Parameter(help="the same seed gives the same bits; default 0")] = None,
     resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
     preset: Annotated[
-        str | None, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest); default paper")
+        str | None, Parameter(help="values to use: paper, code (those of the published code), fast (our cheapest); default paper")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -71,12 +71,12 @@ def distill(
     ] = None,
     lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
     real_batch: Annotated[Whole | None, Parameter(help="real images per class and step")] = None,
-    init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels start from")] = None,
-    teachers: Annotated[Whole | None, Parameter(help="networks in the pretrained pool")] = None,
+    init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels are initialised with")] = None,
+    teachers: Annotated[Whole | None, Parameter(help="number of networks in the pretrained pool")] = None,
     validate_at: Annotated[
-        str | None, Parameter(help="iterations to evaluate on the validation split after, comma-separated, e.g. 0,500,1000")
+        str | None, Parameter(help="iterations after which to evaluate on the validation split, comma-separated, e.g. 0,500,1000")
     ] = None,
-    validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as `evaluate`")] = None,
+    validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as in `evaluate`")] = None,
     validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
     validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
     checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
@@ -86,9 +86,9 @@ def distill(
 ) -> None:
     """Distil DATASET into --ipc images per class and keep everything in --out.
 
-    Killed at any moment, the same command with --resume continues where it was and gives the same bits.
+    If it is killed, the same command with --resume continues where it stopped and gives the same bits.
 
-    With --config the run of that file is repeated: its data, method, IPC, seed, iterations, engine and validations.
+    --config repeats the run of that file: its data, method, IPC, seed, iterations, engine and validations.
     """
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
     changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
@@ -126,7 +126,7 @@ def distill(
 
     dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
     ipc = 10 if ipc is None else ipc
-    compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is told before the data is read
+    compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     data = load(dataset, validation=0.1 if validation is None else validation)
     composed = compose(method, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=changes)
     run(
@@ -156,35 +156,31 @@ def evaluate(
     /,
     *,
     network: Annotated[
-        str, Parameter(help="see `datastill list networks`; several, comma-separated, or all for the papers' four, give one table")
+        str, Parameter(help="see `datastill list networks`; several, comma-separated, or all (the papers' four) give one table")
     ] = "convnet",
     repeats: Annotated[Whole, Parameter(help="networks trained from scratch")] = 5,
     seed: Annotated[Whole, Parameter(help="the same seed gives the same numbers")] = 0,
-    data: Annotated[str | None, Parameter(help="data set to test on; by default the one it was distilled from")] = None,
-    split: Annotated[Literal["test", "validation"], Parameter(help="test to report, validation to choose")] = "test",
-    compare: Annotated[
-        str, Parameter(help="what to train on as well, comma-separated: rendering, random; none for nothing")
-    ] = "rendering,random",
+    data: Annotated[str | None, Parameter(help="data set to test on; default the one it was distilled from")] = None,
+    split: Annotated[Literal["test", "validation"], Parameter(help="test for reporting, validation for choices")] = "test",
+    compare: Annotated[str, Parameter(help="what to compare with, comma-separated: rendering, random; or none")] = "rendering,random",
     epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
     learned_rate: Annotated[
-        bool, Parameter(help="train with the learned learning rate of a set that has one, as published", negative="--no-learned-rate")
+        bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
     ] = True,
     experiment: Number = None,
     labels: Labels = None,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
-    out: Annotated[
-        Path | None, Parameter(help="also write the JSON to this file; killed before it is there, the same command goes on")
-    ] = None,
+    out: Annotated[Path | None, Parameter(help="also write the JSON to this file; if killed, the same command continues")] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
 ) -> None:
     """Train networks from scratch on the distilled set at PATH and test them on real images (the DC protocol).
 
-    With --network all it is trained on with four kinds of network, for one table (cross-architecture generalisation).
+    --network all trains four kinds of network and prints one table (cross-architecture generalisation).
 
-    PATH is a run's folder, a distilled folder, its images.safetensors, or (then name --data) a file of other people's code: res*.pt of DC
+    PATH is a run's folder, a distilled folder, its images.safetensors, or (with --data) a file made by other code: res*.pt of DC
     and DM, images_best.pt with labels_best.pt of trajectory matching, or an .npz of images and labels.
     """
     from datastill.evaluation import Protocol
@@ -226,7 +222,7 @@ def pretrain(
     *,
     network: Annotated[str, Parameter(help="see `datastill list networks`")] = "resnet18",
     count: Annotated[Whole, Parameter(help="networks in the pool")] = 1,
-    epochs: Annotated[Whole | None, Parameter(help="passes over the training split; default that of the recipe")] = None,
+    epochs: Annotated[Whole | None, Parameter(help="passes over the training split; default as in the recipe")] = None,
     recipe: Annotated[
         Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")
     ] = "fast",
@@ -237,8 +233,8 @@ def pretrain(
 ) -> None:
     """Train a pool of networks on DATASET, for terms that read a pretrained encoder, into the cache.
 
-    `distill` finds them there, those of another recipe with --set pretrained.recipe=paper or --set pretrained.recipe.epochs=E, more than
-    one with --teachers N; what it misses it trains itself. Killed at any moment, the same command goes on.
+    `distill` finds them there: those of another recipe with --set pretrained.recipe=paper or --set pretrained.recipe.epochs=E, more than
+    one with --teachers N. It trains any that are missing. If this command is killed, the same command continues.
     """
     import dataclasses
 
@@ -282,13 +278,13 @@ def show(
     path: Path,
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="where to write the picture; by default grid.png in the set's folder")] = None,
-    columns: Annotated[Whole, Parameter(help="images of a class in the picture")] = 10,
+    out: Annotated[Path | None, Parameter(help="where to write the picture; default grid.png in the set's folder")] = None,
+    columns: Annotated[Whole, Parameter(help="images per class in the picture")] = 10,
     data: FromData = None,
     experiment: Number = None,
     labels: Labels = None,
 ) -> None:
-    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, a class a row."""
+    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class."""
     from datastill.report.summary import show as summarise
 
     summarise(path, out, columns, opened(path, data, experiment, labels))
@@ -299,17 +295,16 @@ def experiment(
     name: str | None = None,
     /,
     *,
-    results: Annotated[Path, Parameter(help="where tables, curves and logs are written")] = Path("results"),
-    runs: Annotated[Path, Parameter(help="where the runs are kept and continued from")] = Path("runs"),
-    only: Annotated[str | None, Parameter(help="what to run, comma-separated: rows, or parts such as digits-ipc2; by default all")] = None,
-    repeats: Annotated[
-        Whole | None, Parameter(help="networks a row; by default those of the specification, to which fewer are completed later")
-    ] = None,
+    results: Annotated[Path, Parameter(help="where to write tables, curves and logs")] = Path("results"),
+    runs: Annotated[Path, Parameter(help="where to keep the runs")] = Path("runs"),
+    only: Annotated[str | None, Parameter(help="what to run, comma-separated: rows, or parts such as digits-ipc2; default all")] = None,
+    repeats: Annotated[Whole | None, Parameter(help="networks per row; default as in the specification; more can be added later")] = None,
     redraw: Annotated[
-        bool, Parameter(help="only write the pages again, from the records in --results; of all without NAME", negative="")
+        bool,
+        Parameter(help="only write the pages again, from the records in --results; without NAME, those of all experiments", negative=""),
     ] = False,
 ) -> None:
-    """Run what is missing of a table or figure and write it to --results; killed, the same command goes on.
+    """Run what is missing of a table or figure and write it to --results. If it is killed, the same command continues.
 
     NAME is one of `datastill list experiments`.
     """
@@ -322,7 +317,7 @@ def experiment(
     elif name:
         run_experiment(name, results=results, runs=runs, only=only.split(",") if only else (), repeats=repeats, recorded=write)
     else:
-        raise UserError("which experiment? `datastill list experiments` names them; --redraw alone writes the pages of all of them again")
+        raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     write_index(EXPERIMENTS, results)
     print(f"results in {results / name if name else results}")
 

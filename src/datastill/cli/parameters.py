@@ -1,4 +1,4 @@
-"""What several commands take, and how it is read."""
+"""Parameters that several commands share, and how they are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def whole(hint: Any, tokens: Sequence[Token]) -> int:
-    """Read a whole number; 2.9 is none."""
+    """Read a whole number; 2.9 is not one."""
     text = tokens[0].value
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise ValueError(f'expected a whole number, got "{text}"')
@@ -28,33 +28,33 @@ def whole(hint: Any, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=whole)]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
-Compile = Annotated[bool | None, Parameter(help="compile the networks; by default where the job is long enough", negative="--no-compile")]
+Compile = Annotated[bool | None, Parameter(help="compile the networks; by default if the job is long enough", negative="--no-compile")]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 
-FromData = Annotated[str | None, Parameter(help="data set that a file of other people's code was distilled from")]
-Number = Annotated[Whole | None, Parameter(help="which set of such a file that holds several, from 1; by default the last")]
+FromData = Annotated[str | None, Parameter(help="data set that a file made by other code was distilled from")]
+Number = Annotated[Whole | None, Parameter(help="which set to read if such a file holds several, from 1; default the last")]
 Labels = Annotated[
     Literal["hard", "probabilities", "weights", "logits", "scores"] | None,
-    Parameter(help="what the soft labels of such a file are; by default probabilities if they sum to one, else what such files have"),
+    Parameter(help="what the soft labels of such a file are; default probabilities if they sum to one, else what such files usually hold"),
 ]
 
 
 def foreign(path: Path, data: str | None, experiment: int | None, labels: str | None) -> tuple[DistilledSet, DataSet] | None:
-    """Read a file of other people's code, with the data set that it was distilled from; None for a set of this program's."""
+    """Read a file made by other code, with the data set that it was distilled from; None for one of our own sets."""
     from datastill.data import load
     from datastill.distilled import FOREIGN_FILES, DistilledSet
 
     if path.is_dir() or path.suffix not in FOREIGN_FILES or data is None:
         if experiment is not None or labels is not None:
-            raise UserError("--experiment and --labels are for files of other people's code, whose data set --data names")
+            raise UserError("--experiment and --labels are for files made by other code and need --data, what they were distilled from")
         return None
     distilled_from = load(data)
     return DistilledSet.load_foreign(path, distilled_from, experiment=experiment, label_kind=labels), distilled_from
 
 
 def opened(path: Path, data: str | None, experiment: int | None, labels: str | None) -> DistilledSet:
-    """Read a distilled set, of this program's or of other people's code."""
+    """Read a distilled set, our own or one made by other code."""
     from datastill.distilled import DistilledSet
 
     read = foreign(path, data, experiment, labels)
@@ -89,5 +89,5 @@ def agree(config: object, given: Mapping[str, tuple[Any, Any]]) -> None:
     for option, (value, recorded) in given.items():
         if value is None or value == recorded:
             continue
-        has = "has every value of the method already" if recorded is None else f"has {recorded}"
+        has = "already has every value of the method" if recorded is None else f"has {recorded}"
         raise UserError(f"{option} contradicts {config}, which {has}: leave it out, or change a copy of the file")

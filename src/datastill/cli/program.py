@@ -1,4 +1,4 @@
-"""The program: run a command, tell a mistake in one line, end as a program should."""
+"""The program: run a command, report a mistake in one line, exit as a program should."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FLAGS = {
 """The flags of the arguments that messages of the library name."""
 GOES_ON = {
     "distill": "; the run continues with --resume",
-    "evaluate": "; with --out the same command goes on",
-    "pretrain": "; the same command goes on",
-    "experiment": "; the same command goes on",
+    "evaluate": "; with --out the same command continues",
+    "pretrain": "; the same command continues",
+    "experiment": "; the same command continues",
 }
 """What to do after a command was stopped."""
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         _let_go()
-        sys.exit(141)  # as a program that the signal ends, for example by `| head`
+        sys.exit(141)  # as a program ended by the signal, for example with `| head`
     except OSError as error:
         _let_go()
         where = f": {error.filename}" if error.filename else ""
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show_messages() -> None:
-    """Show what the library says, and of other packages what is wrong."""
+    """Show the library's messages, and warnings of other packages."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Messages()])
     logging.getLogger("datastill").setLevel(logging.INFO)
     for noisy in ("torch", "matplotlib", "PIL"):
@@ -70,7 +70,7 @@ def _show_messages() -> None:
 
 
 def _let_go() -> None:
-    """Point an output that takes no more at nothing: the interpreter would try again, and complain, as it exits."""
+    """Redirect a closed output to nothing: otherwise the interpreter would try it again, and complain, as it exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

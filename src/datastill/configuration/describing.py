@@ -70,4 +70,4 @@ def _plain(value: Any, declared: type | None, where: str) -> Any:
     for number in (int, float):  # those of numpy are such numbers too, but YAML does not know them
         if isinstance(value, number):
             return number(value)
-    raise UserError(f"{where} cannot be written to a configuration: expected numbers, texts, tuples or dataclasses, got {value!r}")
+    raise UserError(f"{where} cannot be written to a configuration: expected numbers, strings, tuples or dataclasses, got {value!r}")

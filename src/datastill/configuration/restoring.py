@@ -86,9 +86,9 @@ def _class(description: Mapping[str, Any], base: type[T], where: str) -> tuple[t
         found = _find(name, base)
     if found is None:
         known = sorted(class_name(cls) for cls in _concrete(base))
-        problem = f"{where} does not say its {key}" if name is None else f"{where}.{key} is {name!r}, which is not there"
+        problem = f"{where} does not say its {key}" if name is None else f"{where}.{key} is {name!r}, which does not exist"
         raise UserError(
-            f"{problem}: expected a {base.__name__} of datastill, of an installed plug-in or of a module imported before, "
+            f"{problem}: expected a {base.__name__} of datastill, of an installed plug-in or of a module already imported, "
             f"such as {', '.join(known[:3])}"
         )
     return found, (key,)

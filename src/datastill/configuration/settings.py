@@ -33,7 +33,7 @@ def changed(thing: T, setting: str, name: str) -> T:
     path, equals, text = setting.partition("=")
     steps = path.split(".")
     if not equals or not all(steps):
-        raise UserError(f"'{setting}' is no setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
+        raise UserError(f"'{setting}' is not a setting; expected FIELD=VALUE or TERM.FIELD=VALUE, for example cc.weight=0.02")
     known = list(paths(thing))
     if not known:
         raise UserError(f"{name} has no settings, but got {setting}")

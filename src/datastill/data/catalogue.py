@@ -119,7 +119,7 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
         raw = replace(raw, train=resized(raw.train, size), test=raw.test and resized(raw.test, size))
     classes = len(raw.class_names)
     if classes < 2:
-        raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed to tell apart")
+        raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed")
     whole = arrange(raw.train, classes, budget=memory_budget)
     needed = 1 + (raw.test is None) + (validation > 0)
     small = [(raw.class_names[label], count) for label, count in enumerate(whole.counts) if count < needed]
@@ -168,7 +168,7 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
     """
     match = re.fullmatch(r"(?P<head>.+?)(@(?P<height>\d+)(x(?P<width>\d+))?)?", choice(name)[0])
     if match is None:
-        raise UserError(f"'{name}' names no data set; expected NAME[:PATH][@SIZE], for example digits, cifar10 or folder:photos@64")
+        raise UserError(f"'{name}' is not a data set; expected NAME[:PATH][@SIZE], for example digits, cifar10 or folder:photos@64")
     key, _, path = match["head"].partition(":")
     if key not in CATALOGUE:
         hint = "For your own images: folder:PATH or parquet:PATH."

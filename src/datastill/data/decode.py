@@ -155,7 +155,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _eight_bits(image: Image.Image, format: str | None) -> Image.Image:
     if image.mode == "F" or (image.mode == "I" and format not in ("PNG", "PPM")):
-        raise ValueError("32 bits a channel have no known range, save it with 8 or 16")
+        raise ValueError("32 bits per channel have no known range, save it with 8 or 16")
     if not image.mode.startswith("I"):
         return image
     wide = np.asarray(image).astype(np.uint32)

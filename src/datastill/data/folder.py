@@ -81,11 +81,11 @@ def _splits(path: Path) -> tuple[Path, Path | None]:
     if "train" in inside:
         if len(tests) > 1:
             unread = ", ".join(test.name for test in tests[1:])
-            log.warning("folder:%s: %s is the test split; %s is left unread", path, tests[0].name, unread)
+            log.warning("folder:%s: %s is the test split; %s is ignored", path, tests[0].name, unread)
         return inside["train"], tests[0] if tests else None
     if tests:
         raise UserError(
-            f"folder:{path}: {tests[0].name}/ without train/ beside it; move the class folders of the training images into {path}/train"
+            f"folder:{path}: {tests[0].name}/ without train/ next to it; move the class folders of the training images into {path}/train"
         )
     return path, None
 

@@ -55,7 +55,7 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
     rows = [line.split("\t") for line in _lines(path)]
     short = next((row for row in rows if len(row) < 2), None)
     if short:
-        raise UserError(f"{path}: expected two columns with a tab between, found '{short[0]}'")
+        raise UserError(f"{path}: expected two columns separated by a tab, found '{short[0]}'")
     return [(row[0], row[1]) for row in rows]
 
 

@@ -70,7 +70,7 @@ class DistilledSet(SyntheticImages):
         tensors, metadata = load_tensors(path)
         if metadata.get("format") != FORMAT or not {"images", "labels"} <= set(tensors):
             raise UserError(
-                f"{path} is no distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
+                f"{path} is not a distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
             )
         origin = _origin(metadata.get("origin", ""), path)
         canvas = Canvas(tensors["images"], tensors["labels"], metadata.get("labels", HARD), _numbers(tensors, path))
@@ -113,7 +113,7 @@ class DistilledSet(SyntheticImages):
 
 def _find(path: Path) -> Path:
     if path.suffix in FOREIGN_FILES and path.is_file():
-        raise UserError(f"{path} does not say what it was distilled from: name it with `data`, for example `data=cifar10`")
+        raise UserError(f"{path} does not say what it was distilled from: give it with `data`, for example `data=cifar10`")
     candidates = [path] if path.is_file() else [path / IMAGES, path / "distilled" / IMAGES]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:

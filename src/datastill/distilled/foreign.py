@@ -57,7 +57,7 @@ def read(path: Path, data: DataSet, experiment: int | None = None, label_kind: s
         raise unknown("kind of label", label_kind, KINDS)
     found = _archive(path) if path.suffix == ".npz" else _tensors(path, experiment)
     if experiment is not None and (path.suffix == ".npz" or found.usual):
-        raise UserError(f"{path} holds one set: leave out the number of the experiment, {experiment}")
+        raise UserError(f"{path} holds one set: leave out the experiment number, {experiment}")
     images = _images(found, data, path)
     labels, kind = _labels(found, data, path, label_kind)
     return Canvas(images, labels, kind, {} if found.rate is None else {LEARNING_RATE: found.rate})
@@ -74,7 +74,7 @@ def _tensors(path: Path, experiment: int | None) -> Found:
         raise UserError(f"{path} holds the sets of {len(sets)} experiment(s), numbered from 1: there is no experiment {experiment}")
     if experiment is None and len(sets) > 1:
         log.warning(
-            "%s holds the sets of %d experiments; the last one is taken, unless experiment 1 to %d is named", path, *[len(sets)] * 2
+            "%s holds the sets of %d experiments; the last is read, unless you choose an experiment from 1 to %d", path, *[len(sets)] * 2
         )
     chosen = sets[-1 if experiment is None else experiment - 1]
     if not isinstance(chosen, list | tuple) or len(chosen) != 2:
@@ -92,7 +92,7 @@ def _trajectory(path: Path, images: Tensor) -> Found:
         raise UserError(f"{path} has no labels: expected {beside.name} beside it")
     if name[1] is None:
         log.warning(
-            "%s: if it was distilled on ZCA-whitened images, that cannot be undone here, and its networks are tested on others",
+            "%s: if it was distilled on ZCA-whitened images, that cannot be undone, and networks are tested on unwhitened images",
             path,
         )
     labels = whole(read_plain(beside), beside)
@@ -144,7 +144,7 @@ def _images(found: Found, data: DataSet, path: Path) -> Tensor:
             f"{path}: float images from {float(images.min()):.4g} to {float(images.max()):.4g} are neither pixels from 0 to 1 nor "
             "normalised; store pixels from 0 to 255 as uint8"
         )
-    log.info("%s: float images from 0 to 1 are taken as pixels", path)
+    log.info("%s: float images from 0 to 1 are read as pixels", path)
     mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
     return (images - mean) / std
 
@@ -188,8 +188,8 @@ def _labels(found: Found, data: DataSet, path: Path, asked: str | None) -> tuple
     if problem(soft, "probabilities", *soft.shape) is None:
         return soft, "probabilities"
     if found.usual is None:
-        raise UserError(f"{path}: the labels are no probabilities; say whether they are weights, logits or scores")
+        raise UserError(f"{path}: the labels are not probabilities; say whether they are weights, logits or scores")
     log.warning(
-        "%s: the labels are no probabilities and are taken as %s, as such files have them, unless another kind is named", path, found.usual
+        "%s: the labels are not probabilities and are read as %s, as usual in such files, unless another kind is given", path, found.usual
     )
     return soft, found.usual

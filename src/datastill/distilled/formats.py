@@ -44,7 +44,7 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     if target.exists():
-        raise UserError(f"{target} exists already; choose another place or remove it first")
+        raise UserError(f"{target} already exists; choose another place or remove it first")
     FORMATS[format](distilled if format == "parquet" else distilled.of_parts(), target)
     return target
 
@@ -71,7 +71,7 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
     if soft or distilled.numbers:
         kind = {"kind": distilled.label_kind, "class_names": list(class_names)}
         write_atomic(target / LABELS, json.dumps({**kind, "numbers": dict(distilled.numbers), "labels": soft}, indent=1) + "\n")
-        log.warning("ImageFolder reads one class an image; soft labels and learned numbers are in %s alone", target / LABELS)
+        log.warning("ImageFolder reads one class per image; soft labels and learned numbers are only in %s", target / LABELS)
 
 
 def folder_names(class_names: tuple[str, ...]) -> list[str]:

@@ -62,9 +62,9 @@ def write_dc(distilled: SyntheticImages, target: Path) -> None:
     torch.save({"data": [[distilled.images.clone(), labels]]}, buffer)
     write_atomic(target, buffer.getvalue())
     if distilled.label_kind in ("weights", "scores"):
-        log.warning("a tensor file does not say that its labels are %s: name that where it is read", distilled.label_kind)
+        log.warning("a tensor file does not say that its labels are %s: say so when you read it", distilled.label_kind)
     if distilled.numbers:
-        log.warning("a tensor file has no place for the learned numbers (%s): they are left out", ", ".join(distilled.numbers))
+        log.warning("a tensor file cannot hold the learned numbers (%s): they are left out", ", ".join(distilled.numbers))
 
 
 _PLAIN_NUMBERS: list[Any] = [

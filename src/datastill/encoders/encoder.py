@@ -73,10 +73,10 @@ class Encoder(ABC):
         network = NETWORKS.get(self.network)
         if not self.fixed:
             advice = f"set {name}.count to a number of networks, or {name}.targets=0" if hasattr(self, "count") else f"set {name}.targets=0"
-            raise UserError(f"targets can be kept only of networks that come again, but every network of '{name}' is another one: {advice}")
+            raise UserError(f"targets can be kept only for networks that recur, but '{name}' draws a new network every time: {advice}")
         if network is not None and network.batchwise and not self.apart:
             raise UserError(
-                f"the images of all classes go through {self.network} together, so that no class has a target of its own to keep: use "
+                f"the images of all classes go through {self.network} together, so no class has its own target to keep: use "
                 f"another --set {name}.network, or --set {name}.targets=0"
             )
 

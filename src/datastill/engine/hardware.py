@@ -46,7 +46,7 @@ def device(name: str) -> torch.device:
         found = torch.device(name)
         torch.zeros(1, device=found).tolist()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"the device '{name}' is not available here ({str(error).splitlines()[0]}); try `device=cpu`") from error
+        raise UserError(f"the device '{name}' is not available ({str(error).splitlines()[0]}); try `device=cpu`") from error
     return found
 
 

@@ -132,7 +132,7 @@ def evaluate_across(
     """
     protocols = {name: replace(protocol or Protocol(), network=name) for name in networks}
     if not protocols or len(protocols) < len(networks):
-        raise UserError(f"expected the names of different networks, got '{','.join(networks)}'")
+        raise UserError(f"expected different networks, got '{','.join(networks)}'")
     distilled, data = resolve(distilled, data)
     images = len(distilled) * distilled.origin.factor**2
     found = {}
@@ -156,7 +156,7 @@ def _origin_data(origin: Origin) -> DataSet:
     try:
         return load(origin.data, validation=origin.held_out)
     except UserError as error:
-        raise UserError(f"{error} (what the set was distilled from; if it is elsewhere now, name it with `data`)") from error
+        raise UserError(f"{error} (what the set was distilled from; if it has moved, give it with `data`)") from error
 
 
 def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
@@ -171,7 +171,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
         path = Path(distilled)
         if path.suffix in FOREIGN_FILES and not path.is_dir():
             if data is None:
-                raise UserError(f"{path} does not say what it was distilled from: name it with `data`, for example `data=cifar10`")
+                raise UserError(f"{path} does not say what it was distilled from: give it with `data`, for example `data=cifar10`")
             distilled = DistilledSet.load_foreign(path, data)
         else:
             distilled = DistilledSet.load(path)
@@ -180,7 +180,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) ->
     if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
         raise UserError(
             f"the set ({len(distilled.origin.class_names)} classes, images {tuple(distilled.images.shape[1:])}) does not fit the data set "
-            f"{data.name} ({data.classes} classes, images {shape}); name the right one with `data`"
+            f"{data.name} ({data.classes} classes, images {shape}); give the right one with `data`"
         )
     origin = distilled.origin
     if not given and origin.data == data.name and origin.fingerprint != data.fingerprint:

@@ -36,7 +36,7 @@ class Ledger:
             try:
                 self._matrices = {str(key): torch.tensor(matrix).tolist() for key, matrix in json.loads(path.read_text()).items()}
             except (ValueError, TypeError, AttributeError, RuntimeError):
-                log.warning("%s is damaged; the networks in it are trained again", path)
+                log.warning("%s is damaged; the networks in it will be trained again", path)
 
     def find(self, key: str) -> Tensor | None:
         """The matrix ``true predicted`` of a key, if it is there."""

@@ -35,8 +35,8 @@ def settled(
     ways = {(maker.precision, maker.compiled) for record in found for maker in makers(record) if maker.precision}
     if len(ways) > 1:
         raise UserError(
-            f"the records of {name} were run in several ways ({'; '.join(sorted(map(_said, ways)))}), so nothing can be added that "
-            f"compares with all of them: choose another folder of results and run the whole table"
+            f"the records of {name} were run with different settings ({'; '.join(sorted(map(_said, ways)))}), so nothing "
+            f"comparable can be added: choose another folder of results and run the whole table"
         )
     if ways:
         precision, compiled = ways.pop()

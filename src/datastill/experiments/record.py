@@ -187,7 +187,7 @@ def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -
         raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
     changed = _changes(record.cell, cell)
     if changed:
-        raise UserError(f"{path} is of another specification ({'; '.join(changed)}): choose another folder of results, or remove it")
+        raise UserError(f"{path} has another specification ({'; '.join(changed)}): choose another folder of results, or remove it")
     return record
 
 

@@ -214,7 +214,7 @@ def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specificati
         raise unknown("experiment", name, experiments)
     experiment = experiments[name]
     if not isinstance(experiment, Experiment):
-        raise UserError(f"{name} is no table of distilled sets, so that {of} has none to evaluate")
+        raise UserError(f"{name} is not a table of distilled sets, so {of} has none to evaluate")
     for line in experiment.lines(name, experiments):
         for cell in line.cells:
             if (line.row.name, cell.data, cell.ipc, cell.seed) == (row, block.data, ipc, seed):

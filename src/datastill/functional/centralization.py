@@ -24,7 +24,7 @@ def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Ten
         UserError: If a class has a single image, whose spread is always 0.
     """
     if synthetic.shape[1] < 2:
-        raise UserError(f"a spread needs at least two images a class, got embeddings of shape {tuple(synthetic.shape)}")
+        raise UserError(f"a spread needs at least two images per class, got embeddings of shape {tuple(synthetic.shape)}")
     return (synthetic - synthetic.mean(1, keepdim=True)).square().sum(2)
 
 

@@ -28,7 +28,7 @@ def local_covariance(map: Float[Tensor, "class image channel height width"]) -> 
         IID, CVPR 2024, Eq. 6 and 7.
     """
     if map.shape[1] < 2:
-        raise UserError(f"a covariance needs at least two images a class, got a map of shape {tuple(map.shape)}")
+        raise UserError(f"a covariance needs at least two images per class, got a map of shape {tuple(map.shape)}")
     return local_moments(map)[1]
 
 

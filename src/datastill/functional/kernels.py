@@ -43,7 +43,7 @@ def kernel_matching(
         Zhang et al., M3D, AAAI 2024, arXiv:2312.15927; Gretton et al., JMLR 13, 2012, Eq. 5 (the biased estimate).
     """
     if real.shape[1] < 2:
-        raise UserError(f"kernel matching needs at least two real images a class, got embeddings of shape {tuple(real.shape)}")
+        raise UserError(f"kernel matching needs at least two real images per class, got embeddings of shape {tuple(real.shape)}")
     pairs = [squared_distances(*pair) for pair in ((real, real), (real, synthetic), (synthetic, synthetic))]
     unit = pairs[0].detach().mean((1, 2)).clamp(min=torch.finfo(real.dtype).tiny)
     total = torch.zeros((), dtype=synthetic.dtype, device=synthetic.device)

@@ -10,13 +10,14 @@ from datastill.setting import Presets, Setting
 from datastill.terms import Discrimination, LayerMatching
 
 PRESETS: Presets = {
+    "code": {"balance": 0.0},
     "fast": {
         "encoders": {"matching": GrowingNetwork("convnet", judged=2, passes=3, query=25, augment=True)},
         "real_batch": 64,
         "augment": True,
         "initialisation": "real",
         "averaging": 0.99,
-    }
+    },
 }
 
 

@@ -9,7 +9,7 @@ from datastill.kinds import DistributionMatching
 from datastill.setting import Presets, Setting
 from datastill.terms import AttentionMatching, MeanMatching
 
-PRESETS: Presets = {"code": {"real_batch": 64}, "fast": {"real_batch": 64, "averaging": 0.99}}
+PRESETS: Presets = {"code": {"real_batch": 64, "balance": 0.0}, "fast": {"real_batch": 64, "averaging": 0.99}}
 
 
 def datadam(setting: Setting) -> DistributionMatching:

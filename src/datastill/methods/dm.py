@@ -15,7 +15,7 @@ def half_of_ipc(setting: Setting) -> float:
     return min(max(1.0, setting.ipc / 2), 10.0)
 
 
-PRESETS: Presets = {"fast": {"learning_rate": half_of_ipc, "real_batch": 64, "averaging": 0.99}}
+PRESETS: Presets = {"code": {"balance": 0.0}, "fast": {"learning_rate": half_of_ipc, "real_batch": 64, "averaging": 0.99}}
 
 
 def dm(setting: Setting) -> DistributionMatching:

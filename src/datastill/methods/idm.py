@@ -33,12 +33,13 @@ def single_on_cifar(setting: Setting) -> bool:
 
 
 PRESETS: Presets = {
+    "code": {"balance": 0.0},
     "fast": {
         "encoders": {"matching": lambda setting: queue(setting, share=5)},
         "learning_rate": fifth_of_ipc,
         "real_batch": 64,
         "averaging": 0.99,
-    }
+    },
 }
 
 WANTS: Presets = {

@@ -67,7 +67,7 @@ def distill(
         given = "settings" if settings else f"the preset '{preset}'"
         raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
     if iterations is not None and method.steps not in (None, iterations):
-        log.info("%s is a method of %s, which needs no iterations: those asked for are passed over", method.name, method.kind)
+        log.info("%s is a method of %s, which needs no iterations: the number given is ignored", method.name, method.kind)
     iterations = method.iterations(iterations)
     _check(ipc, iterations, validate_at)
     if validate_at:

@@ -59,16 +59,16 @@ class Run:
         """
         existing = self.config()
         if existing is not None and not resume:
-            raise UserError(f"{self.folder} holds a run already: continue it with `resume=True`, or choose another `out`")
+            raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")
         if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
-            raise UserError(f"{self.folder} is not empty and holds no run; choose another `out`")
+            raise UserError(f"{self.folder} is not empty and does not hold a run; choose another `out`")
         if existing is not None:
             self._require_same(existing, config)
         self._identity = _identity(config)
         iteration, state = self._newest()
         if iteration > config.get("iterations", iteration):
             raise UserError(
-                f"{self.folder} has {iteration} iterations already; ask for as many or more `iterations`, or choose another `out`"
+                f"{self.folder} has {iteration} iterations already; ask for at least as many `iterations`, or choose another `out`"
             )
         self._remove_partial()
         if existing is not None:
@@ -98,8 +98,7 @@ class Run:
         before = config.get(key)
         if before not in (None, {}) and before != dict(values):
             raise UserError(
-                f"{self.folder} was begun with other {key} ({before}) than there are now ({dict(values)}); "
-                f"restore them, or choose another `out`"
+                f"{self.folder} was started with other {key} ({before}) than now ({dict(values)}); restore them, or choose another `out`"
             )
         if before != dict(values):
             write_atomic(self.folder / "config.yaml", yaml.safe_dump({**config, key: dict(values)}, sort_keys=False, width=120))
@@ -158,10 +157,10 @@ class Run:
                 state, metadata = load_tensors(path)
                 iteration = int(metadata["iteration"])
             except (UserError, KeyError, ValueError) as error:
-                log.warning("%s; the checkpoint before it is used", error)
+                log.warning("%s; the previous checkpoint is used", error)
                 continue
             if metadata.get("configuration", self._identity) != self._identity:
-                raise UserError(f"{path} is a checkpoint of another configuration than {self.folder}'s: remove it, or choose another `out`")
+                raise UserError(f"{path} does not belong to the configuration of {self.folder}: remove it, or choose another `out`")
             return iteration, state
         return 0, {}
 
@@ -183,7 +182,7 @@ class Run:
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise UserError(
-                f"{self.folder} holds a run of another configuration ({'; '.join(changed[:3])}{more}): "
+                f"{self.folder} holds a run with another configuration ({'; '.join(changed[:3])}{more}): "
                 f"repeat it with the same options, or choose another `out`"
             )
 
@@ -202,7 +201,7 @@ def read_configuration(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: expected a run's configuration")
+        raise UserError(f"{path} is damaged: expected the configuration of a run")
     return content
 
 

@@ -64,7 +64,7 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
     work = pretraining_cost(data, model, recipe)
     engine = engine.suited(work)
     log.info(
-        "training %s for %d epochs on %s and writing down what it takes every image for: %.3g TFLOP, about %s on two cores; kept in %s",
+        "training %s for %d epochs on %s and recording its prediction for every image: %.3g TFLOP, about %s on two cores; kept in %s",
         network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), path,
     )  # fmt: skip
     pretraining = Pretraining(data, engine.place(model), recipe, engine)
@@ -94,9 +94,9 @@ def _begun(partial: Path, described: str) -> tuple[dict[str, Tensor], float]:
     try:
         state, metadata = load_tensors(partial)
     except UserError as error:
-        log.warning("%s; that history begins again", error)
+        log.warning("%s; that history starts again", error)
         return {}, 0.0
     if metadata.get("engine") != described:
-        log.warning("%s was begun in another way (precision, compilation); that history begins again", partial)
+        log.warning("%s was started with another precision or compilation; that history starts again", partial)
         return {}, 0.0
     return state, float(metadata["seconds"])

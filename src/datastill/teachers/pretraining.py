@@ -250,10 +250,10 @@ def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[Epoch]]:
     try:
         tensors, metadata = load_tensors(partial)
     except UserError as error:
-        log.warning("%s; that network begins again", error)
+        log.warning("%s; that network starts again", error)
         return 0, []
     if "curve" not in metadata or metadata.get("engine") != json.dumps(trainer.engine.describe()):
-        log.warning("%s was begun in another way (precision, compilation); that network begins again", partial)
+        log.warning("%s was started with another precision or compilation; that network starts again", partial)
         return 0, []
     trainer.restore(tensors)
     curve = [Epoch(*values) for values in json.loads(metadata["curve"])]

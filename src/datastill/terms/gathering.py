@@ -48,7 +48,7 @@ class Gathering:
             UserError: If there are fewer than the term needs.
         """
         if self.images < self.term.least_real:
-            raise UserError(f"the term '{self.term.name}' needs at least {self.term.least_real} real images a class, got {self.images}")
+            raise UserError(f"the term '{self.term.name}' needs at least {self.term.least_real} real images per class, got {self.images}")
         return self._target
 
     def _checked(self, target: object, classes: int) -> Target:

@@ -127,6 +127,6 @@ class Term(ABC):
         if self.source != "none" and type(self).target is Term.target:
             raise UserError(
                 f"the term '{self.name}' has no `target`: a term takes what it needs of real images in `target(real)`, a dictionary of "
-                f"tensors, and is called with that in place of the real features; if it looks at synthetic images alone, say "
+                f"tensors, and is called with that in place of the real features; if it reads synthetic images only, set "
                 f'`source = "none"` (once `compares = False`)'
             )

@@ -84,7 +84,9 @@ def test_a_weight_that_is_no_number_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "term"), [("dm+cm", "cm"), ("m3d", "km"), ("idm+km", "km")])
 def test_a_term_that_needs_two_real_images_is_refused_one_before_the_first_step(tiny: DataSet, name: str, term: str) -> None:
-    said = rf"'{term}' needs at least 2 real images per class and step, but the real batch is {{}} and the smallest class has {{}}: enlarge"
+    said = (
+        rf"'{term}' needs at least 2 real images per class and step, but the real batch is {{}} and the smallest class has {{}}: use more"
+    )
     with pytest.raises(UserError, match=said.format(1, 12)):
         method(name, settings=["real_batch=1"]).check(tiny, 2)
     method(name, settings=["real_batch=2"]).check(tiny, 2)
@@ -99,24 +101,24 @@ def test_one_real_image_is_enough_for_the_others(tiny: DataSet) -> None:
 
 
 def test_a_method_without_terms_is_refused(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match=r"bare has no terms, so nothing to minimise: add one, such as MeanMatching\(\)"):
+    with pytest.raises(UserError, match=r"bare has no terms, so there is nothing to minimise: add one, such as MeanMatching\(\)"):
         DistributionMatching(name="bare").check(tiny, 2)
     (DistributionMatching(name="bare") + MeanMatching()).check(tiny, 2)
 
 
 def test_views_that_are_all_the_same_are_refused_and_the_advice_works(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match="cafe does not augment, so that 4 views of an image are all the same: use --set augment=true"):
+    with pytest.raises(UserError, match="cafe does not augment, so all 4 views of an image would be the same: use --set augment=true"):
         method("cafe", settings=["views=4"]).check(tiny, 2)
     for settings in (["views=4", "augment=true"], ["augment=true", "views=4"]):
         method("cafe", settings=settings).check(tiny, 2)
 
 
 def test_what_compares_classes_cannot_step_after_each_of_them_and_the_advice_works(tiny: DataSet) -> None:
-    said = r"'dl' compares classes with each other, but idm\+dl steps after each of them: leave out \+dl, or use --set by_class=false"
+    said = r"'dl' compares classes with each other, but idm\+dl steps after each class: leave out \+dl, or use --set by_class=false"
     with pytest.raises(UserError, match=said):
         method("idm+dl").check(tiny, 2)
     method("idm+dl", settings=["by_class=false"]).check(tiny, 2)
-    with pytest.raises(UserError, match="cafe steps after each of them"):
+    with pytest.raises(UserError, match="cafe steps after each class"):
         method("cafe", settings=["by_class=true"]).check(tiny, 2)
 
 

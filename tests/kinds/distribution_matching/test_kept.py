@@ -141,7 +141,7 @@ def test_a_damaged_file_is_one_line_and_computed_again(tiny: DataSet, cache: Pat
     assert seen == [0, 1, 2] * 2
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(told) == 2
-    assert all("the targets in it are computed again" in line and "\n" not in line for line in told)
+    assert all("the targets in it will be computed again" in line and "\n" not in line for line in told)
     assert not run(small("dm", *KEPT), tiny)[1]
 
 
@@ -157,7 +157,7 @@ def test_a_run_goes_on_where_nothing_can_be_written(tiny: DataSet, cache: Path, 
     assert seen == [0, 1, 2] * 4
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(told) == 1
-    assert "targets are kept in memory only" in told[0]
+    assert "targets will be kept in memory only" in told[0]
 
 
 def test_a_constraint_in_another_network_sees_the_numbered_draws_too(tiny: DataSet) -> None:
@@ -172,7 +172,7 @@ def test_a_constraint_in_another_network_sees_the_numbered_draws_too(tiny: DataS
     [
         (small("dm", "matching.targets=2"), "every network of 'matching' is another one: set matching.count to a number of networks, or"),
         (small("idm", "matching.targets=2"), r"every network of 'matching' is another one: set matching.targets=0"),
-        (small("datadam-bn", *KEPT), "no class has a target of its own to keep: use another --set matching.network, or"),
+        (small("datadam-bn", *KEPT), "no class has its own target to keep: use another --set matching.network, or"),
         (small("m3d", *KEPT, "matching.target_images=1"), "'km' needs at least 2 real images per class and step, but the real batch is 1"),
     ],
 )
@@ -187,7 +187,7 @@ def test_encoders_that_keep_targets_of_other_draws_are_refused(tiny: DataSet) ->
         encoder = "pretrained"
 
     composed = small("dm", encoders={"matching": FreshNetwork(count=2, targets=2), "pretrained": replace(POOL, targets=3)}) + Elsewhere()
-    with pytest.raises(UserError, match=r"must keep as many, got matching\.targets=2, pretrained\.targets=3"):
+    with pytest.raises(UserError, match=r"must keep the same number, got matching\.targets=2, pretrained\.targets=3"):
         composed.check(tiny, 2)
     small("dm+cc", encoders={**composed.encoders}).check(tiny, 2)  # cc keeps no target of a batch
 

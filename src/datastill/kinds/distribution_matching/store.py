@@ -53,10 +53,10 @@ class TargetStore:
         try:
             tensors, text = load_tensors(path)
         except UserError as error:
-            log.warning("%s; the targets in it are computed again", error)
+            log.warning("%s; the targets in it will be computed again", error)
             return None
         if text.get("made_of") != made_of:
-            log.warning("%s holds targets of something else; they are computed again", path)
+            log.warning("%s holds other targets; they will be computed again", path)
             return None
         with contextlib.suppress(OSError):  # of another user, or removed by another run meanwhile
             os.utime(path)
@@ -69,7 +69,7 @@ class TargetStore:
             save_tensors(path, tensors, {"made_of": made_of})
         except UserError as error:
             if not self._told:
-                log.warning("%s; targets are kept in memory only", error)
+                log.warning("%s; targets will be kept in memory only", error)
                 self._told = True
             return
         self._make_room(path)
