@@ -204,7 +204,7 @@ def test_one_set_is_evaluated_with_several_networks(run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("of", "said"), [("teacher/fast", "teacher is no table"), ("tiny/dx", "no row 'dx'"), ("tinny/dm", "Did you mean 'tiny'")]
+    ("of", "said"), [("teacher/fast", "teacher is not a table"), ("tiny/dx", "no row 'dx'"), ("tinny/dm", "Did you mean 'tiny'")]
 )
 def test_a_set_that_is_not_there_cannot_be_evaluated(of: str, said: str) -> None:
     teacher = TeacherExperiment("T", "digits", "convnet", {"fast": RECIPES["fast"]})

@@ -262,7 +262,7 @@ def test_a_damaged_newest_checkpoint_costs_some_steps_and_no_bits(
     damage(checkpoints(tmp_path / "run")[-1])
     run(tiny, tmp_path / "run", seed=3, resume=True)
     assert "00000005.safetensors is " in caplog.text
-    assert "the checkpoint before it is used" in caplog.text
+    assert "the previous checkpoint is used" in caplog.text
     assert "at iteration 4" in caplog.text
     assert_same_run(tmp_path / "run", straight)
 

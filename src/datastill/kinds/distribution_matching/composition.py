@@ -1,4 +1,4 @@
-"""What a method that matches distributions is composed of, and what of it does not fit together."""
+"""What a method that matches distributions is composed of, and the checks that its parts fit together."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Composition(Method):
         momentum: Of SGD on the pixels.
         real_batch: Real images per class and step.
         initialisation: "real" starts from real images, "noise" from normal noise.
-        augment: Whether DSA is applied, one draw a class for real and synthetic images.
-        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps go on
+        augment: Whether DSA is applied, one draw per class for real and synthetic images.
+        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps continue
             from the pixels themselves. 0 gives the last pixels, as the papers do.
-        factor: Parts per side of a stored image that stand for images of their own (see `datastill.augment.expand`); 1 for none.
-        views: How many times, augmented by a draw of their own each, every synthetic image stands in its class's sample; real images are
-            shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
+        factor: Parts per side of a stored image, each used as a separate image (see `datastill.augment.expand`); 1 for none.
+        views: How many times every synthetic image appears in its class's sample, each time with its own augmentation draw; real images
+            are divided among the draws. More than 1 gives terms that need several images per class something to read at IPC 1.
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
         added: Names of the terms that were added with ``+``.
         balance: How much longer than the gradient of the method's own terms at a class's images the gradient of a constraint at one of them
@@ -47,7 +47,7 @@ class Composition(Method):
             encoder.
         halve_at: Iterations from which on the learning rate is half of what it was before.
         wants: Other values for what is added, by the name of the term (if it is added by its name, see `with_term`) or of the encoder that
-            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. What came of it is in the terms and
+            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. The outcome is in the terms and
             encoders themselves.
     """
 
@@ -95,13 +95,13 @@ class Composition(Method):
                 raise UserError(
                     f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
                     f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)} "
-                    f"(a term brings an encoder of its own by its attribute brings)"
+                    f"(a term can bring its own encoder with the attribute brings)"
                 )
             if not math.isfinite(term.weight):
                 raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
             if term.trusts and not self.encoders[term.encoder].trains:
                 raise UserError(
-                    f"the term '{term.name}' goes by what a network takes images for, but those of {self.name} are never trained: "
+                    f"the term '{term.name}' relies on a network's predictions, but the networks of {self.name} are never trained: "
                     f"leave out +{term.name}, or add it to a method that trains its networks, such as idm"
                 )
             if term.name in RESERVED:
@@ -128,15 +128,15 @@ class Composition(Method):
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
         check_factor(self.factor, *data.size)
         if not self.terms:
-            raise UserError(f"{self.name} has no terms, so nothing to minimise: add one, such as MeanMatching()")
+            raise UserError(f"{self.name} has no terms, so there is nothing to minimise: add one, such as MeanMatching()")
         if self.views > 1 and not self.augment:
             raise UserError(
-                f"{self.name} does not augment, so that {self.views} views of an image are all the same: use --set augment=true"
+                f"{self.name} does not augment, so the {self.views} views of an image would all be the same: use --set augment=true"
             )
         for term in self.terms:
             if term.couples and self.by_class:
                 raise UserError(
-                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each of them: leave out "
+                    f"the term '{term.name}' compares classes with each other, but {self.name} steps after each class: leave out "
                     f"+{term.name}, or use --set by_class=false"
                 )
             encoder = self.encoders[term.encoder]
@@ -157,11 +157,11 @@ class Composition(Method):
                     f"{self.encoders[term.encoder].most}: use --set {term.encoder}.most={term.least_images} or more, or 0 for all"
                 )
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
-            raise UserError(f"{self.name} needs a term at every iteration, but reads all of its encoders less often: set every=1 on one")
+            raise UserError(f"{self.name} needs a term at every iteration, but none of its encoders is read that often: set every=1 on one")
         others = {term.encoder for term in self.terms} - {MATCHING}
         if self.balance and others and MATCHING in self.encoders and self.encoders[MATCHING].every > 1:
             raise UserError(
-                f"{self.name} bounds what is read of {', '.join(sorted(others))} by what it matches, so it must match at every iteration: "
+                f"{self.name} bounds the terms of {', '.join(sorted(others))} by its own, so it must match at every iteration: "
                 f"use --set matching.every=1, or --set balance=0 for no bound"
             )
         self._check_targets()
@@ -171,7 +171,7 @@ class Composition(Method):
             if term.source == "batch" and min(real, smallest) < term.least_real:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
-                    f"{real} and the smallest class has {smallest}: enlarge them, or leave out +{term.name}"
+                    f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
                 )
         if self.initialisation == "real" and smallest < ipc * self.factor**2:
             name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
@@ -191,7 +191,7 @@ class Composition(Method):
             self.encoders[name].check_targets(name)
         if len(set(kept.values())) > 1:
             raise UserError(
-                f"encoders see the same draws of augmentation, so those that keep targets must keep as many, "
+                f"encoders see the same augmentation draws, so those that keep targets must keep the same number, "
                 f"got {', '.join(f'{name}.targets={targets}' for name, targets in kept.items())}"
             )
 
