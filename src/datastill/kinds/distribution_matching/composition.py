@@ -1,4 +1,4 @@
-"""What a method that matches distributions is composed of, and what of it does not fit together."""
+"""What a method that matches distributions is composed of, and the checks that its parts fit together."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Composition(Method):
         momentum: Of SGD on the pixels.
         real_batch: Real images per class and step.
         initialisation: "real" starts from real images, "noise" from normal noise.
-        augment: Whether DSA is applied, one draw a class for real and synthetic images.
-        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps go on
+        augment: Whether DSA is applied, one draw per class for real and synthetic images.
+        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps continue
             from the pixels themselves. 0 gives the last pixels, as the papers do.
-        factor: Parts per side of a stored image that stand for images of their own (see `datastill.augment.expand`); 1 for none.
-        views: How many times, augmented by a draw of their own each, every synthetic image stands in its class's sample; real images are
-            shared out among the draws. More than 1 gives terms that need several images a class something to read at IPC 1.
+        factor: Parts per side of a stored image, each used as a separate image (see `datastill.augment.expand`); 1 for none.
+        views: How many times every synthetic image appears in its class's sample, each time with its own augmentation draw; real images
+            are divided among the draws. More than 1 gives terms that need several images per class something to read at IPC 1.
         by_class: Whether the pixels step once after each class, as in IDM's published loop (see `PixelSGD`).
         added: Names of the terms that were added with ``+``.
         balance: How much longer than the gradient of the method's own terms at a class's images the gradient of a constraint at one of them
@@ -47,7 +47,7 @@ class Composition(Method):
             encoder.
         halve_at: Iterations from which on the learning rate is half of what it was before.
         wants: Other values for what is added, by the name of the term (if it is added by its name, see `with_term`) or of the encoder that
-            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. What came of it is in the terms and
+            a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. The outcome is in the terms and
             encoders themselves.
     """
 
