@@ -128,7 +128,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), ("'?[2Jdigits'",)),
     "columns": (lambda tmp: ("show", distilled_set().save(tmp / "set"), "--columns", "0"), ("got 0",)),
     "format": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "x", "--format", "foldr"), ("'foldr'", "'folder'")),
-    "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("exists already",)),
+    "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("already exists",)),
 }
 
 

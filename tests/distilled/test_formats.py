@@ -138,7 +138,7 @@ def test_an_export_for_the_hub_is_a_set_again(tmp_path: Path) -> None:
 def test_what_exists_is_not_overwritten(tmp_path: Path, format: str) -> None:
     (tmp_path / "file").write_text("precious")
     for target in (tmp_path, tmp_path / "file"):
-        with pytest.raises(UserError, match="exists already; choose another place"):
+        with pytest.raises(UserError, match="already exists; choose another place"):
             export(distilled_set(), target, format)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "precious"

@@ -136,7 +136,7 @@ def test_the_image_folder_has_classes_and_every_value_beside_them(tmp_path: Path
     rows = [row for rows in whole.rows_by_class() for row in rows]
     assert torch.equal(torch.tensor(list(content["labels"].values())), whole.labels[rows])
     assert list(content["labels"]) == [f"{name}/000{number}.png" for name in ("cat", "dog", "ship") for number in range(2)]
-    assert "soft labels and learned numbers are in " in caplog.text
+    assert "soft labels and learned numbers are only in " in caplog.text
     assert not (export(distilled_set(), tmp_path / "hard", "folder") / "labels.json").exists()
 
 
