@@ -2,7 +2,8 @@
 
     python -m benchmarks.photographs photos
 
-The left 70% of every photograph are training images, the rest test images. Needs scikit-image (``pip install scikit-image``).
+A photograph is divided into tiles of 128x128 pixels. Every fourth one gives test images, the others training images, so that no pixel is in
+both. Patches of one tile overlap, and with them the training and the validation images. Needs scikit-image (``pip install scikit-image``).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ FROM_SCIKIT_IMAGE = {
     "cat": "chelsea.png",
     "coffee": "coffee.png",
 }
-SPLITS = {"train": 240, "test": 60}
+SPLITS = {"train": 240, "test": 80}
 SIDE = 64
+TILE = 2 * SIDE
 
 
 def photographs() -> dict[str, NDArray[np.uint8]]:
@@ -34,18 +36,19 @@ def photographs() -> dict[str, NDArray[np.uint8]]:
 
 
 def cut(out: Path) -> None:
-    """Write the patches: squares of 64 to 128 pixels, at random places, scaled to 64x64."""
+    """Write the patches: squares of 64 to 128 pixels, at random places of a tile, scaled to 64x64."""
     generator = np.random.default_rng(0)
     for name, photograph in photographs().items():
         height, width = photograph.shape[:2]
-        border = int(width * 0.7)
-        for split, (left, right) in {"train": (0, border), "test": (border, width)}.items():
+        tiles = [(top, left) for top in range(0, height - TILE + 1, TILE) for left in range(0, width - TILE + 1, TILE)]
+        for split, mine in {"train": [tile for i, tile in enumerate(tiles) if i % 4 != 2], "test": tiles[2::4]}.items():
             folder = out / split / name
             folder.mkdir(parents=True, exist_ok=True)
             for number in range(SPLITS[split]):
-                side = int(generator.integers(SIDE, min(2 * SIDE + 1, right - left, height)))
-                top, start = int(generator.integers(0, height - side + 1)), int(generator.integers(left, right - side + 1))
-                patch = Image.fromarray(photograph[top : top + side, start : start + side])
+                top, left = mine[number % len(mine)]
+                side = int(generator.integers(SIDE, TILE + 1))
+                down, right = generator.integers(0, TILE - side + 1, 2)
+                patch = Image.fromarray(photograph[top + down : top + down + side, left + right : left + right + side])
                 patch.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
 
 

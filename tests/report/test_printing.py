@@ -9,6 +9,7 @@ import torch
 from datastill.errors import UserError
 from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.experiments import EXPERIMENTS
+from datastill.methods import method
 from datastill.report import printable
 from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation
 from datastill.report.listing import rows
@@ -72,6 +73,8 @@ def test_a_set_that_does_not_beat_a_random_subset_says_so_in_one_line(
     assert replace(better, comparisons={"random": better.score}).advice  # as good is not better
     expected = "this set is not better than a random subset of real images (18.00% against 20.00%): try another method"
     assert worse.advice.startswith(expected)
+    assert (worse.describe()["advice"], better.describe()["advice"]) == (worse.advice, None)
+    assert method("dm+cm")  # what it names is there
     assert [line for line in printed(capsys, monkeypatch, worse).splitlines() if line.startswith(expected)] == [worse.advice]
     assert "not better" not in printed(capsys, monkeypatch, better)
     print_across({"convnet": better, "vgg11": worse})

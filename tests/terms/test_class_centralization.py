@@ -157,4 +157,17 @@ def test_some_of_the_images_are_nearer_to_their_own_centre(read: int, images: in
 @pytest.mark.parametrize("form", FORMS)
 def test_a_single_image_is_refused(form: str) -> None:
     with pytest.raises(UserError, match="at least two images per class"):
-        ClassCentralization(form=form)(spread(1, 1, 1), embedded(torch.zeros(3, 1, 4)))
+        ClassCentralization(form=form)(spread(1, 1, 1), embedded(torch.zeros(3, 1, 4), pixels=1))
+
+
+def test_features_without_the_units_of_the_relative_form_are_refused() -> None:
+    with pytest.raises(UserError, match=r"needs the number of values of an image .* got none"):
+        ClassCentralization()(spread(1, 1, 1), embedded(EMBEDDING))
+
+
+def test_a_class_of_one_image_over_and_over_has_no_spread() -> None:
+    one = torch.full((12, 4), 3.0) + 1e-6 * torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    several = torch.randn(12, 4, generator=torch.Generator().manual_seed(1))
+    found = ClassCentralization().target(embedded(torch.stack([one, several])))["spread"]
+    assert float(found[0]) == 0
+    assert float(found[1]) > 1

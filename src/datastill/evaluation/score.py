@@ -108,7 +108,7 @@ class Evaluation:
             return ""
         return (
             f"this set is not better than a random subset of real images ({self.score.mean:.2f}% against {random.mean:.2f}%): try another "
-            f"method (such as dm or random), fewer iterations, or a smaller weight of an added term (such as cc.weight)"
+            f"method (such as dm+cm), fewer iterations, or a smaller weight of an added term (such as cc.weight)"
         )
 
     def describe(self) -> dict[str, Any]:
@@ -128,4 +128,5 @@ class Evaluation:
             "trained_on": self.trained_on,
             **self.score.describe(),
             "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
+            "advice": self.advice or None,
         }

@@ -31,8 +31,8 @@ CHOICES = (
     _centralization(0.004, alpha=0.3),
     _centralization(0.002, beta=1.3),
 )
-"""What class centralization is set to: weights, a flatter hinge that pulls as hard at the start as weight .0006, and a radius of half the
-real spread that is left alone."""
+"""What class centralization is set to: weights, a flatter hinge that pulls as hard at the start as weight .0006, and a radius that is
+left alone, of half the root mean squared distance of real images from their centre."""
 
 
 def choosing(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = CHOICES, preset: str = "paper") -> Experiment:

@@ -90,6 +90,8 @@ def relative_centralization(
     Reference:
         IID, CVPR 2024, Eq. 3 and 4, with the scale that the paper leaves open.
     """
+    if spread.shape != synthetic.shape[:1]:
+        raise UserError(f"expected a spread for each of {len(synthetic)} classes, got a tensor of shape {tuple(spread.shape)}")
     unit = spread[:, None]
     exponent = alpha * torch.where(unit > 0, squared_spread(synthetic) / torch.where(unit > 0, unit, 1), 0)
     return (_bounded_exponential(exponent) - beta).clamp(min=0).mean(1).sum()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from datastill.encoders import PretrainedPool
@@ -21,6 +22,8 @@ from datastill.setting import Setting
 from datastill.terms.term import Target, Term
 
 FORMS = ("relative", "hinge", "squared")
+SMALLEST_SPREAD = 1e-6
+"""A spread below this share of the mean squared length of embeddings is rounding: the class is one point."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,13 @@ class ClassCentralization(Term):
         return "sample" if self.form == "relative" else "none"
 
     def target(self, real: Features) -> Target:
-        """The mean squared distance of real images from the centre of their class, and that centre, which parts are joined with."""
+        """The mean squared distance of real images from the centre of their class, and that centre, which parts are joined with.
+
+        Images that are all the same differ by rounding, which is no unit to measure in: their spread is 0.
+        """
         centre, spread = centre_and_spread(real.embedding)
-        return {"centre": centre, "spread": spread}
+        lengths = real.embedding.square().sum(2).mean(1)
+        return {"centre": centre, "spread": torch.where(spread > SMALLEST_SPREAD * lengths, spread, 0)}
 
     def joined(self, one: Target, other: Target, share: float) -> Target:
         """Join centres and spreads (see `Term.joined`)."""
@@ -86,6 +93,11 @@ class ClassCentralization(Term):
             return squared_centralization(synthetic.embedding)
         if self.form == "hinge":
             return hinge_centralization(synthetic.embedding, alpha=self.alpha, beta=self.beta)
+        if synthetic.pixels < 1:
+            raise UserError(
+                "class centralization in its relative form needs the number of values of an image with the features (see Features.stack), "
+                "got none: give it, or use form='squared'"
+            )
         return synthetic.pixels * relative_centralization(synthetic.embedding, target["spread"], alpha=self.alpha, beta=self.beta)
 
     def share(self, read: int, images: int) -> float:

@@ -36,8 +36,8 @@ def shortened(gradient: Tensor, own: Tensor, most: float) -> Tensor:
     return torch.where(ours > limit, gradient * (limit / ours.clamp(min=torch.finfo(ours.dtype).tiny)), gradient)
 
 
-def balanced(gradients: Mapping[str, Tensor], most: Mapping[str, float], own: Tensor | None = None) -> Tensor:
-    """Add up the gradients of encoders, those of constraints bounded by what the method itself asks for.
+def balanced(gradients: Mapping[str, Tensor], most: Mapping[str, float], own: Tensor | None = None) -> dict[str, Tensor]:
+    """The gradients of encoders, those of constraints bounded by what the method itself asks for.
 
     Args:
         gradients: By encoder, each ``class image channel height width``, at the images that encoders see.
@@ -45,19 +45,18 @@ def balanced(gradients: Mapping[str, Tensor], most: Mapping[str, float], own: Te
         own: The gradient of the method's own terms alone; None to use all of the matching encoder's.
 
     Returns:
-        Their sum, of the same shape.
+        By encoder, of the same shape; what is within the bound is the same to the bit.
     """
-    matching = gradients.get(MATCHING)
-    total: Tensor | None = None
-    limit = matching if own is None else own
-    for name, gradient in sorted(gradients.items(), key=lambda entry: entry[0] != MATCHING):
-        if name == MATCHING and own is not None and most[name]:
-            added = gradient - own
-            bounded = shortened(added, own, most[name])
-            gradient = gradient if torch.equal(bounded, added) else own + bounded
-        elif name != MATCHING and limit is not None and most[name]:
-            gradient = shortened(gradient, limit, most[name])
-        total = gradient if total is None else total + gradient
-    if total is None:
-        raise ValueError("expected the gradient of at least one encoder")
-    return total
+    found = dict(gradients)
+    limit = gradients.get(MATCHING) if own is None else own
+    if limit is None:
+        return found
+    for name, gradient in gradients.items():
+        if name != MATCHING and most[name]:
+            found[name] = shortened(gradient, limit, most[name])
+    if own is not None and most[MATCHING]:
+        added = gradients[MATCHING] - own
+        bounded = shortened(added, own, most[MATCHING])
+        if not torch.equal(bounded, added):
+            found[MATCHING] = own + bounded
+    return found

@@ -156,14 +156,14 @@ class Composition(Method):
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but its encoder reads "
                     f"{self.encoders[term.encoder].most}: use --set {term.encoder}.most={term.least_images} or more, or 0 for all"
                 )
+        if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
+            raise UserError(f"{self.name} needs a term at every iteration, but none of its encoders is read that often: set every=1 on one")
         others = {term.encoder for term in self.terms} - {MATCHING}
         if self.balance and others and MATCHING in self.encoders and self.encoders[MATCHING].every > 1:
             raise UserError(
                 f"{self.name} bounds the terms of {', '.join(sorted(others))} by its own, so it must match at every iteration: "
                 f"use --set matching.every=1, or --set balance=0 for no bound"
             )
-        if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
-            raise UserError(f"{self.name} needs a term at every iteration, but none of its encoders is read that often: set every=1 on one")
         self._check_targets()
         smallest = min(data.train.counts)
         for term in self.terms:

@@ -210,7 +210,10 @@ class MatchingStepper(Stepper):
             mine = [term for term in due[MATCHING] if term.name not in self.method.added]
             values = self._terms(iteration, classes, {MATCHING: mine}, seen, targets)[MATCHING]
             own = _gradient(sum((weights[term.name] * value for term, value in values), torch.zeros_like(loss)), seen)
-        torch.autograd.backward(augmented, balanced(gradients, most, own))
+        bounded = balanced(gradients, most, own)
+        for name, gradient in bounded.items():
+            self.pulls[name] += gradient.square().sum()
+        torch.autograd.backward(augmented, torch.stack(list(bounded.values())).sum(0) if len(bounded) > 1 else bounded.popitem()[1])
 
     def _most(self, name: str) -> float:
         """How much longer than the method's gradients those of an encoder's constraints may be: more where it reads images less often."""

@@ -55,7 +55,7 @@ class Watch:
             farthest: The largest root mean square of an image's normalised values.
             pulls: How hard every term pulls, by name.
         """
-        if farthest <= FAR or "images" in self.told:
+        if not farthest > FAR or "images" in self.told:
             return
         term = max(pulls, key=lambda name: pulls[name])
         self._tell(
