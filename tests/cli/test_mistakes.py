@@ -206,14 +206,14 @@ def test_a_folder_is_no_file_to_write_to_and_said_before_the_work(
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     line = refusal(capsys, command, str(run), "--out", place)
-    assert f"--out takes the name of a file, but {place} is a folder: give a name in it" in line
+    assert f"--out must be a file, but {place} is a folder: name a file in it" in line
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("precious")
     line = refusal(capsys, "distill", "digits", *TINY_RUN, "--out", str(tmp_path))
-    assert "is not empty and holds no run" in line
+    assert "is not empty and does not hold a run" in line
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -98,8 +98,8 @@ def test_the_kinds_are_those_of_the_papers_unless_named(data: DataSet, monkeypat
 @pytest.mark.parametrize(
     ("networks", "said"),
     [
-        (("convnet", "convnet"), "the names of different networks, got 'convnet,convnet'"),
-        ((), "the names of different networks, got ''"),
+        (("convnet", "convnet"), "expected different networks, got 'convnet,convnet'"),
+        ((), "expected different networks, got ''"),
         (("convnet", "vgg"), r"unknown network 'vgg'\. Did you mean 'vgg11'"),
     ],
 )

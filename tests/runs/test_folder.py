@@ -201,7 +201,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_does_not_crowd_out_whole
     assert iteration == 10
     assert float(state["pixels"][0, 0]) == 10
     assert iterations(run) == list(range(1, 11))
-    assert "the checkpoint before it is used" in caplog.text
+    assert "the previous checkpoint is used" in caplog.text
     run.checkpoint(12, {"pixels": torch.full((2, 3), 12.0)})
     assert kept(run) == ["00000010.safetensors", "00000012.safetensors"]
     run.checkpoint(14, {"pixels": torch.full((2, 3), 14.0)})

@@ -131,7 +131,7 @@ class Composition(Method):
             raise UserError(f"{self.name} has no terms, so there is nothing to minimise: add one, such as MeanMatching()")
         if self.views > 1 and not self.augment:
             raise UserError(
-                f"{self.name} does not augment, so all {self.views} views of an image would be the same: use --set augment=true"
+                f"{self.name} does not augment, so the {self.views} views of an image would all be the same: use --set augment=true"
             )
         for term in self.terms:
             if term.couples and self.by_class:
