@@ -10,8 +10,8 @@ from datastill.errors import UserError
 from datastill.functional.means import joined_means
 
 LARGEST_EXPONENT = 3.0
-"""Above it the exponential goes on as its tangent. At alpha = 1 few real images pass it (digits, five a class: .8 on average, 3.4 at most);
-images that optimisation has moved off the real ones reach 10 and more, where the exponential would throw them further away."""
+"""Above it the exponential continues as its tangent. At alpha = 1 few real images pass it (digits, five per class: .8 on average, at most
+3.4); images that optimisation has moved off the real ones reach 10 and more, where the exponential would push them further away."""
 
 
 def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Tensor, "class image"]:
