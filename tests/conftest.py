@@ -1,4 +1,4 @@
-"""Shared fixtures: a private cache for every test session, tiny data sets, and the real data where it is to be had."""
+"""Shared fixtures: a private cache for every test session, tiny data sets, and the real data where it is available."""
 
 from __future__ import annotations
 

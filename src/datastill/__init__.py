@@ -40,7 +40,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: the command's help must not wait for torch."""
+    """Import names lazily: the command's help must not wait for torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'datastill' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOMES[name]), name)

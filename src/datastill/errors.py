@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake, and the suggestion that goes with a misspelt name."""
+"""The one exception for a user's mistake, and the suggestion for a misspelt name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, tensors with a checksum, the clear line when the disk is full."""
+"""Files that are complete or absent: atomic writes, tensors with a checksum, a clear message when the disk is full."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_file(path: Path) -> None:
 
 
 def storage_error(error: OSError, path: Path) -> UserError:
-    """Say in one line that a file could not be written, and what to do."""
+    """An error that says in one line that a file could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
             f"no space left on the disk to write {path}; what was written before is intact: free some space and run the command again"
@@ -83,7 +83,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and text back.
 
     Raises:
-        UserError: If the file is missing, truncated, damaged or no safetensors file. Nothing in it is ever executed.
+        UserError: If the file is missing, truncated, damaged or not a safetensors file. Nothing in it is ever executed.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")

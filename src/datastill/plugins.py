@@ -47,7 +47,7 @@ class Names(Generic[T]):
         return self.own[name]
 
     def all(self) -> dict[str, T]:
-        """Everything by name; a plug-in that cannot be used is left out, saying so."""
+        """Everything by name; a plug-in that cannot be used is left out, with a message."""
         found = dict(self.own)
         for name, points in _plugins(self.what).items():
             try:
@@ -58,7 +58,7 @@ class Names(Generic[T]):
 
     @contextmanager
     def guarded(self, name: str) -> Iterator[None]:
-        """Turn what goes wrong inside a plug-in into one line; of this package's own things nothing is hidden."""
+        """Turn an exception inside a plug-in into one line; exceptions of this package itself are not hidden."""
         points = _plugins(self.what).get(name)
         if not points:
             yield
@@ -84,7 +84,7 @@ class Names(Generic[T]):
 
 
 def load_all() -> None:
-    """Import every plug-in; one that cannot be imported is left out, saying so."""
+    """Import every plug-in; one that cannot be imported is left out, with a message."""
     for what in GROUPS:
         for points in _plugins(what).values():
             for point in points:

@@ -1,4 +1,4 @@
-"""Progress of a long job: a bar with rate and time left on a terminal, a line now and then in a log."""
+"""Progress of a long job: a bar with rate and time left on a terminal, an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Progress:
 
 
 class _Line(ProgressColumn):
-    """What is done, how fast, and the time that is left, in one line."""
+    """What is done, how fast, and the time left, in one line."""
 
     def __init__(self, width: int) -> None:
         super().__init__(Column(no_wrap=True, overflow="ellipsis"))
@@ -89,7 +89,7 @@ class _Line(ProgressColumn):
 
 
 def line(task: Task, width: int | None = None) -> str:
-    """Write the state of a job; in too narrow a line the note is cut first, then the title, and the time left stays.
+    """Write the state of a job; if the line is too narrow, the note is cut first, then the title; the time left stays.
 
     Args:
         task: With the fields first (steps of earlier processes), unit and note.

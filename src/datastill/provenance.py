@@ -51,7 +51,7 @@ def machine() -> dict[str, str | int]:
 
 
 def made_by() -> dict[str, Any]:
-    """What a run's configuration says of its maker: version, commit, machine."""
+    """What a run's configuration says about its origin: version, commit, machine."""
     return {"datastill": package_version(), "commit": commit(), "machine": machine()}
 
 

@@ -128,7 +128,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), ("'?[2Jdigits'",)),
     "columns": (lambda tmp: ("show", distilled_set().save(tmp / "set"), "--columns", "0"), ("got 0",)),
     "format": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "x", "--format", "foldr"), ("'foldr'", "'folder'")),
-    "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("exists already",)),
+    "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("already exists",)),
 }
 
 
@@ -206,7 +206,7 @@ def test_a_folder_is_no_file_to_write_to_and_said_before_the_work(
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     line = refusal(capsys, command, str(run), "--out", place)
-    assert f"--out must be a file, but {place} is a folder: give a name in it" in line
+    assert f"--out must be a file, but {place} is a folder: name a file in it" in line
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 

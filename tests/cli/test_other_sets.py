@@ -1,4 +1,4 @@
-"""Commands on sets that other people's code made, and on what a set may hold besides images and classes."""
+"""Commands on sets made by other code, and on what a set may hold apart from images and classes."""
 
 from __future__ import annotations
 

@@ -163,5 +163,5 @@ def test_a_missing_a_truncated_and_a_nameless_tensor_file_are_refused(tmp_path: 
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserError, match="is refused"):
         DistilledSet.load_dc(path, data_set())
-    with pytest.raises(UserError, match=r"does not say what it was distilled from: .*--data"):
+    with pytest.raises(UserError, match=r"does not say what it was distilled from: .*`data`"):
         DistilledSet.load(path)

@@ -342,7 +342,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(
         ({"ipc": 1}, "the term 'cm' needs at least 2 images per class"),
         ({"ipc": 13}, "the class 'left' has 12 training images, fewer than IPC 13"),
         ({"method": method("m3d", real_batch=1)}, "'km' needs at least 2 real images per class and step, but the real batch is 1"),
-        ({"method": method("cafe", views=2)}, "cafe does not augment, so that 2 views of an image are all the same"),
+        ({"method": method("cafe", views=2)}, "cafe does not augment, so the 2 views of an image would all be the same"),
         ({"method": method("idm+dl")}, "'dl' compares classes with each other, but idm.dl steps after each class"),
         ({"method": DistributionMatching("bare")}, "bare has no terms"),
     ],

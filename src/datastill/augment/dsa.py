@@ -1,4 +1,4 @@
-"""Differentiable siamese augmentation (DSA): one family of transformations a class, one draw for real and synthetic images."""
+"""Differentiable siamese augmentation (DSA): one family of transformations per class, one draw for real and synthetic images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Draw:
 
     Attributes:
         families: The family of every class.
-        uniforms: ``class image parameter`` in [0, 1); siamese draws have one image, which stands for all.
+        uniforms: ``class image parameter`` in [0, 1); siamese draws have one image, which applies to all.
     """
 
     families: tuple[str, ...]
@@ -65,7 +65,7 @@ class DSA:
 
         Args:
             generators: One per class.
-            images: 1 for siamese parameters shared by all images of the class; otherwise parameters for so many images of their own.
+            images: 1 for siamese parameters shared by all images of the class; otherwise how many images get their own parameters.
         """
         if not self.families:
             return Draw(("none",) * len(generators), torch.zeros(len(generators), images, PARAMETERS))

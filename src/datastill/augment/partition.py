@@ -24,7 +24,7 @@ def expand(images: Tensor, factor: int) -> Tensor:
         factor: Parts per side; 1 leaves images as they are.
 
     Returns:
-        ``image*factor**2 channel height width``: the parts of an image after one another, row by row.
+        ``image*factor**2 channel height width``: the parts of an image one after another, row by row.
 
     Reference:
         Zhao, Li, Qin, Yu: Improved Distribution Matching, CVPR 2023, arXiv:2307.09742, partitioning and expansion; bilinear as in the
@@ -64,7 +64,7 @@ def pack(images: Tensor, factor: int) -> Tensor:
 
 
 def check_factor(factor: int, height: int, width: int) -> tuple[int, int]:
-    """Check that parts, where there are any, keep at least `LEAST_SIDE` pixels a side; the size again.
+    """Check that parts, where there are any, keep at least `LEAST_SIDE` pixels per side, and return the size.
 
     Raises:
         UserError: If they do not, or the factor is below 1.
@@ -72,7 +72,7 @@ def check_factor(factor: int, height: int, width: int) -> tuple[int, int]:
     if factor < 1 or (factor > 1 and min(height, width) // factor < LEAST_SIDE):
         raise UserError(
             f"images of {height}x{width} pixels cannot be cut into {factor}x{factor} parts: expected a factor of at least 1 that leaves "
-            f"{LEAST_SIDE} pixels a side, so at most {max(1, min(height, width) // LEAST_SIDE)}"
+            f"{LEAST_SIDE} pixels per side, so at most {max(1, min(height, width) // LEAST_SIDE)}"
         )
     return height, width
 

@@ -30,7 +30,7 @@ GOES_ON = {
 
 
 class _Messages(logging.Handler):
-    """Prints to what standard error is now: while a bar is shown, that puts lines above it."""
+    """Prints to the current standard error: while a progress bar is shown, lines go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
@@ -85,7 +85,7 @@ def _one_line(error: Exception) -> str:
 
 
 def flags(text: str) -> str:
-    """Turn the arguments that a message of the library names into the flags that give them.
+    """Turn the arguments that a library message names into command-line flags.
 
     Example:
         >>> flags("continue it with `resume=True`, or choose another `out`; got `repeats=0`")

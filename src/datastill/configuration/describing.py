@@ -14,7 +14,7 @@ from datastill.errors import UserError
 def describe(thing: object, declared: type | None = None) -> dict[str, Any]:
     """Describe a dataclass by its fields, as values that YAML and JSON hold; `restore` is the inverse.
 
-    Every field is described that tells two objects apart (all but those with ``compare=False``). Where other classes may stand in the same
+    Every field that distinguishes objects is described (all but those with ``compare=False``). Where other classes may stand in the same
     place, the class is described too: as ``class``, or under another key if it says so with ``class_key``. A tuple of things that have
     names becomes a mapping by name.
 

@@ -1,4 +1,4 @@
-"""An object made again from its description; only classes that are there already can be named, nothing is imported by name."""
+"""Objects rebuilt from their descriptions. Only classes that are already defined can be named; nothing is imported by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def restore(description: Any, base: type[T], where: str = "") -> T:
-    """Make an object from what `describe` gave.
+    """Rebuild an object from the result of `describe`.
 
     Args:
         description: Plain values, for example from ``yaml.safe_load``.
@@ -23,7 +23,7 @@ def restore(description: Any, base: type[T], where: str = "") -> T:
         where: What is restored, for messages.
 
     Raises:
-        UserError: If a field is missing, unknown or of another type, or a class is not one of this package or of an installed plug-in.
+        UserError: If a field is missing, unknown or of the wrong type, or a class is not from this package or an installed plug-in.
 
     Example:
         >>> from datastill.configuration import describe

@@ -23,7 +23,7 @@ def changed(thing: T, setting: str, name: str) -> T:
         name: What the object is called in messages.
 
     Raises:
-        UserError: If there is no such path, or the value is of another type.
+        UserError: If there is no such path, or the value has the wrong type.
 
     Example:
         >>> from datastill.teachers.recipe import TrainingRecipe

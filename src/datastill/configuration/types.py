@@ -16,12 +16,12 @@ WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text
 
 
 def described_fields(cls: type) -> dict[str, Any]:
-    """The annotated type of every field that tells two objects apart, and that the constructor takes.
+    """The annotated type of every field that distinguishes two objects and that the constructor takes.
 
-    A field with ``compare=False`` tells no two objects apart, and is left out.
+    A field with ``compare=False`` does not distinguish objects and is left out.
 
     Raises:
-        UserError: If an annotation names what is not there.
+        UserError: If an annotation names something undefined.
     """
     try:
         hints = get_type_hints(cls)
@@ -50,10 +50,10 @@ def is_collection(hint: Any) -> bool:
 
 
 def from_plain(hint: Any, value: Any, where: str) -> Any:
-    """Read a plain value, as YAML gives it, as a type; a number is no text, and 2.9 is no whole number.
+    """Read a plain value, as YAML gives it, as a type; a number is not a text, and 2.9 is not a whole number.
 
     Raises:
-        UserError: If it is of another type.
+        UserError: If it has the wrong type.
     """
     try:
         return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
@@ -72,7 +72,7 @@ def from_text(hint: Any, text: str, where: str, *, such_as: Any = None) -> Any:
         such_as: An example, for the message.
 
     Raises:
-        UserError: If it is of another type.
+        UserError: If it has the wrong type.
 
     Example:
         >>> from_text(tuple[float, ...], "0.5,1", "km.scales")
@@ -87,7 +87,7 @@ def from_text(hint: Any, text: str, where: str, *, such_as: Any = None) -> Any:
 
 
 def from_command_line(hint: Any, text: str) -> Any:
-    """As `from_text`, raising ValueError, for a parser with messages of its own."""
+    """As `from_text`, but raises ValueError, for a parser with its own messages."""
     return _parsed(hint, text)
 
 

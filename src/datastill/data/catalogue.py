@@ -142,7 +142,7 @@ def load(name: str = "digits", *, validation: float = VALIDATION_FRACTION, memor
 
 
 def choice(name: str) -> tuple[str, tuple[int, ...]]:
-    """Take the choice of classes at the end of a data set's name off; without one it is empty.
+    """Split the choice of classes off the end of a data set's name; empty if there is none.
 
     Example:
         >>> choice("cifar100[0-2,7]")
@@ -158,7 +158,7 @@ def choice(name: str) -> tuple[str, tuple[int, ...]]:
 
 
 def parse(name: str) -> tuple[str, Path | None, Size | None]:
-    """Take a data set's name apart: the catalogue's key, the path and the size (height, width); a choice of classes is left out.
+    """Split a data set's name into the catalogue's key, the path and the size (height, width); a choice of classes is ignored.
 
     Example:
         >>> parse("folder:/data/my@cats@64")

@@ -46,7 +46,7 @@ def headers(sources: Iterable[Path | IO[bytes]], names: Sequence[str]) -> list[H
     """Read size and channels of every image without decoding it.
 
     Raises:
-        UserError: If a file is no image; it names the file.
+        UserError: If a file is not an image; the message names it.
     """
     found: list[Header] = []
     for source, name in zip(sources, names, strict=True):
@@ -58,7 +58,7 @@ def headers(sources: Iterable[Path | IO[bytes]], names: Sequence[str]) -> list[H
 
 
 def target(headings: Sequence[Header], size: Size | None, name: str) -> Size:
-    """Choose the size that all images are brought to: the one asked for, the common one, or `MIXED_SIZE` squared, said aloud."""
+    """Choose the size that all images are brought to: the one asked for, the common one, or `MIXED_SIZE` squared, with a message."""
     if size:
         return size
     sizes = {heading.size for heading in headings}
@@ -79,7 +79,7 @@ def decode_blocks(
     """Decode images in order, on a few threads, to blocks of uint8 ``image channel height width``.
 
     Raises:
-        UserError: If a file is damaged; it names the first such file.
+        UserError: If a file is damaged; the message names the first one.
     """
 
     def some(part: list[tuple[Path | IO[bytes], str, Header]]) -> list[NDArray[np.uint8]]:
@@ -95,7 +95,7 @@ def decode_blocks(
 def decode(source: Path | IO[bytes], name: str, channels: int, size: Size, format: str | None = None) -> NDArray[np.uint8]:
     """Decode one image to uint8 ``channel height width``; another size is scaled to cover the target and centre-cropped.
 
-    16 bits a channel are rounded to 8, transparent pixels show white, and a photograph is turned the way its EXIF data says.
+    16 bits per channel are rounded to 8, transparent pixels show white, and a photograph is turned the way its EXIF data says.
 
     Args:
         source: The file.
@@ -105,7 +105,7 @@ def decode(source: Path | IO[bytes], name: str, channels: int, size: Size, forma
         format: The format it probably has, tried first.
 
     Raises:
-        UserError: If the file is damaged; it names the file.
+        UserError: If the file is damaged; the message names it.
     """
     with _opened(source, name, format) as image:
         upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
@@ -115,7 +115,7 @@ def decode(source: Path | IO[bytes], name: str, channels: int, size: Size, forma
 
 
 def cover(image: Image.Image, size: Size) -> Image.Image:
-    """Scale an image so that it covers the target, and cut the target out of its centre."""
+    """Scale an image so that it covers the target size, and crop the centre."""
     height, width = size
     if (image.height, image.width) == size:
         return image

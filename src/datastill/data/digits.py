@@ -11,7 +11,7 @@ from datastill.data.storage import RawData, RawSplit
 
 
 def read() -> RawData:
-    """Read the digits; they have no test split of their own."""
+    """Read the digits; they have no separate test split."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -32,7 +32,7 @@ def read(path: Path, size: Size | None) -> RawData:
         size: Resize to this height and width; None keeps the images' own if they agree.
 
     Raises:
-        UserError: If the folder is missing, unreadable, empty or holds a file that is no image.
+        UserError: If the folder is missing, unreadable, empty or holds a file that is not an image.
     """
     if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises inside an unreadable folder)
         raise UserError(f"folder:{path}: no such folder; expected a folder with one folder of images per class")

@@ -67,7 +67,7 @@ class ClassImages:
         return self.pixels[self.rows[indices]]
 
     def draw(self, label: int, count: int, generator: torch.Generator) -> Tensor:
-        """Draw positions of one class without replacement; a class with fewer images goes round as often as needed.
+        """Draw positions of one class without replacement; a class with fewer images is repeated as often as needed.
 
         Args:
             label: The class.
@@ -114,8 +114,8 @@ class DataSet:
     Attributes:
         name: The name it was asked for by, for example ``folder:photos@64``.
         train: What is distilled.
-        validation: Held out of the training split, for every choice that must be made; may be empty.
-        test: Only ever reported.
+        validation: Held out of the training split, for every choice that is made; may be empty.
+        test: Never used for selection.
         class_names: One name per class.
         mean: Per channel, of pixels in [0, 1]; images are normalised by (pixel - mean) / std.
         std: Per channel.

@@ -115,7 +115,7 @@ def _whole(path: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _reserve(path: Path) -> None:
-    """Take the room on the disk now: a full disk kills a process that writes through a memory map."""
+    """Reserve the space on disk now: a full disk kills a process that writes through a memory map."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

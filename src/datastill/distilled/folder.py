@@ -79,7 +79,7 @@ class DistilledSet(SyntheticImages):
 
     @classmethod
     def load_foreign(cls, path: Path | str, data: DataSet, *, experiment: int | None = None, label_kind: str | None = None) -> Self:
-        """Read a set that other people's code made.
+        """Read a set made by other code.
 
         Args:
             path: A ``.pt`` file ``{'data': [[images, labels], ...]}`` of the DC and DM code; ``images_best.pt`` of trajectory matching with
@@ -87,8 +87,8 @@ class DistilledSet(SyntheticImages):
                 containers are read; a file with any other pickled object is refused.
             data: The data set it was distilled from, which the file does not name.
             experiment: Which set of a file that holds several, from 1; None takes the last one.
-            label_kind: What soft labels are, one of `datastill.labels.KINDS`; None sees whether they are probabilities, and else goes by
-                the kind of file.
+            label_kind: What soft labels are, one of `datastill.labels.KINDS`; None takes probabilities if they sum to
+                one, and otherwise goes by the kind of file.
 
         Raises:
             UserError: If the file holds anything else, or does not fit the data set.

@@ -1,4 +1,4 @@
-"""Distilled sets of other people's code: the tensor file of DC and DM, the files of trajectory matching, NumPy archives."""
+"""Distilled sets made by other code: the tensor file of DC and DM, the files of trajectory matching, NumPy archives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from datastill.labels import HARD, KINDS, classes_of, problem
 log = logging.getLogger(__name__)
 
 FOREIGN_FILES = (*TENSOR_FILES, ".npz")
-"""Endings of files of other people's code that `read` knows."""
+"""Endings of the files made by other code that `read` knows."""
 ARRAYS = (("images", "labels"), ("image", "label"), ("x", "y"), ("x_train", "y_train"))
 """What images and labels are called in an archive, whatever the case."""
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -36,7 +36,7 @@ class Found(NamedTuple):
         images: As they are stored.
         labels: As they are stored.
         rate: The learned learning rate, if there is one.
-        usual: What soft labels of such files are that are no probabilities; None where nobody can know.
+        usual: What soft labels of such files are if they are not probabilities; None if that cannot be known.
         archive: Whether the images may be pixels, and channels may come last.
     """
 
@@ -168,7 +168,7 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def _labels(found: Found, data: DataSet, path: Path, asked: str | None) -> tuple[Tensor, str]:
-    """Labels and what they are: one-hot rows count as hard labels, since they say no more."""
+    """Labels and what they are: one-hot rows count as hard labels, since they hold no more."""
     labels = found.labels[:, 0] if found.labels.ndim == 2 and found.labels.shape[1] == 1 and data.classes > 1 else found.labels
     if labels.ndim < 2:
         if labels.dtype not in INTEGERS and not (labels.is_floating_point() and bool((labels == labels.round()).all())):

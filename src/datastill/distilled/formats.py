@@ -31,8 +31,8 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
         target: A folder for "folder" and "parquet", a file for "dc"; must not exist yet.
         format: "folder" for torchvision's ImageFolder (``CLASS/0000.png``, 8 bits), "dc" for the float tensor file
             ``{'data': [[images, labels]]}`` that the published DC and DM evaluators read, "parquet" for the Hugging Face hub. The first two
-            go to programs that know nothing of parts: there every part of a partitioned image is an image of its own, enlarged.
-            Soft labels and learned numbers go as far as the format can carry them; what is left out is said in one line.
+            go to programs that know nothing about parts: there every part of a partitioned image is a separate image, enlarged.
+            Soft labels and learned numbers go as far as the format can carry them; one line says what is left out.
 
     Returns:
         What was written.

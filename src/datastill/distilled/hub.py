@@ -87,7 +87,7 @@ from datastill import DistilledSet
 distilled = DistilledSet.load("{target.parent.name}")  # distilled.images, distilled.labels
 ```
 
-![the images, a class a row](grid.png)
+![the images, one row per class](grid.png)
 """
     write_atomic(target, card)
 
@@ -97,7 +97,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def public_name(data: str) -> str:
-    """The name of a data set without the folders of its path, which are nobody else's business.
+    """The name of a data set without the folders of its path, which stay private.
 
     Example:
         >>> public_name("folder:/home/me/photos@64"), public_name("cifar10")

@@ -13,7 +13,7 @@ from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
 
 COLUMNS = 10
-"""Images of a class that the picture shows at most."""
+"""The most images of a class that the picture shows."""
 INCHES = 0.6
 """The height of an image in the picture."""
 MOST_INCHES = 600
@@ -26,7 +26,7 @@ def write_grid(distilled: SyntheticImages, target: Path, *, columns: int = COLUM
     Args:
         distilled: The set.
         target: A PNG file.
-        columns: Images of a class at most.
+        columns: The most images per class.
     """
     from matplotlib.figure import Figure
 

@@ -37,7 +37,7 @@ class Origin:
         method: For example "dm+iid".
         seed: Of the run.
         iterations: Steps taken.
-        factor: Partitions per side of an image that stand for images of their own; 1 for none.
+        factor: Parts per side of an image, each used as a separate image; 1 for none.
         version: Of the package that made it.
         held_out: Share of every class that was held out of what it was distilled from, as validation split.
     """
@@ -117,16 +117,16 @@ class SyntheticImages:
         return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
 
     def expanded(self) -> tuple[Tensor, Tensor]:
-        """What networks are trained on: images and labels, every part of an image enlarged to one of its own where there are parts."""
+        """What networks are trained on: images and labels; where images have parts, each part enlarged to a separate image."""
         return expand(self.images, self.origin.factor), self.labels.repeat_interleave(self.origin.factor**2, dim=0)
 
     def rendered(self) -> Self:
-        """The same set after a journey through 8 bits, normalised again."""
+        """The same set rounded to 8 bits and normalised again."""
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
         return replace(self, images=(self.pixels.float() / 255 - mean) / std)
 
     def of_parts(self) -> Self:
-        """The set with every part of an image enlarged to an image of its own, for programs that know nothing of parts."""
+        """The set with every part of an image enlarged to a separate image, for programs that know nothing about parts."""
         images, labels = self.expanded()
         return replace(self, images=images.contiguous(), labels=labels, origin=replace(self.origin, factor=1))
 

@@ -38,7 +38,7 @@ def read_plain(path: Path) -> Any:
 
 
 def refusal(path: Path) -> UserError:
-    """What is said of a tensor file that is not understood."""
+    """The message for a tensor file that is not understood."""
     return UserError(f"{path} is refused: expected {EXPECTED}, with tensors only, without other pickled objects")
 
 

@@ -24,15 +24,15 @@ class Encoder(ABC):
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
-        every: Its terms count at every so many iterations only, with so many times their weight: the same pull at a share of the cost.
-        most: Synthetic images of a class that it reads at most, drawn anew every iteration; 0 reads all. A term that is smaller for it
-            weighs as much more (see `datastill.terms.Term.share`).
+        every: Its terms count only at every N-th iteration, with N times their weight: the same pull at a fraction of the cost.
+        most: The most synthetic images of a class that it reads, a new draw every iteration; 0 reads all. A term that is smaller because
+            of this gets a larger weight (see `datastill.terms.Term.share`).
         targets: Draws of augmentation and real images whose targets are computed once for each of its networks and kept on disk, for
-            every run that asks for the same; 0 computes them again at every iteration. Only networks of a fixed set come again.
-        target_images: Real images of a class that a kept target is taken from; 0 for as many as the method's real batch has. As many as
-            the largest class has, or more, takes whole classes.
+            every run that asks for the same; 0 computes them again at every iteration. Only networks of a fixed set recur.
+        target_images: Real images of a class that a kept target is taken from; 0 for the method's real batch. The size of the
+            largest class, or more, takes whole classes.
         trains: Whether its networks are trained and know their accuracy.
-        apart: Whether an image's features never depend on the images beside it, whatever the network.
+        apart: Whether an image's features never depend on the other images, whatever the network.
         steady: Whether the networks of late iterations are like those of early ones, so that losses can be compared over a run.
     """
 
@@ -60,7 +60,7 @@ class Encoder(ABC):
         return 0
 
     def check_targets(self, name: str) -> None:
-        """Refuse to keep targets of networks that never come again, or of images that depend on those beside them.
+        """Refuse to keep targets of networks that never recur, or of images that depend on the others in the batch.
 
         Args:
             name: What the method calls the encoder.
@@ -92,7 +92,7 @@ class Encoder(ABC):
         """
 
     def cost(self, data: DataSet) -> float:
-        """Floating-point operations it takes at every iteration besides the features, roughly."""
+        """Approximate floating-point operations of an iteration, apart from the features."""
         return 0.0
 
     def pretraining_seconds(self, data: DataSet) -> float:
@@ -110,7 +110,7 @@ class Session(ABC):
         fields: The fields of `Features` to compute.
 
     Attributes:
-        accuracy: Share in [0, 1] of training images that the network in place classifies right; 0 where nobody measured it.
+        accuracy: Share in [0, 1] of training images that the network in place classifies correctly; 0 if unknown.
         member: Which of a fixed set of networks is in place; None where no network comes twice.
         values: Numbers that the features of one image are.
     """
@@ -139,7 +139,7 @@ class Session(ABC):
         """
 
     def state(self) -> dict[str, Tensor]:
-        """What the next iteration depends on besides its number and the seed; nothing by default."""
+        """What the next iteration depends on, apart from its number and the seed; nothing by default."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027  # most encoders keep nothing
@@ -155,7 +155,7 @@ class Session(ABC):
         Args:
             images: ``class image channel height width``.
             labels: Which classes they are of.
-            use: What for: "batch", "sample" or "kept". Each has micro-batches of its own size, so that none depends on what else is read.
+            use: What for: "batch", "sample" or "kept". Each has micro-batches of its own size, so none depends on what else is read.
         """
         with torch.no_grad():
             return self._real[use](images.flatten(0, 1)).stack(labels, accuracy=self.accuracy)

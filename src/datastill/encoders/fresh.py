@@ -1,4 +1,4 @@
-"""Random networks, as DM matches distributions with: a fresh one for every step, or one of a fixed number."""
+"""Random networks, in which DM matches distributions: a fresh one for every step, or one of a fixed number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FreshNetwork(Encoder):
 
     Args:
         network: A name of `datastill.networks.NETWORKS`.
-        count: Random networks to draw from; 0 for one that was never seen at every iteration, as in the paper.
+        count: Random networks to draw from; 0 for a new one at every iteration, as in the paper.
 
     Reference:
         Zhao, Bilen, WACV 2023, arXiv:2110.04181, section 3.2: theta from P_theta.

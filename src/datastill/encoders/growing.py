@@ -1,4 +1,4 @@
-"""A network that is trained on the synthetic images between steps, as CAFE matches features with."""
+"""A network that is trained on the synthetic images between steps, in which CAFE matches features."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from datastill.networks import build
 
 @dataclass(frozen=True)
 class GrowingNetwork(Encoder):
-    """Trains a random network on the synthetic images after every iteration, and draws another one when it has settled.
+    """Trains a random network on the synthetic images after every iteration, and draws a new one when it has settled.
 
-    Both loops stop by themselves, judged by the accuracy on real training images (the query). The network is given up when the accuracies
+    Both loops stop by themselves, judged by the accuracy on real training images (the query). The network is replaced when the accuracies
     of its last `window` iterations differ by less than `outer`. The training after an iteration ends when those of its last `judged` passes
-    differ by more than `inner`: it has then learned something new; or after `passes`.
+    differ by more than `inner`, which means that it has learned something new, or after `passes`.
 
     Args:
         network: A name of `datastill.networks.NETWORKS`.
-        outer: The threshold for another network, a difference of accuracies in [0, 1].
+        outer: The threshold for a new network, a difference of accuracies in [0, 1].
         inner: The threshold for the end of the training after an iteration.
         window: Iterations that are compared.
         judged: Passes over the synthetic images that are compared, and so the least number of them.
-        passes: Passes after an iteration at most; the published code has no bound.
-        query: Real training images of every class that accuracy is measured on, drawn anew every time.
-        batch: Synthetic images a step.
+        passes: The most passes after an iteration; the published code has no bound.
+        query: Real training images of every class that accuracy is measured on, a new draw every time.
+        batch: Synthetic images per step.
         learning_rate: Of SGD on the network.
         momentum: Of that SGD.
         weight_decay: Of that SGD.
@@ -74,7 +74,7 @@ class GrowingNetwork(Encoder):
         return GrowingSession(self, data, engine, fields, seed)
 
     def cost(self, data: DataSet) -> float:
-        """The least number of passes over one image a class, and the queries (see `Encoder.cost`)."""
+        """The least number of passes over one image per class, and the queries (see `Encoder.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         passes = min(self.judged, self.passes)
         return forward_cost(network) * data.classes * (passes * (3 + self.query) + self.query)

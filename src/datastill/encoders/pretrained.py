@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PretrainedPool(Encoder):
-    """Draws one network of a pool every iteration; what is missing of the pool is trained first, saying so.
+    """Draws one network of a pool every iteration; missing ones are trained first, with a message.
 
     Args:
         network: A name of `datastill.networks.NETWORKS`; ResNet18 in the paper.

@@ -1,4 +1,4 @@
-"""A queue of networks that are trained on the real images beside the distilling, as IDM matches distributions with."""
+"""A queue of networks that are trained on the real images during distilling, in which IDM matches distributions."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class NetworkQueue(Encoder):
     Args:
         network: A name of `datastill.networks.NETWORKS`.
         first: Fresh networks that the queue starts with.
-        longest: Networks in the queue at most; the oldest leaves.
-        push_every: A fresh network joins after every so many iterations.
-        trained: Networks, drawn anew, that are trained after an iteration.
+        longest: The most networks in the queue; the oldest leaves.
+        push_every: Iterations after which a fresh network joins.
+        trained: Networks trained after an iteration, a new draw each time.
         steps: Steps of SGD that each of them takes.
-        batch: Real images a step, not augmented.
+        batch: Real images per step, not augmented.
         learning_rate: Of that SGD.
         momentum: Of that SGD; every network keeps its own.
         weight_decay: Of that SGD.
@@ -96,7 +96,7 @@ class QueueSession(Session):
         self.accuracy = float(entry[ACCURACY])
 
     def advance(self, iteration: int, synthetic: Callable[[], Tensor]) -> None:
-        """Train some networks on real images; push a fresh one where it is time (see `Session.advance`)."""
+        """Train some networks on real images; push a fresh one when it is due (see `Session.advance`)."""
         order = torch.randperm(len(self.entries), generator=random.generator(self.seed, iteration, "queue training"))
         for place in order[: self.queue.trained].tolist() if self.queue.steps else ():
             self.entries[place] = self._trained(self.entries[place], iteration, place)

@@ -28,8 +28,8 @@ class Engine:
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
         micro_batch: The most images that go through a network at a time; None for as many as `in_flight` allows.
-        in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of its last cache, so that what one
-            layer writes the next one still finds there, below 16 MiB; on a GPU 1 GiB.
+        in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of the last-level cache, so that
+            the next layer still finds what one layer writes, below 16 MiB; on a GPU 1 GiB.
         asked: What was asked for, which `suited` chooses by again; None for an engine made by hand, which stays as it is.
     """
 
@@ -48,7 +48,7 @@ class Engine:
             device: "auto" takes a GPU if there is one; otherwise a name that torch knows, such as "cpu" or "cuda:1".
             precision: "fp32", "bf16", or "auto": bf16 where compiled and supported by the hardware.
             compile: Whether to compile; None decides by the size of the job and whether a compiler is there.
-            cost: Floating-point operations the job takes, roughly.
+            cost: Approximate floating-point operations of the job.
 
         Raises:
             UserError: If the device or the precision is unknown.
@@ -68,7 +68,7 @@ class Engine:
         return replace(chosen, micro_batch=self.micro_batch, in_flight=self.in_flight)
 
     def as_recorded(self, recorded: Mapping[str, Any]) -> Engine:
-        """Choose what was left open as a run did when it was begun (see `describe`): its job may grow, what its bits depend on may not."""
+        """Choose what was left open as a run did when it started (see `describe`): its job may grow, but what its bits depend on stays."""
         if self.asked is None:
             return self
         sizes = [recorded.get(name) for name in ("micro_batch", "in_flight")]

@@ -63,7 +63,7 @@ def why_no_compiler(device: torch.device) -> str:
 
 @cache
 def compile_trial() -> str:
-    """Compile something small, as a compiler may be there and its headers not; why it failed, or ""."""
+    """Compile something small, as a compiler may exist without its headers; why it failed, or ""."""
     keep_compiled()
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells every user without a GPU that there is none
     try:

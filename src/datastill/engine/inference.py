@@ -1,4 +1,4 @@
-"""A network as a function from images to features, and what it takes images for."""
+"""A network as a function from images to features, and its predictions."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Policy:
 
         Args:
             device: Where it runs.
-            cost: Floating-point operations the job takes, roughly.
+            cost: Approximate floating-point operations of the job.
 
         Raises:
             UserError: If compiling is asked for and there is no compiler.
@@ -60,7 +60,7 @@ class Policy:
         return PRECISIONS[precision], compile
 
     def as_recorded(self, recorded: Mapping[str, Any], device: torch.device) -> Policy:
-        """Settle what was left open as a run recorded it when it was begun (see `Engine.describe`)."""
+        """Settle what was left open as a run recorded it when it started (see `Engine.describe`)."""
         precision, compile = self.precision, self.compile
         if precision == "auto":
             precision = recorded.get("precision", precision)

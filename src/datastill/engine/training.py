@@ -74,7 +74,7 @@ class Trainer:
         return float(torch.stack(losses).sum()), int(self.correct.sum())  # read last: reading waits for the device
 
     def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
-        """Change the learning rate; optionally forget the momentum, as the DC protocol does at half time."""
+        """Change the learning rate; optionally forget the momentum, as the DC protocol does halfway through."""
         if restart_momentum:
             self.optimizer.state.clear()
         for group in self.optimizer.param_groups:

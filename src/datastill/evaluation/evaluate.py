@@ -48,18 +48,18 @@ def evaluate(
     """Train networks from scratch on a distilled set and test them on real images.
 
     Args:
-        distilled: The set, a run's or set's folder, or a file of other people's code, as in `DistilledSet.load_foreign` (then `data` must
+        distilled: The set, a run's or set's folder, or a file made by other code, as in `DistilledSet.load_foreign` (then `data` must
             be named).
         network: A name of `datastill.networks.NETWORKS`; ignored if `protocol` is given.
-        repeats: Networks, each with weights of its own.
+        repeats: Networks, each with its own weights.
         seed: The same seed gives the same numbers.
         split: "test" to report, "validation" to choose.
         data: What to test on; by default what the set was distilled from.
         compare: Which of `COMPARISONS` to train on as well, in the same way.
         protocol: How to train; by default the DC protocol.
-        engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no figure.
-        keep: A file that what is found of every network is kept in. Killed, or asked for more repeats, the same call with the same file
-            trains only what is missing. None keeps nothing.
+        engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no number.
+        keep: A file that keeps the result of every network. After a kill, or with more repeats, the same call with the same file trains
+            only what is missing. None keeps nothing.
 
     Returns:
         Mean, deviation, interval, per-class accuracy and confusion matrix, of the set and of each comparison.

@@ -1,4 +1,4 @@
-"""What networks of an evaluation were found to be worth, kept in a file so that a killed evaluation goes on."""
+"""The results of an evaluation's networks, kept in a file so that a killed evaluation can continue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ledger:
     """Confusion matrices by what they depend on.
 
     Args:
-        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is begun again, saying so.
+        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is started again, with a message.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -43,13 +43,13 @@ class Ledger:
         return torch.tensor(self._matrices[key], dtype=torch.int64) if key in self._matrices else None
 
     def keep(self, key: str, matrix: Tensor) -> None:
-        """Write a matrix down at once."""
+        """Write a matrix at once."""
         self._matrices[key] = matrix.tolist()
         if self.path is not None:
             write_atomic(self.path, json.dumps(self._matrices))
 
     def remove(self) -> None:
-        """Take the file away, when everything is written elsewhere."""
+        """Remove the file once everything is written elsewhere."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 

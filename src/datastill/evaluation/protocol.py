@@ -13,7 +13,7 @@ from datastill.networks import NETWORKS
 class Protocol:
     """How a network is trained on a set.
 
-    The default is the protocol of the condensation papers ("DC protocol"): at half time the learning rate falls to a tenth and the
+    The default is the protocol of the condensation papers ("DC protocol"): halfway through, the learning rate falls to a tenth and the
     momentum starts afresh. The last iteration is what counts.
 
     Attributes:
@@ -23,7 +23,7 @@ class Protocol:
         learning_rate: Of SGD.
         momentum: Of SGD.
         weight_decay: Of SGD.
-        batch: Images a step.
+        batch: Images per step.
         learned_rate: Whether a set with a learned learning rate is trained on with that one instead, as trajectory matching publishes.
 
     Reference:

@@ -1,4 +1,4 @@
-"""What an evaluation finds: accuracies, their spread, per class and confused."""
+"""What an evaluation finds: accuracies, their spread, accuracy per class and confusion."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Evaluation:
         fingerprint: Of the training split that the set was distilled from.
         engine: What the networks were trained on, and in which precision.
         images: Images that are stored.
-        trained_on: Images that the networks were trained on, the parts of stored images counted; 0 where nobody recorded it.
+        trained_on: Images that the networks were trained on, the parts of stored images counted; 0 if it was not recorded.
         label_kind: What the set's labels are, one of `datastill.labels.KINDS`.
         learned_rate: The learned learning rate that the networks of the set and its rendering were trained with; None for the
             protocol's, as those of the random subset always were.
@@ -102,7 +102,7 @@ class Evaluation:
 
     @property
     def advice(self) -> str:
-        """What to try where the set is no better than a random real subset of its size; empty where it is better or was not compared."""
+        """What to try if the set is no better than a random real subset of its size; empty if it is better or was not compared."""
         random = self.comparisons.get("random")
         if random is None or self.score.mean > random.mean:
             return ""

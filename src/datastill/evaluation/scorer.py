@@ -33,7 +33,7 @@ class Scorer:
         examined: What to test on.
         protocol: How to train.
         engine: How to run.
-        ledger: What was found already, and takes what is found; None keeps nothing.
+        ledger: Holds earlier results and takes new ones; None keeps nothing.
     """
 
     def __init__(self, data: DataSet, examined: ClassImages, protocol: Protocol, engine: Engine, ledger: Ledger | None = None) -> None:
@@ -52,7 +52,7 @@ class Scorer:
         self.augmentation = DSA(families(flip=data.flip) if protocol.augment else ())
 
     def steps(self, images: int) -> int:
-        """Training steps that one network takes on so many images."""
+        """Training steps that one network takes on `images` images."""
         return self.protocol.passes * -(-images // self.protocol.batch)
 
     def score(
@@ -136,6 +136,6 @@ def confusion_matrix(runner: Runner, examined: ClassImages, data: DataSet) -> Te
 
 
 def training_cost(data: DataSet, protocol: Protocol, images: int) -> float:
-    """Floating-point operations that training one network on so many images takes."""
+    """Floating-point operations of training one network on `images` images."""
     network = build(protocol.network, channels=data.channels, classes=data.classes, size=data.size)
     return 3 * forward_cost(network) * images * protocol.passes

@@ -1,4 +1,4 @@
-"""Deviation and interval of a few figures."""
+"""Standard deviation and interval of a few numbers."""
 
 from __future__ import annotations
 

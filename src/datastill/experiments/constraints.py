@@ -1,6 +1,7 @@
 """Experiments on the two constraints over several data sets: how class centralization is set, and what the constraints give.
 
-Photographs are ``folder:photos@64``: five photographs that scikit-image and scikit-learn bring, a class each, cut into patches by
+Photographs are ``folder:photos@64``: five photographs that scikit-image and scikit-learn
+bring, one class each, cut into patches by
 ``python -m benchmarks.photographs photos``.
 """
 

@@ -20,7 +20,7 @@ from datastill.teachers.pretraining import pretraining_cost
 def settled(
     name: str, cells: Sequence[Cell | TeacherCell], found: Iterable[Record | TeacherRecord], read: Callable[[str], DataSet]
 ) -> Policy:
-    """Settle what the policy of a table leaves open: as the records that are there, otherwise by the largest job of all its cells.
+    """Settle what the policy of a table leaves open: as in the existing records, otherwise by the largest job of all its cells.
 
     Args:
         name: Of the table, for messages.

@@ -19,7 +19,7 @@ def read_cell(cell: TeacherCell, results: Path) -> TeacherRecord | None: ...
 
 
 def read_cell(cell: Cell | TeacherCell, results: Path) -> Record | TeacherRecord | None:
-    """The record of a cell, or what an earlier version left in its folder; None where it has not been run."""
+    """The record of a cell, or what an earlier version left in its folder; None if it has not been run."""
     folder = results / cell.name
     if isinstance(cell, TeacherCell):
         return read_record(TeacherRecord, folder, cell) or read_earlier_teacher(folder, cell)

@@ -23,7 +23,7 @@ class Maker:
     """How one half of a cell, distilling or evaluating, was run.
 
     Attributes:
-        precision: "fp32" or "bf16"; "" where nobody recorded it, or where no network ran.
+        precision: "fp32" or "bf16"; "" if it was not recorded, or where no network ran.
         compiled: Whether the networks were compiled; None as above.
         device: Where they ran; "" as above.
         processor: Its name.
@@ -84,7 +84,7 @@ class Record:
         method: The method's description, as in the run's ``config.yaml``; empty for a random subset.
         encoders: Checksums of the pretrained networks that the steps read, by name.
         seconds_per_step: The median; None without steps.
-        teacher_seconds: How long the training of those networks took; 0 without any, None where nobody recorded it.
+        teacher_seconds: How long the training of those networks took; 0 without any, None if it was not recorded.
         curve: Accuracies on the validation split during the run.
         score: Of the set.
         comparisons: Of what it is compared with, by the names of `datastill.evaluation.COMPARISONS`.
@@ -136,7 +136,7 @@ class TeacherRecord:
         cell: What was asked for.
         train: Real images that it was trained on.
         held_out: Real images that it was measured on.
-        batch: Images a step, as the recipe and the data set resolved it.
+        batch: Images per step, as the recipe and the data set resolved it.
         half_size_epochs: Epochs of images of half the side.
         cost: Floating-point operations of its training.
         curve: What it had reached after every epoch.
@@ -174,7 +174,7 @@ def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -
         cell: What the record must be of; it may have another number of networks, and a policy that was settled.
 
     Raises:
-        UserError: If the file is damaged, or the record of a cell that was specified otherwise.
+        UserError: If the file is damaged, or records a cell with another specification.
     """
     path = folder / RECORD
     if not path.exists():

@@ -40,7 +40,7 @@ def run_experiment(
         results: Where every cell's record is written, in a folder of its name.
         runs: Where the runs are kept, and continued from.
         only: What to run: names of rows such as "dm", of parts such as "digits-ipc2", or of cells such as "digits-ipc2/dm/seed1".
-        repeats: Networks to evaluate with, if fewer than the specification asks for; asked again for more, only those missing are trained.
+        repeats: Networks to evaluate with, if fewer than the specification asks for; later calls add only the missing ones.
         recorded: Called after every cell with the experiment's name, `results` and `experiments`, such as `datastill.report.results.write`.
         experiments: The specifications by name.
 

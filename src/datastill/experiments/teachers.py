@@ -22,11 +22,11 @@ from datastill.teachers.pretraining import batch_size, found, half_size_epochs, 
 
 
 def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> TeacherRecord:
-    """Train the network of a cell into the run's own folder, so that nothing is found trained and nobody's pool is touched.
+    """Train the network of a cell into the run's own folder, so that no trained network is found and no shared pool is touched.
 
     Args:
         cell: What to do.
-        results: Where the record goes, into the folder of the cell's name, with a log of a line an epoch.
+        results: Where the record goes, into the folder of the cell's name, with a log of one line per epoch.
         runs: Where the run is kept, and continued from.
         read: Loads the data set.
     """
@@ -57,7 +57,7 @@ def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[
 
 
 def _engine(cell: TeacherCell, cost: float, begun: Mapping[str, Any]) -> Engine:
-    """What the policy asks for, or what a run was begun with; chosen for good, so that the record says how the network is trained."""
+    """What the policy asks for, or what a run was started with; fixed from then on, so that the record says how the network is trained."""
     engine = Engine.choose(precision=cell.policy.precision, compile=cell.policy.compile, cost=cost)
     recorded = begun.get("engine")
     return replace(engine.as_recorded(recorded) if isinstance(recorded, Mapping) else engine, asked=None)

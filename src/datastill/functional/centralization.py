@@ -10,15 +10,15 @@ from datastill.errors import UserError
 from datastill.functional.means import joined_means
 
 LARGEST_EXPONENT = 3.0
-"""Above it the exponential goes on as its tangent. At alpha = 1 few real images pass it (digits, five a class: .8 on average, 3.4 at most);
-images that optimisation has moved off the real ones reach 10 and more, where the exponential would throw them further away."""
+"""Above it the exponential continues as its tangent. At alpha = 1 few real images pass it (digits, five per class: .8 on average, at most
+3.4); images that optimisation has moved off the real ones reach 10 and more, where the exponential would push them further away."""
 
 
 def squared_spread(synthetic: Float[Tensor, "class image feature"]) -> Float[Tensor, "class image"]:
     """Squared distance of every image from the centre of its class, ``|f(s_j^c) - mean_j f(s_j^c)|^2``.
 
     Args:
-        synthetic: Embeddings, at least two images a class.
+        synthetic: Embeddings, at least two images per class.
 
     Raises:
         UserError: If a class has a single image, whose spread is always 0.
@@ -32,7 +32,7 @@ def mean_spread(real: Float[Tensor, "class image feature"]) -> Float[Tensor, "cl
     """Mean squared distance of the images of every class from their centre, ``S^c = 1/N sum_i |f(x_i^c) - mean_i f(x_i^c)|^2``.
 
     Args:
-        real: Embeddings, at least two images a class.
+        real: Embeddings, at least two images per class.
 
     Raises:
         UserError: If a class has a single image.
@@ -76,7 +76,7 @@ def relative_centralization(
     weight serves every IPC.
 
     Args:
-        synthetic: Embeddings, at least two images a class.
+        synthetic: Embeddings, at least two images per class.
         spread: Mean squared distance of real images of each class from their centre, in the same embedding (`mean_spread`), at least 0.
         alpha: The scaling factor, above 0.
         beta: The centralization threshold.
@@ -109,7 +109,7 @@ def hinge_centralization(synthetic: Float[Tensor, "class image feature"], *, alp
     left alone.
 
     Args:
-        synthetic: Embeddings, at least two images a class.
+        synthetic: Embeddings, at least two images per class.
         alpha: The scaling factor, above 0.
         beta: The centralization threshold; smaller pulls more.
 
@@ -129,7 +129,7 @@ def squared_centralization(synthetic: Float[Tensor, "class image feature"]) -> F
     """The published code's class centralization: ``sum_c sum_j d_j^2``, without exponential and threshold.
 
     Args:
-        synthetic: Embeddings, at least two images a class.
+        synthetic: Embeddings, at least two images per class.
 
     Returns:
         A scalar, 0 where every class is a point.

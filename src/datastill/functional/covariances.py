@@ -16,7 +16,7 @@ def local_covariance(map: Float[Tensor, "class image channel height width"]) -> 
     It is not divided by hw.
 
     Args:
-        map: Feature maps, at least two images a class.
+        map: Feature maps, at least two images per class.
 
     Returns:
         One symmetric matrix per class.
@@ -71,7 +71,7 @@ def covariance_matching(
 
     Args:
         covariance: Local covariances of real images (`local_covariance`).
-        synthetic: Feature maps of synthetic images, at least two a class.
+        synthetic: Feature maps of synthetic images, at least two per class.
 
     Returns:
         A scalar, 0 for equal covariances.

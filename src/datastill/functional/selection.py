@@ -1,4 +1,4 @@
-"""Which images of a class stand for it: herding, farthest-first, and how often each was forgotten."""
+"""Which images represent a class: herding, farthest-first, and how often each was forgotten."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIE = 1e-9
 
 
 def herding_order(embeddings: Float[Tensor, "image feature"], count: int) -> Int[Tensor, " count"]:
-    """Choose images one by one so that their mean stays as near as it can to the mean of the class.
+    """Choose images one by one so that their mean stays as close as possible to the mean of the class.
 
     ``s_t = argmin_{i not chosen} |mu - (sum_{u<t} f(s_u) + f(x_i)) / t|``, mu the mean of f over the class.
 
@@ -27,7 +27,7 @@ def herding_order(embeddings: Float[Tensor, "image feature"], count: int) -> Int
         Their rows, in the order in which they were chosen; of equal images the earlier one.
 
     Raises:
-        UserError: If there are not as many images.
+        UserError: If there are fewer images.
 
     Reference:
         Welling: Herding Dynamical Weights to Learn, ICML 2009; the greedy form of Rebuffi et al., CVPR 2017, arXiv:1611.07725, Algorithm 4.
@@ -61,7 +61,7 @@ def farthest_first_order(embeddings: Float[Tensor, "image feature"], count: int)
         Their rows, in the order in which they were chosen; of equal images the earlier one.
 
     Raises:
-        UserError: If there are not as many images.
+        UserError: If there are fewer images.
 
     Reference:
         Sener, Savarese: Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018, arXiv:1708.00489, Algorithm 1.
@@ -90,8 +90,8 @@ def forgetting_counts(history: Int[Tensor, "epoch image"], *, never_learned: flo
 
     Args:
         history: 1 where an image was classified correctly, 0 where wrongly, -1 where the epoch did not see it.
-        never_learned: The count of images that were never classified correctly. The paper takes them for forgotten infinitely often; 0
-            takes them for never forgotten, as they were never known.
+        never_learned: The count of images that were never classified correctly. The paper counts them as forgotten infinitely often; 0
+            counts them as never forgotten, since they were never known.
 
     Returns:
         A count for every image.

@@ -56,7 +56,7 @@ class Canvas:
 class PixelSGD:
     """SGD with momentum on the pixels of all classes.
 
-    With one step a class, as in IDM's published loop, the optimizer steps after each class's loss; every such step also moves the other
+    With one step per class, as in IDM's published loop, the optimizer steps after each class's loss; every such step also moves the other
     classes on by their momentum. As a class's loss depends on its own pixels only, all of an iteration's steps are equal to: move class k
     on by k steps of momentum (`before`), step with the gradients of all classes there, move on by the steps that are left (`step`). So
     every class still goes through the networks in one pass.
@@ -97,7 +97,7 @@ class PixelSGD:
         return self.learning_rate * 0.5 ** sum(iteration >= bound for bound in self.halve_at)
 
     def _drift(self, iteration: int, steps: Tensor) -> None:
-        """Take so many steps without a gradient, another number for every class."""
+        """Take steps without a gradient, a different number for every class."""
         factor = torch.pow(torch.tensor(self.momentum, dtype=torch.float64, device=steps.device), steps)
         way = self.momentum * (1 - factor) / (1 - self.momentum)
         factor, way = (values.to(self.pixels.dtype)[:, None, None, None, None] for values in (factor, way))

@@ -53,7 +53,7 @@ class Method(ABC):
         return self + term
 
     def iterations(self, asked: int | None) -> int:
-        """How many steps a run takes, of which `asked` were asked for; None for the kind's or the usual number."""
+        """How many steps a run takes, of which `asked` were asked for; None for the kind's number or the default."""
         if self.steps is not None:
             return self.steps
         return ITERATIONS if asked is None else asked
@@ -68,11 +68,11 @@ class Method(ABC):
 
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
-        """Prepare a run: draw the first images, make what encoders are missing."""
+        """Prepare a run: draw the first images, train any missing encoders."""
 
     @abstractmethod
     def cost(self, data: DataSet, ipc: int) -> float:
-        """Floating-point operations of a step, roughly; decides whether compiling is worth its time."""
+        """Approximate floating-point operations of a step; decides whether compiling pays off."""
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""
@@ -87,14 +87,14 @@ class Stepper(ABC):
     """A method during a run. Iterations are numbered from 0.
 
     Attributes:
-        factor: Parts per side of an image that stand for images of their own; 1 for none.
+        factor: Parts per side of an image, each used as a separate image; 1 for none.
     """
 
     factor: int = 1
 
     @abstractmethod
     def step(self, iteration: int) -> dict[str, float]:
-        """Take one step and return its figures by name."""
+        """Take one step and return its metrics by name."""
 
     @abstractmethod
     def images(self) -> Tensor:
@@ -109,7 +109,7 @@ class Stepper(ABC):
         """Everything that the next step depends on, apart from the iteration and the seed."""
 
     def encoders_used(self) -> dict[str, str]:
-        """Checksums of pretrained weights that the steps depend on, by name; part of what a continued run must agree in."""
+        """Checksums of pretrained weights that the steps depend on, by name; a continued run must have the same."""
         return {}
 
     @abstractmethod

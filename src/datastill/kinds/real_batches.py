@@ -25,8 +25,8 @@ class RealBatches:
         size: Images of a class, a multiple of `views`.
         seed: The run's seed.
         device: Where they are needed.
-        views: Draws of augmentation that the images of a class are shared out among; every part has images of each.
-        limit: Images of all classes together that are in memory at a time at most; 0 for no limit.
+        views: Augmentation draws that the images of a class are divided among; every part has images of each.
+        limit: The most images, of all classes together, in memory at a time; 0 for no limit.
     """
 
     def __init__(self, data: DataSet, size: int, seed: int, device: torch.device, views: int = 1, limit: int = 0) -> None:

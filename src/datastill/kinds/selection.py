@@ -70,7 +70,7 @@ class Selection(Method):
 class EmbeddingSelection(Selection):
     """A choice by the embeddings of the images of a class in a network trained on the data; a subclass says which.
 
-    The network is number 0 of its pool, whatever the seed of the run, which therefore changes nothing.
+    The network is number 0 of its pool, so the seed of the run changes nothing.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
@@ -93,7 +93,7 @@ class EmbeddingSelection(Selection):
         """
 
     def check(self, data: DataSet, ipc: int) -> None:
-        """Also refuse a network that there is none of (see `Method.check`)."""
+        """Also refuse an unknown network (see `Method.check`)."""
         super().check(data, ipc)
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
 
@@ -150,7 +150,7 @@ class SelectionStepper(Stepper):
         return {"positions": self.positions}
 
     def encoders_used(self) -> dict[str, str]:
-        """Checksums of what the choice goes by (see `Stepper.encoders_used`)."""
+        """Checksums of what the choice depends on (see `Stepper.encoders_used`)."""
         return self.networks
 
     def restore(self, state: dict[str, Tensor]) -> None:

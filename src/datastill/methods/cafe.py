@@ -26,7 +26,7 @@ def cafe(setting: Setting) -> DistributionMatching:
 
     ``L = sum_l w_l sum_c |mean_i f_l(x_i^c) - mean_j f_l(s_j^c)|^2 + .01 L_D``, without augmentation, from noise.
 
-    The published learning rate is halved after 1,200, 1,600 and 1,800 networks; as a network stays for ten steps of the pixels at least, it
+    The published learning rate is halved after 1,200, 1,600 and 1,800 networks; as a network stays for at least ten steps on the pixels, it
     is halved after ten times as many steps here.
 
     Args:

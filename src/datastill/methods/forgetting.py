@@ -26,12 +26,12 @@ NEVER_LEARNED = {"infinitely": math.inf, "never": 0.0}
 
 @dataclass(frozen=True)
 class Forgetting(Selection):
-    """The images that a network in training forgot most often; of those forgotten equally often a draw.
+    """The images that a network in training forgot most often; ties are broken at random.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`.
-        recipe: How it is trained; more epochs tell more images apart.
-        never_learned: How often images count as forgotten that were never classified correctly: "infinitely" in the paper, "never" in one
+        recipe: How it is trained; more epochs distinguish more images.
+        never_learned: How often images that were never classified correctly count as forgotten: "infinitely" in the paper, "never" in one
             implementation.
     """
 
@@ -44,7 +44,7 @@ class Forgetting(Selection):
             raise UserError(f"never_learned of {self.name} is {' or '.join(NEVER_LEARNED)}, got '{self.never_learned}'")
 
     def check(self, data: DataSet, ipc: int) -> None:
-        """Also refuse a network that there is none of (see `Method.check`)."""
+        """Also refuse an unknown network (see `Method.check`)."""
         super().check(data, ipc)
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
 
@@ -59,7 +59,7 @@ class Forgetting(Selection):
         return {"pretrained history": checksum({"history": training_history(data, self.network, self.recipe, engine)})}
 
     def pretraining_seconds(self, data: DataSet) -> float:
-        """Seconds of the training that was written down, if it is in the cache (see `Method.pretraining_seconds`)."""
+        """Seconds of the recorded training, if it is in the cache (see `Method.pretraining_seconds`)."""
         return history_seconds(data, self.network, self.recipe)
 
     def _draw(self, data: DataSet, label: int, seed: int) -> Tensor:

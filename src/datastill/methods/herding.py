@@ -13,7 +13,7 @@ from datastill.setting import Setting
 
 @dataclass(frozen=True)
 class Herding(EmbeddingSelection):
-    """One image after the other, each the one that brings the mean of the chosen nearest to that of the class."""
+    """One image after another, each the one that brings the mean of those chosen closest to that of the class."""
 
     def order(self, embeddings: Tensor, ipc: int) -> Tensor:
         """See `datastill.functional.herding_order`."""

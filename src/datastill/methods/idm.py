@@ -19,7 +19,7 @@ def fifth_of_ipc(setting: Setting) -> float:
 
 
 def queue(setting: Setting, *, share: int = 1) -> NetworkQueue:
-    """The queue of the published code, its networks trained for a share of the steps."""
+    """The queue of the published code, its networks trained for 1 / `share` of the steps."""
     return NetworkQueue(
         "convnet",
         push_every=5 if single_on_cifar(setting) else 30,
@@ -28,7 +28,7 @@ def queue(setting: Setting, *, share: int = 1) -> NetworkQueue:
 
 
 def single_on_cifar(setting: Setting) -> bool:
-    """Whether it is one image a class of CIFAR, for which the published code has other numbers."""
+    """Whether it is one image per class on CIFAR, for which the published code has other values."""
     return setting.data in ("cifar10", "cifar100") and setting.ipc == 1
 
 
@@ -49,7 +49,7 @@ WANTS: Presets = {
         "pretrained": {"most": lambda setting: max(2, setting.ipc)},
     },
 }
-"""What it wants of added terms, as the code that was published with them has it at every IPC, and of the encoder that they bring."""
+"""The values it wants for added terms, as in the code published with them, at every IPC, and for the encoder that they bring."""
 
 
 def idm(setting: Setting) -> DistributionMatching:
@@ -62,7 +62,7 @@ def idm(setting: Setting) -> DistributionMatching:
         setting: Looks up the queue, the cross-entropy's weight and the real batch (5,000 at IPC 1 on CIFAR) of the published code. With the
             preset "fast" queue networks are trained for a fifth of the steps, class centralization reads as many parts of images as the
             IPC, at least two, the real batch is 64, and pixels are averaged as in `dm` with a rate of IPC / 5, from 1 to 10; at
-            IPC 1 and 10 that was chosen on the validation split of CIFAR-10, at others it is carried over.
+            IPC 1 and 10 that was chosen on the validation split of CIFAR-10, elsewhere it is carried over.
 
     Reference:
         Zhao, Li, Qin, Yu: Improved Distribution Matching for Dataset Condensation, CVPR 2023, arXiv:2307.09742; Eq. 9 of the IID paper.

@@ -1,4 +1,4 @@
-"""K-center: real images that no image of their class is far from."""
+"""K-center: real images such that no image of the class is far from one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datastill.setting import Setting
 
 @dataclass(frozen=True)
 class KCenter(EmbeddingSelection):
-    """One image after the other, each the farthest from those chosen before."""
+    """One image after another, each the farthest from those chosen before."""
 
     def order(self, embeddings: Tensor, ipc: int) -> Tensor:
         """See `datastill.functional.farthest_first_order`."""

@@ -1,4 +1,4 @@
-"""Random: real images as they come."""
+"""Random: real images drawn at random."""
 
 from __future__ import annotations
 

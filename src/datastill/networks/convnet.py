@@ -56,7 +56,7 @@ class ConvNet(Network):
 class ConvNetBN(ConvNet):
     """ConvNet with batch norm in place of instance norm.
 
-    What an image becomes depends on the images beside it: an encoder with it sees the images of all classes together.
+    An image's features depend on the other images in the batch: an encoder with it sees the images of all classes together.
 
     Reference:
         The network of DataDAM's published numbers (Sajedi et al., ICCV 2023, arXiv:2310.00093).

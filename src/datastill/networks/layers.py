@@ -20,7 +20,7 @@ class Convolution(nn.Conv2d):
 class InstanceNorm(nn.Module):
     """Instance normalisation with a scale and a shift per channel, statistics in 32 bits.
 
-    The zoo of the condensation papers writes it as a group norm with one channel a group; the two are equal.
+    The zoo of the condensation papers writes it as a group norm with one channel per group; the two are equal.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:

@@ -27,7 +27,7 @@ class Network(nn.Module, ABC):
         summary: One line for `datastill list networks`.
         multiple: The sides of an input are padded to a multiple of this.
         resizable: Whether it takes images of another size than it was built for.
-        batchwise: Whether what an image becomes depends on the images beside it, as with batch norm; such a batch is never cut.
+        batchwise: Whether an image's features depend on the other images in the batch, as with batch norm; such a batch is never cut.
     """
 
     name: ClassVar[str]
@@ -83,7 +83,7 @@ class Network(nn.Module, ABC):
         """Copy weights by name, in place and in the precision they are kept in here.
 
         Args:
-            weights: One tensor for every entry of `weights`; others are passed over.
+            weights: One tensor for every entry of `weights`; others are ignored.
         """
         for name, entry in self.weights().items():
             entry.copy_(weights[name])

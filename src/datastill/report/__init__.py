@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    r"""Replace what a terminal would obey instead of show: names may come from someone else's set.
+    r"""Replace characters that a terminal would interpret instead of showing: names may come from someone else's set.
 
     Example:
         >>> printable("cat\x1b[2J")

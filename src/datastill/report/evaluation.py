@@ -35,7 +35,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print("per-class accuracy and confusion matrix: --json")
         return
     columns = [Column(name[:6]) for name in names]
-    title = "confusion, true class a row, in %"
+    title = "confusion, one row per true class, in %"
     confusion = Table("", *columns, title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
     for label, row in zip(names, evaluation.score.confusion.double(), strict=True):
         share = 100 * row / row.sum().clamp(min=1)
@@ -82,7 +82,7 @@ def _column(name: str, evaluation: Evaluation) -> str:
 
 
 def _cells(score: Score) -> tuple[str, str, str]:
-    """Mean, deviation and interval; one network has the first alone."""
+    """Mean, standard deviation and interval; one network has only the mean."""
     interval = score.interval
     bounds = "" if interval is None else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
     return f"{score.mean:.2f}", _spread(score), bounds

@@ -53,7 +53,7 @@ def _page(experiment: Experiment, lines: Sequence[MethodLine], missing: Sequence
         page += _tables(mine, "##") if len(tracks) == 1 else [f"## Labels: {track}", "", *_tables(mine, "###")]
     page += [_explained(lines), "", *_warnings(lines)]
     if points:
-        page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network a point.", ""]
+        page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network per point.", ""]
     if experiment.remark:
         page += [experiment.remark, ""]
     return [*page, "## Provenance", "", *_provenance(lines, several=len(_places(lines)) > 1)]
@@ -115,22 +115,22 @@ def _protocol(lines: Sequence[MethodLine]) -> str:
         f"Top-1 on the {first.split} split of {first.data}: n networks trained from scratch under the DC protocol on the "
         f"{_all(line.trained_on for line in lines)} images of the set after the last iteration{parts}. Labels: {first.labels}; "
         f"learning rate: {_all(line.learning_rate for line in lines)}. The sets are distilled from "
-        f"{first.train} training images; others are held out as validation split."
+        f"{first.train} training images; the rest are held out as the validation split."
     )
 
 
 def _explained(lines: Sequence[MethodLine]) -> str:
     """What the columns mean."""
-    spread = "The standard deviation (divided by n) and the interval are over the networks; there is one set a line."
+    spread = "The standard deviation (divided by n) and the interval are over the networks; there is one set per row."
     if any(line.sets > 1 for line in lines):
         spread = (
-            "Where a line has several sets, distilled with as many seeds, the accuracy is the mean over the networks of all of them, and "
+            "Where a row has several sets, one per distilling seed, the accuracy is the mean over the networks of all of them, and "
             "the standard deviation (divided by the number of seeds) and the interval are over the means of the sets, so over distilling "
-            "seeds; elsewhere they are over the networks of the one set."
+            "seeds; elsewhere they are over the networks of the single set."
         )
     return (
         f"{spread} Minutes are of distilling: median seconds per step times steps, so compiling, validations and teachers are left out. "
-        "Where two values stand in a cell, the first is of distilling and the second of evaluating."
+        "Where a cell has two values, the first is for distilling and the second for evaluating."
     )
 
 
@@ -147,7 +147,7 @@ def _warnings(lines: Sequence[MethodLine]) -> list[str]:
 
 def _provenance(lines: Sequence[MethodLine], *, several: bool) -> list[str]:
     head = [
-        "method", "preset", "iterations", "real images a class and step, at most", "terms", "networks", "pixels", "minutes of the teacher",
+        "method", "preset", "iterations", "most real images per class and step", "terms", "networks", "pixels", "minutes of the teacher",
         "seeds (run; evaluation)", "log",
     ]  # fmt: skip
     rows = [

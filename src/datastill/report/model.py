@@ -1,4 +1,4 @@
-"""The lines of tables and the points of curves, each the figures of one or several records."""
+"""The lines of tables and the points of curves, each from one or several records."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
     """Put the records of a line together.
 
     The accuracy is the mean over the networks of all sets. The deviation and the interval are over the networks where there is one set,
-    and over the means of the sets where there are several: networks trained on one set do not tell how sets differ.
+    and over the means of the sets where there are several: networks trained on one set do not show how sets differ.
 
     Args:
         line: Of the specification.

@@ -43,16 +43,16 @@ def distill(
         data: A data set or its name in the grammar of `datastill.load`.
         method: A method, or its name in the grammar ``METHOD[+TERM...]``.
         ipc: Synthetic images per class.
-        iterations: Steps in all, by default 2,000; methods that take a fixed number, such as a selection, say so and take theirs.
+        iterations: The total number of steps, by default 2,000; methods with a fixed number, such as a selection, say so and use theirs.
         seed: The same seed gives the same bits on the same machine.
         out: The run's folder; None keeps nothing.
-        resume: Whether to continue the run in `out`; it may have more iterations than before, everything else must agree.
+        resume: Whether to continue the run in `out`; it may have more iterations than before; everything else must agree.
         preset: Which published values to use, if `method` is a name; "paper" by default.
         settings: Changes to them, as in `datastill.methods.method`.
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
         validation_protocol: How; by default the DC protocol.
         engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
-        checkpoint_seconds: Seconds between checkpoints at least; 0 writes one after every iteration.
+        checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
 
     Returns:
         The distilled set after the last iteration.

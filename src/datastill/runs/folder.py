@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, metrics and checkpoints, all of them whole at any moment."""
+"""A run's folder: its configuration, metrics and checkpoints, all intact at any moment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEPT = 2
 EXTENDABLE = ("iterations", "validate_at.iterations", "asked", "data.held_out", "made_by", "continued_by", "encoders")
 """What may differ between a run and its continuation: no step depends on it, or the fingerprint of the data says it."""
 EARLIER = {f"validate_at.{field}": value for field, value in describe(Protocol()).items()}
-"""What files of earlier versions leave out, as it was then."""
+"""What files of earlier versions leave out, with its value at that time."""
 NOT_OF_STEPS = set(EARLIER) - {"validate_at.network", "validate_at.epochs"}
 """What no checkpoint depends on, beyond what those of earlier versions were marked with."""
 
@@ -36,7 +36,7 @@ class Run:
 
     Attributes:
         folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``. The configuration's
-            ``made_by`` is who began the run; ``continued_by`` lists those who went on with it, where they differ.
+            ``made_by`` is what started the run; ``continued_by`` lists what continued it, where that differs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class Run:
             Steps done, and the state to restore (empty for a new run).
 
         Raises:
-            UserError: If the folder holds a run and `resume` is false, or a run of another configuration or of more iterations.
+            UserError: If the folder holds a run and `resume` is false, or a run with another configuration or more iterations.
         """
         existing = self.config()
         if existing is not None and not resume:
@@ -89,10 +89,10 @@ class Run:
         return list(dict.fromkeys(maker["commit"] for maker in (config["made_by"], *config.get("continued_by", []))))
 
     def bind(self, key: str, values: Mapping[str, str]) -> None:
-        """Write down what became known only after the run was opened, such as checksums of encoders; once written it must not change.
+        """Record what became known only after the run was opened, such as checksums of encoders; once written it must not change.
 
         Raises:
-            UserError: If the run was begun with other values.
+            UserError: If the run was started with other values.
         """
         config = self.config() or {}
         before = config.get(key)
@@ -118,12 +118,12 @@ class Run:
         return [entry for line in path.read_text(errors="replace").splitlines() if (entry := _parsed(line))] if path.exists() else []
 
     def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
-        """Write a checkpoint atomically, after the metrics it stands on, and drop the oldest."""
+        """Write a checkpoint atomically, after the metrics it depends on, and drop the oldest."""
         self.flush()
         folder = self.folder / "checkpoint"
         newest = folder / f"{iteration:08d}.safetensors"
         save_tensors(newest, state, {"iteration": str(iteration), "configuration": self._identity})
-        # One of a later iteration is damaged, or the run would have gone on from it; counted in, it would crowd out the whole ones.
+        # One of a later iteration is damaged, or the run would have continued from it; counting it would displace intact ones.
         older = [path for path in sorted(folder.glob("*.safetensors")) if path.name <= newest.name]
         for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
             path.unlink()
@@ -133,7 +133,7 @@ class Run:
         save_tensors(self.folder / "snapshots" / f"{iteration:08d}.safetensors", tensors, {"iteration": str(iteration)})
 
     def flush(self) -> None:
-        """Bring the metrics to the disk."""
+        """Write the metrics to disk."""
         if self._metrics is None:
             return
         try:
@@ -229,7 +229,7 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _passed_over(entry: Path) -> bool:
-    """Whether a file does not count as the content of a folder, such as what a process killed at once was writing."""
+    """Whether a file does not count as content of a folder, such as the partial file of a killed process."""
     return entry.name == ".DS_Store" or (entry.name.startswith(".") and entry.name.endswith(".partial"))
 
 
@@ -247,7 +247,7 @@ def _identity(config: Mapping[str, Any]) -> str:
 
 
 def _makers(existing: Mapping[str, Any], now: Any) -> dict[str, Any]:
-    """Who began a run and who else took steps of it, each of them (version, commit and machine) once."""
+    """What started a run and what else took steps of it, each (version, commit and machine) once."""
     first, others = existing.get("made_by", now), list(existing.get("continued_by", []))
     if now not in (None, first, *others):
         others.append(now)

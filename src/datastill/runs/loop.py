@@ -21,12 +21,12 @@ def loop(
 
     Args:
         stepper: Takes a step.
-        run: Keeps figures and checkpoints; None keeps nothing.
+        run: Keeps metrics and checkpoints; None keeps nothing.
         validate: What is due after an iteration.
         title: What the progress is called.
         done: Steps taken before.
-        iterations: Steps in all.
-        checkpoint_seconds: Seconds between checkpoints at least; 0 writes one after every iteration.
+        iterations: The total number of steps.
+        checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
     """
     validate(done)
     saved, took = time.monotonic(), 0.0

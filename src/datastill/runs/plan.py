@@ -18,7 +18,7 @@ from datastill.methods import Method
 from datastill.runs.folder import read_configuration
 
 RESULTS = ("made_by", "continued_by", "encoders")
-"""What a configuration says of how a run went, and not of what it is."""
+"""What a configuration says about how a run went, not about what it is."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Plan:
         method: How it is distilled.
         ipc: Synthetic images per class.
         seed: The same seed gives the same bits.
-        engine: What the bits depend on besides (see `Engine.describe`).
-        iterations: Steps in all.
+        engine: What else the bits depend on (see `Engine.describe`).
+        iterations: The total number of steps.
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
         protocol: How.
         asked: What was asked of the engine, which validations choose by; None for an engine made by hand.
@@ -73,7 +73,7 @@ class Plan:
             path: A ``config.yaml``, or the run's folder.
 
         Raises:
-            UserError: If there is none, or a value in it is missing, unknown or of another type.
+            UserError: If there is none, or a value in it is missing, unknown or of the wrong type.
         """
         path = Path(path)
         path = path / "config.yaml" if path.is_dir() else path

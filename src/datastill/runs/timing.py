@@ -11,7 +11,7 @@ from datastill.runs.folder import Run
 
 
 def seconds_per_step(steps: Sequence[Mapping[str, Any]], period: int = 1) -> float:
-    """Median seconds per step: a mean would count compiling, pauses and what else the machine did.
+    """Median seconds per step: a mean would count compiling, pauses and whatever else the machine did.
 
     Steps that read an encoder whose turn comes every few iterations take longer than the others. The median is over whole periods,
     divided by their length, so that times the number of steps it is what a run takes.

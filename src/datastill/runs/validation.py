@@ -24,7 +24,7 @@ class Validation:
     Args:
         data: What is distilled.
         stepper: Gives what has been learned.
-        run: Takes the figures; those it has already are not made again.
+        run: Takes the results; those it already has are not computed again.
         seed: The run's seed.
         due: Iterations, 0 for the initial images.
         protocol: How the network is trained.

@@ -1,4 +1,4 @@
-"""What a network took every training image for while it was trained, kept in the cache as networks are."""
+"""A network's predictions for every training image during its training, cached like the networks."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def history_path(data: DataSet, network: str, recipe: TrainingRecipe, cache: Pat
 
 
 def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, *, cache: Path | None = None) -> Tensor:
-    """Train number 0 of a pool and write down, of every image and epoch, whether it was classified correctly when its batch came.
+    """Train number 0 of a pool and record, for every image and epoch, whether it was classified correctly in its batch.
 
-    Kept after every epoch: killed, the same call goes on, and once it is complete it is read.
+    It is saved after every epoch: after a kill the same call continues, and once it is complete it is read.
 
     Args:
-        data: The images; its training split is what is written down.
+        data: The images; the history is of its training split.
         network: A name of `datastill.networks.NETWORKS`.
         recipe: How it is trained.
         engine: How to run.
@@ -45,7 +45,7 @@ def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine
         int8 ``epoch image``: 1 for correctly, 0 for wrongly, -1 where the epoch did not see the image.
 
     Raises:
-        UserError: If what is kept cannot be read.
+        UserError: If a saved history cannot be read.
     """
     path = history_path(data, network, recipe, cache)
     if not path.exists():
@@ -54,7 +54,7 @@ def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine
 
 
 def history_seconds(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> float:
-    """How long the training of a history took, by the clock; 0 where there is none yet."""
+    """How long the training of a history took, in wall time; 0 if there is none yet."""
     path = history_path(data, network, recipe, cache)
     return float(load_tensors(path)[1]["seconds"]) if path.exists() else 0.0
 

@@ -36,7 +36,7 @@ class Epoch(NamedTuple):
     """What a network had reached after an epoch.
 
     Attributes:
-        seconds: Of training so far, by the clock; measuring is left out.
+        seconds: Wall time of training so far, without measuring.
         accuracy: Top-1 in percent on the epoch's own augmented batches, before each step.
         held_out: Top-1 in percent on the validation split; None where nothing is held out, and in files of earlier versions.
     """
@@ -71,7 +71,7 @@ def measured_on(data: DataSet) -> str:
 
 
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
-    """Where the pool of one data set, network and recipe is kept; the same images normalised or mirrored otherwise have another."""
+    """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
     seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
     return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
@@ -127,7 +127,7 @@ def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) ->
 
 
 def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
-    """The recipe's batch, or a smaller one where a small data set would get too few steps an epoch to learn from."""
+    """The recipe's batch, or a smaller one if a small data set would get too few steps per epoch to learn from."""
     return min(recipe.batch, max(16, len(data.train) // 64))
 
 
@@ -175,7 +175,7 @@ class Pretraining:
         self.halved = half_size_epochs(data, network, recipe)
 
     def train(self, folder: Path, index: int) -> None:
-        """Train number `index` with the seed of that number and keep it in `folder`; its bits depend on no other of the pool."""
+        """Train number `index` with the seed of that number and keep it in `folder`; its bits do not depend on the rest of the pool."""
         self.begin(index)
         partial = folder / f"{index}.partial.safetensors"
         first, curve = _restore(partial, self.trainer)
@@ -219,7 +219,7 @@ class Pretraining:
         """Train one epoch; which images were classified correctly, each before the step of its batch.
 
         Returns:
-            int8 ``image``: 1 for correctly, 0 for wrongly, -1 for those of the rest that fills no batch.
+            int8 ``image``: 1 for correctly, 0 for wrongly, -1 for the remainder that fills no batch.
         """
         order = torch.randperm(len(self.data.train), generator=random.generator(index, "pretraining", "order", epoch))
         found = torch.full((len(self.data.train),), -1, dtype=torch.int8)

@@ -15,10 +15,10 @@ class TrainingRecipe:
     """How a network is pretrained.
 
     Attributes:
-        schedule: "one-cycle" rises to the learning rate over the first quarter and falls to zero on a line; "constant" keeps it.
+        schedule: "one-cycle" rises to the learning rate over the first quarter and falls linearly to zero; "constant" keeps it.
         epochs: Passes over the training split.
         learning_rate: The peak.
-        batch: Images a step.
+        batch: Images per step.
         momentum: Of SGD.
         weight_decay: Of SGD.
         augment: Mirror (where the data set allows it) and shift by up to an eighth of the side.
@@ -54,7 +54,7 @@ class TrainingRecipe:
         return recipe(name)
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate of a step out of so many."""
+        """The learning rate of a step, given the total number."""
         if self.schedule == "constant":
             return self.learning_rate
         peak = max(1, steps // 4)

@@ -19,7 +19,7 @@ WEIGHTS = {"cifar10": (0.5, 0.5, 0.1), "cifar100": (0.5, 0.1, 0.1), "tinyimagene
 class CrossEntropy(Term):
     """Cross-entropy of the synthetic images in a network that was trained, by how far it can be trusted, L_CE.
 
-    ``sum_c 100 a mean_j -log p(c | s_j^c)``, a the network's accuracy on its training images: a network that was never trained has no say.
+    ``sum_c 100 a mean_j -log p(c | s_j^c)``, a the network's accuracy on its training images: 0 for a network that was never trained.
 
     Args:
         weight: Its factor in the loss.

@@ -28,7 +28,7 @@ class Term(ABC):
     """A summand of a distribution-matching loss.
 
     A subclass says what it reads in class attributes, what it needs of real images in `target`, and computes in `__call__`; the loop does
-    the rest. It must be a sum over classes, as the loop may hand it any part of the classes at a time, or say that it `couples` them.
+    the rest. It must be a sum over classes, as the loop may give it any subset of the classes at a time, or say that it `couples` them.
 
     Attributes:
         name: Short name in a method's grammar, as in ``dm+cc``.
@@ -38,7 +38,7 @@ class Term(ABC):
         brings: The encoder of that name for a method that has none.
         everything: Whether its target is made of real features themselves, one for each image, and not of means over images.
         couples: Whether it compares classes with each other, and so must see all of them at once.
-        trusts: Whether it goes by what the network takes images for, which means nothing in a network that was never trained.
+        trusts: Whether it relies on the network's predictions, which mean nothing in a network that was never trained.
         least_images: Synthetic images per class it needs.
         least_real: Real images per class it needs, if its target comes from a batch.
         weight: Its factor in the loss; a target never depends on it.
@@ -63,7 +63,7 @@ class Term(ABC):
 
         - "batch", the default: the real images of the step, augmented by the same draw as the synthetic ones.
         - "sample": a fixed sample of every class, the same in every run and not augmented, once for each network of a fixed set.
-        - "none": it looks at synthetic images alone, and its target is empty.
+        - "none": it reads synthetic images only, and its target is empty.
         """
         return "batch"
 
@@ -79,7 +79,7 @@ class Term(ABC):
         return {}
 
     def joined(self, one: Target, other: Target, share: float) -> Target:
-        """The target of all images from the targets of two parts of them; by default means are averaged and single features put together.
+        """The target of all images from the targets of two parts of them; by default means are averaged and single features concatenated.
 
         Args:
             one: The target of some images.
@@ -105,7 +105,7 @@ class Term(ABC):
         return cls()
 
     def share(self, read: int, images: int) -> float:
-        """What the term amounts to, in expectation, if it reads some of the images of every class, drawn at random, and not all.
+        """The expected value of the term if it reads only some of the images of every class, drawn at random.
 
         Args:
             read: How many it reads.
@@ -120,7 +120,7 @@ class Term(ABC):
         """Refuse a term that does not say what it takes from real images.
 
         Raises:
-            UserError: If its source is unknown, or it has no `target` though it reads real images.
+            UserError: If its source is unknown, or it has no `target` although it reads real images.
         """
         if self.source not in SOURCES:
             raise UserError(f"the source of the term '{self.name}' must be {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {self.source!r}")

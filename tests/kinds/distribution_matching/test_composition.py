@@ -107,7 +107,7 @@ def test_a_method_without_terms_is_refused(tiny: DataSet) -> None:
 
 
 def test_views_that_are_all_the_same_are_refused_and_the_advice_works(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match="cafe does not augment, so all 4 views of an image would be the same: use --set augment=true"):
+    with pytest.raises(UserError, match="cafe does not augment, so the 4 views of an image would all be the same: use --set augment=true"):
         method("cafe", settings=["views=4"]).check(tiny, 2)
     for settings in (["views=4", "augment=true"], ["augment=true", "views=4"]):
         method("cafe", settings=settings).check(tiny, 2)

@@ -169,7 +169,7 @@ class Summed(MeanMatching):
 
 def test_a_term_written_the_old_way_is_told_what_to_do() -> None:
     with pytest.raises(
-        UserError, match=r"the term 'old' has no `target`: .* `target\(real\)`, .* say `source = \"none\"` \(once `compares"
+        UserError, match=r"the term 'old' has no `target`: .* `target\(real\)`, .* set `source = \"none\"` \(once `compares"
     ):
         small("dm") + Old()
     with pytest.raises(UserError, match="the source of the term 'elsewhere' must be batch, sample or none, got 'validation'"):

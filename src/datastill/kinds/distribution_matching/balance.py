@@ -1,4 +1,4 @@
-"""How hard constraints may pull beside what a method matches."""
+"""How hard constraints may pull relative to what a method matches."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def balanced(gradients: Mapping[str, Tensor], most: Mapping[str, float], own: Te
     Args:
         gradients: By encoder, each ``class image channel height width``, at the images that encoders see.
         most: By encoder, how much longer than the method's a constraint's gradient may be, in one iteration; 0 for no bound.
-        own: The gradient of the method's own terms alone; None to take all of the matching encoder for them.
+        own: The gradient of the method's own terms alone; None to use all of the matching encoder's.
 
     Returns:
         By encoder, of the same shape; what is within the bound is the same to the bit.

@@ -1,4 +1,4 @@
-"""Targets of networks that come again: computed once for each network and draw of augmentation, and kept."""
+"""Targets of networks that recur: computed once for each network and augmentation draw, and kept."""
 
 from __future__ import annotations
 

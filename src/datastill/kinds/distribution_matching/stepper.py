@@ -126,7 +126,7 @@ class MatchingStepper(Stepper):
                 encoder.restore(of_encoder)
 
     def _weight(self, term: Term, encoder: Encoder) -> float:
-        """A term's factor at an iteration that reads its encoder: what is read more rarely or in part weighs more."""
+        """A term's factor at an iteration that reads its encoder: what is read less often or in part weighs more."""
         images = self.method.sample(self.pixels.shape[1])
         share = term.share(encoder.most, images) if 0 < encoder.most < images else 1.0
         return term.weight * encoder.every / share
@@ -168,7 +168,7 @@ class MatchingStepper(Stepper):
         return torch.unflatten(expand(chosen.flatten(0, 1), self.factor), 0, (len(chosen), -1))
 
     def _augmented(self, images: Tensor, draw: Draw) -> Tensor:
-        """Augment ``class image ...``; with several views the images of a class are shared out among as many draws."""
+        """Augment ``class image ...``; with several views the images of a class are divided among that many draws."""
         views = self.method.views
         shared = torch.unflatten(images.flatten(0, 1), 0, (len(images) * views, -1))
         return torch.unflatten(self.augmentation(shared, draw).flatten(0, 1), 0, (len(images), -1))
@@ -216,7 +216,7 @@ class MatchingStepper(Stepper):
         torch.autograd.backward(augmented, torch.stack(list(bounded.values())).sum(0) if len(bounded) > 1 else bounded.popitem()[1])
 
     def _most(self, name: str) -> float:
-        """How much longer than the method's gradients those of an encoder's constraints may be: more where it reads images more rarely."""
+        """How much longer than the method's gradients those of an encoder's constraints may be: more where it reads images less often."""
         encoder, images = self.method.encoders[name], self.method.sample(self.pixels.shape[1])
         read = encoder.most if 0 < encoder.most < images else images
         return self.method.balance * encoder.every * images / read
@@ -246,7 +246,7 @@ class MatchingStepper(Stepper):
         return values
 
     def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:
-        """As many images of every class as an encoder reads, drawn anew every iteration."""
+        """As many images of every class as an encoder reads, a new draw every iteration."""
         most = self.method.encoders[name].most
         if not 0 < most < synthetic.shape[1]:
             return synthetic

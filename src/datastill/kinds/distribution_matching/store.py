@@ -46,7 +46,7 @@ class TargetStore:
         return self.folder / f"{hashlib.blake2b(made_of.encode(), digest_size=16).hexdigest()}.safetensors"
 
     def read(self, made_of: str) -> dict[str, Tensor] | None:
-        """Find tensors by what they are made of; None where there are none, or the file is damaged, which is said in one line."""
+        """Find tensors by what they are made of; None if there are none, or if the file is damaged, which is reported in one line."""
         path = self.path(made_of)
         if not path.exists():
             return None
@@ -63,7 +63,7 @@ class TargetStore:
         return tensors
 
     def write(self, made_of: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep tensors, and remove the oldest files if all are too large together; a run goes on where nothing can be written."""
+        """Keep tensors, and remove the oldest files if all are too large together; a run continues if nothing can be written."""
         path = self.path(made_of)
         try:
             save_tensors(path, tensors, {"made_of": made_of})

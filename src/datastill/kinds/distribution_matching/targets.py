@@ -1,4 +1,4 @@
-"""What terms take from real images during a run: gathered again every step, once a network, or kept."""
+"""What terms take from real images during a run: gathered again every step, once per network, or kept."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Targets:
         return {gathering.term.name: gathering.target() for each in gatherings.values() for gathering in each}
 
     def _of_sample(self, name: str, classes: Sequence[int]) -> dict[str, Target]:
-        """The targets of the fixed samples of some classes; measured once, of all classes, in a network that comes again."""
+        """The targets of the fixed samples of some classes; measured once, of all classes, in a network that recurs."""
         if not self._terms(name, "sample"):
             return {}
         member = self.sessions[name].member

@@ -1,4 +1,4 @@
-"""Tells, once each, when a run's loss grows or its images leave what real images look like."""
+"""Warns, once each, when a run's loss grows or its images leave the range of real images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 log = logging.getLogger(__name__)
 
 GROWTH = 10.0
-"""A loss of so many times the first one is told of."""
+"""Growth of the loss, relative to the first one, that causes a warning."""
 FAR = 5.0
-"""Root mean square of an image's normalised values that is told of: real images have about 1, and in stable runs none came past 2.2 (every
+"""Root mean square of an image's normalised values that causes a warning: real images have about 1, and stable runs stayed below 2.2 (every
 method for ten iterations on digits, dm+iid for thirty on CIFAR-10)."""
 
 
@@ -18,7 +18,7 @@ class Watch:
     """Watches the loss and the images of one run.
 
     Args:
-        steady: Whether losses can be compared over the run: not where networks are trained on the way.
+        steady: Whether losses can be compared over the run: not if networks are trained during the run.
     """
 
     def __init__(self, *, steady: bool) -> None:
@@ -31,7 +31,7 @@ class Watch:
 
         Args:
             iteration: From 0.
-            weighted: Every term times its weight, by name; a loss of other terms than the first one is passed over.
+            weighted: Every term times its weight, by name; a loss of other terms than the first one is ignored.
         """
         if not self.steady or "loss" in self.told:
             return
