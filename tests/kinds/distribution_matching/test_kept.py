@@ -187,7 +187,7 @@ def test_encoders_that_keep_targets_of_other_draws_are_refused(tiny: DataSet) ->
         encoder = "pretrained"
 
     composed = small("dm", encoders={"matching": FreshNetwork(count=2, targets=2), "pretrained": replace(POOL, targets=3)}) + Elsewhere()
-    with pytest.raises(UserError, match=r"must keep as many, got matching\.targets=2, pretrained\.targets=3"):
+    with pytest.raises(UserError, match=r"must keep the same number, got matching\.targets=2, pretrained\.targets=3"):
         composed.check(tiny, 2)
     small("dm+cc", encoders={**composed.encoders}).check(tiny, 2)  # cc keeps no target of a batch
 
