@@ -91,7 +91,7 @@ GIVING = {
     ),
     "constraints-photographs": giving(
         "photographs at 64x64",
-        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=200, label="photographs"),
+        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=4, epochs=200, label="photographs"),
         COMPILED,
         preset="fast",
     ),
