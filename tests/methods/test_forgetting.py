@@ -33,7 +33,7 @@ def chosen(forgetting: Forgetting, data: DataSet, ipc: int, seed: int = 0) -> Te
 
 
 def script(data: DataSet, forgotten: dict[int, int], never: tuple[int, ...] = ()) -> None:
-    """Leave a history in the cache in which images were forgotten so many times, some never learned, and all others always known."""
+    """Leave a history in the cache with given counts of forgetting: some images never learned, all others always known."""
     history = torch.ones(9, len(data.train), dtype=torch.int8)
     for row, count in forgotten.items():
         history[1 : 2 * count : 2, row] = 0
