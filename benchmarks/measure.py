@@ -165,7 +165,7 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
     result = paired(next_of("ours", stepper.step), reference, case.get("rounds", 3), **options)
     highest = {name: max(value, peak()[name]) for name, value in highest.items()}
     work = matching.cost(data, case["ipc"])
-    images = data.train.pixels.numel() / 2**20
+    images = data.train.storage.numel() / 2**20
     return {**result, **rates(work, result, highest), "images_memory": images, "engine": stepper.engine.describe()}
 
 

@@ -21,7 +21,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def data_set(train: ClassImages, mean: tuple[float, ...] = (0.25,), std: tuple[float, ...] = (0.5,)) -> DataSet:
-    empty = ClassImages(train.pixels, train.rows[:0], (0,) * train.classes)
+    empty = ClassImages(train.storage, train.rows[:0], (0,) * train.classes)
     return DataSet("made", train, empty, train, tuple("abc"), mean, std, True, "0" * 16)
 
 
@@ -34,7 +34,7 @@ def test_sizes_labels_and_offsets() -> None:
 
 def test_gather_goes_through_the_rows() -> None:
     split = images(3, 2)
-    assert torch.equal(split.gather(torch.tensor([0, 4])), split.pixels[[4, 0]])
+    assert torch.equal(split.gather(torch.tensor([0, 4])), split.storage[[4, 0]])
 
 
 @pytest.mark.parametrize(("label", "lowest", "highest"), [(0, 0, 4), (1, 5, 7)])
@@ -104,7 +104,7 @@ def test_splits_by_name() -> None:
 def test_statistics_equal_the_direct_ones_over_many_blocks() -> None:
     split = images(400, 201, channels=3)
     mean, std = channel_statistics(split)
-    values = split.pixels.double() / 255
+    values = split.storage.double() / 255
     assert mean == pytest.approx(values.mean((0, 2, 3)).tolist(), abs=1e-12)
     assert std == pytest.approx(values.std((0, 2, 3), correction=0).tolist(), abs=1e-9)
 
@@ -116,17 +116,17 @@ def test_constant_images_have_a_deviation_to_divide_by() -> None:
 
 def test_the_fingerprint_sees_pixels_order_counts_and_names() -> None:
     split = images(3, 3)
-    changed = split.pixels.clone()
+    changed = split.storage.clone()
     changed[2, 0, 1, 1] ^= 1
     others = [
         fingerprint(ClassImages(changed, split.rows, split.counts), "ab"),
-        fingerprint(ClassImages(split.pixels, split.rows.flip(0), split.counts), "ab"),
-        fingerprint(ClassImages(split.pixels, split.rows, (2, 4)), "ab"),
+        fingerprint(ClassImages(split.storage, split.rows.flip(0), split.counts), "ab"),
+        fingerprint(ClassImages(split.storage, split.rows, (2, 4)), "ab"),
         fingerprint(split, "ac"),
     ]
     mark = fingerprint(split, "ab")
     assert len({mark, *others}) == 5
-    moved = ClassImages(split.pixels[split.rows], torch.arange(6), split.counts)
+    moved = ClassImages(split.storage[split.rows], torch.arange(6), split.counts)
     assert fingerprint(moved, "ab") == mark
 
 

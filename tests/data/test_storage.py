@@ -57,8 +57,8 @@ def test_memory_mapped_equals_in_memory(mapped: Path) -> None:
     assert len(list(mapped.iterdir())) == 1
     assert torch.equal(held.gather(torch.arange(6)), on_disk.gather(torch.arange(6)))
     assert fingerprint(held, "abc") == fingerprint(on_disk, "abc")
-    on_disk.pixels[0] = 0
-    assert torch.equal(arrange(source.split(), 3, budget=0).pixels, held.pixels)
+    on_disk.storage[0] = 0
+    assert torch.equal(arrange(source.split(), 3, budget=0).storage, held.storage)
 
 
 def test_the_cache_is_used_again_and_only_for_the_same_source(mapped: Path) -> None:

@@ -65,5 +65,5 @@ def test_our_own_parquet_source_reads_equal_pixels(tmp_path: Path, channels: int
     for folder in (content.save(tmp_path / "distilled"), export(content, tmp_path / "exported", "parquet")):
         data = load(f"parquet:{folder}", validation=0)
         assert data.class_names == ("ship", "cat", "a/b")
-        assert torch.equal(data.train.pixels, content.pixels)
+        assert torch.equal(data.train.storage, content.pixels)
         assert sorted([*data.train.rows.tolist(), *data.test.rows.tolist()]) == list(range(12))

@@ -216,7 +216,7 @@ def test_every_judgement_draws_so_many_images_of_every_class_anew(tiny: DataSet,
         session.advance(iteration, synthetic(tiny))
     places = [(iteration, number) for iteration in range(2) for number in ("outer", 0, 1)]
     assert len(judgements.seen) == len(places)
-    real = tiny.normalise(tiny.train.pixels)
+    real = tiny.normalise(tiny.train.images)
     drawn = []
     for (pictures, labels), (iteration, number) in zip(judgements.seen, places, strict=True):
         assert labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5
@@ -229,7 +229,7 @@ def test_every_judgement_draws_so_many_images_of_every_class_anew(tiny: DataSet,
 
 def test_small_classes_go_round_and_empty_ones_are_left_out(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     judgements = Judgements(monkeypatch)
-    few = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 24, 25]), (12, 0, 2)))
+    few = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 24, 25]), (12, 0, 2)))
     session = opened(replace(ENDLESS, passes=0), few)
     session.advance(0, synthetic(tiny))
     ((pictures, labels),) = judgements.seen
@@ -243,7 +243,7 @@ def test_the_accuracy_is_that_on_real_training_images(tiny: DataSet) -> None:
         session.advance(iteration, synthetic(tiny, 4))
     rows = query(tiny, 5, 0, 11, 0)
     with torch.no_grad():
-        predicted = session.trainer.network.eval()(tiny.normalise(tiny.train.pixels[rows])).logits.argmax(1)
+        predicted = session.trainer.network.eval()(tiny.normalise(tiny.train.images[rows])).logits.argmax(1)
     assert session.accuracy == pytest.approx(float((predicted == tiny.train.labels[rows]).float().mean()))
     assert session.accuracy > 0.9  # it has learned
     session.begin(12)

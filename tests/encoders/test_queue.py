@@ -116,7 +116,7 @@ def test_the_training_is_plain_sgd_on_real_images_and_each_network_keeps_its_mom
             hits = 0
             for batch in rows:
                 labels = tiny.train.labels[batch]
-                logits = plain[place](tiny.normalise(tiny.train.pixels[batch])).logits
+                logits = plain[place](tiny.normalise(tiny.train.images[batch])).logits
                 hits += int((logits.argmax(1) == labels).sum())
                 optimizers[place].zero_grad()
                 torch.autograd.backward(F.cross_entropy(logits, labels))
@@ -135,7 +135,7 @@ def test_networks_learn_and_their_accuracy_says_so(tiny: DataSet) -> None:
     assert reached[-1] > 0.95  # a bright bar, at another place in every class
     assert reached[0] < 0.6
     session.begin(10)
-    images, labels = tiny.normalise(tiny.test.pixels), tiny.test.labels
+    images, labels = tiny.normalise(tiny.test.images), tiny.test.labels
     features = session.real(torch.unflatten(images, 0, (3, 4)), torch.arange(3))
     assert float((features.logits.flatten(0, 1).argmax(1) == labels).float().mean()) > 0.95
     assert features.accuracy == session.accuracy > 0.9

@@ -25,7 +25,7 @@ def seasoned(name: str) -> Network:
 def test_images_are_classified_one_by_one_whatever_is_beside_them(tiny: DataSet, name: str) -> None:
     network = seasoned(name)
     before = {entry: value.clone() for entry, value in network.weights().items()}
-    images = tiny.normalise(tiny.train.pixels)
+    images = tiny.normalise(tiny.train.images)
     with torch.no_grad():
         expected = torch.stack([network.eval()(image[None]).logits[0].argmax() for image in images])
     network.train()
@@ -39,7 +39,7 @@ def test_images_are_classified_one_by_one_whatever_is_beside_them(tiny: DataSet,
 
 
 def test_with_batch_norm_training_mode_would_see_other_things(tiny: DataSet) -> None:
-    network, images = seasoned("convnet-bn"), tiny.normalise(tiny.train.pixels)
+    network, images = seasoned("convnet-bn"), tiny.normalise(tiny.train.images)
     network.freeze(torch.float32)
     trained, evaluated = network(images).logits, network.eval()(images).logits
     assert not torch.allclose(trained, evaluated, atol=0.01)

@@ -46,7 +46,7 @@ def test_the_random_subset_is_real_distinct_and_of_the_same_size(data: DataSet) 
     labels = torch.tensor([2, 0, 0, 2, 2])
     images, drawn = random_subset(data, labels, seed=4)
     assert drawn.tolist() == [0, 0, 2, 2, 2]
-    training = data.normalise(data.train.pixels)
+    training = data.normalise(data.train.images)
     found = [(training == image).flatten(1).all(1).nonzero().item() for image in images]
     assert len(set(found)) == 5
     assert [int(data.train.labels[int(row)]) for row in found] == drawn.tolist()

@@ -62,7 +62,7 @@ def test_each_kind_of_label_is_trained_on_and_recorded(data: DataSet, kind: str)
 def test_a_network_learns_from_soft_labels_what_can_be_told_apart() -> None:
     data = data_set((20, 20, 20))
     for split in (data.train, data.validation, data.test):
-        split.pixels.div_(4, rounding_mode="floor").add_((split.labels * 90)[:, None, None, None].to(torch.uint8))
+        split.storage.div_(4, rounding_mode="floor").add_((split.labels * 90)[:, None, None, None].to(torch.uint8))
     rows = torch.arange(0, 60, 4)
     images, labels = data.normalise(data.train.gather(rows)), F.one_hot(data.train.labels[rows], 3).float()
     content = DistilledSet(images, labels, distilled_set().origin, label_kind="scores")

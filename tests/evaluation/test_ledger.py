@@ -116,9 +116,9 @@ def test_networks_of_another_program_are_trained_again(
 
 
 def test_networks_that_were_tested_on_other_pixels_are_tested_again(tmp_path: Path, data: DataSet, trained: list[object]) -> None:
-    pixels = data.test.pixels.clone()
+    pixels = data.test.storage.clone()
     pixels[-1, 0, 0, 0] += 1  # as many images, of the same classes, at the same places
-    changed = replace(data, test=replace(data.test, pixels=pixels))
+    changed = replace(data, test=replace(data.test, storage=pixels))
     assert (changed.name, changed.fingerprint, changed.test.counts) == (data.name, data.fingerprint, data.test.counts)
     for each in (data, changed, data):
         quick(each, tmp_path / "kept", repeats=1, compare=())

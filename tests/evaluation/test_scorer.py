@@ -119,7 +119,7 @@ def test_every_network_is_trained_and_tested(data: DataSet, network: str) -> Non
 def test_a_network_learns_what_can_be_told_apart() -> None:
     data = data_set((20, 20, 20))
     for split in (data.train, data.validation, data.test):
-        split.pixels.div_(4, rounding_mode="floor").add_((split.labels * 90)[:, None, None, None].to(torch.uint8))
+        split.storage.div_(4, rounding_mode="floor").add_((split.labels * 90)[:, None, None, None].to(torch.uint8))
     images, labels = random_subset(data, torch.arange(3).repeat_interleave(5), seed=0)
     content = DistilledSet(images, labels, distilled_set().origin)
     result = evaluate(content, data=data, compare=(), repeats=1, protocol=Protocol(epochs=30, augment=False), engine=Engine())

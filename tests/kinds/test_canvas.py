@@ -90,7 +90,7 @@ def test_without_a_gradient_nothing_moves() -> None:
 
 
 def test_initial_pixels_are_distinct_real_images_of_their_class(tiny: DataSet) -> None:
-    real = tiny.normalise(tiny.train.pixels)
+    real = tiny.normalise(tiny.train.images)
     images = opened(small("dm"), tiny, ipc=12).images()
     for label in range(3):
         members = real[12 * label : 12 * label + 12]

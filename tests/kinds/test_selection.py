@@ -142,7 +142,7 @@ def test_the_embeddings_are_those_of_the_pretrained_network_class_by_class(
     network.take(load_tensors(pretrain(tiny, "alexnet", 1, composed.recipe, Engine())[0].path)[0])
     with torch.no_grad():
         for label, embeddings in enumerate(seen):
-            images = tiny.normalise(tiny.train.pixels[12 * label : 12 * label + 12])
+            images = tiny.normalise(tiny.train.images[12 * label : 12 * label + 12])
             torch.testing.assert_close(embeddings, network(images).embedding, rtol=1e-4, atol=1e-4)
     assert len(seen) == 3
     assert list(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["encoders"]) == ["pretrained 0"]

@@ -37,7 +37,7 @@ def photographs(real_data: Path) -> DataSet:
     """Forty photographs of each of three classes of the real set, at half the side."""
     data = datastill.load(f"parquet:{real_data / 'cifar10'}@16")
     few = torch.cat([torch.arange(40) + offset for offset in data.train.offsets[:3]])
-    train = ClassImages(data.train.pixels, data.train.rows[few], (40,) * 3)
+    train = ClassImages(data.train.storage, data.train.rows[few], (40,) * 3)
     return replace(data, train=train, validation=train, class_names=data.class_names[:3], fingerprint="photographs")
 
 

@@ -43,7 +43,7 @@ def test_a_step_of_cafe_written_out(tiny: DataSet) -> None:
     layers, embeddings, centres = [], [], []
     for label in range(3):
         rows = torch.randperm(12, generator=random.generator(4, 0, label, "real batch"))[:7] + 12 * label
-        of_real, of_synthetic = network(tiny.normalise(tiny.train.pixels[rows])), network(pixels[label])
+        of_real, of_synthetic = network(tiny.normalise(tiny.train.images[rows])), network(pixels[label])
         pairs = [*zip(of_real.blocks, of_synthetic.blocks, strict=True), (of_real.embedding, of_synthetic.embedding)]
         distances = [(one.detach().mean(0) - other.mean(0)).square().sum() for one, other in pairs]
         layers.append(0.1 * (distances[0] + distances[1]) + 2 * distances[2])  # two blocks at this size, and the embedding

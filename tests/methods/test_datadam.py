@@ -54,7 +54,7 @@ def test_a_step_of_datadam_is_the_published_loop(tiny: DataSet, network: str) ->
     for label in range(3):
         rows = torch.randperm(12, generator=random.generator(4, 5, label, "real batch"))[:7] + 12 * label
         draw = dsa.draw([random.generator(4, 5, label, "augmentation")])
-        batches["real"].append(dsa(tiny.normalise(tiny.train.pixels[rows])[None], draw)[0])
+        batches["real"].append(dsa(tiny.normalise(tiny.train.images[rows])[None], draw)[0])
         batches["synthetic"].append(dsa(pixels[None, label], draw)[0])
     of_real, of_synthetic = (fresh(torch.cat(batches[name])) for name in ("real", "synthetic"))
     one, other = attention(of_real.blocks[0].detach()), attention(of_synthetic.blocks[0])  # the first of two blocks

@@ -29,7 +29,7 @@ def test_it_is_the_greedy_loop_written_out(tiny: DataSet) -> None:
     network.take(load_tensors(pretrain(tiny, "convnet", 1, POOL.recipe, Engine())[0].path)[0])
     for label in range(3):
         with torch.no_grad():
-            embeddings = network(tiny.normalise(tiny.train.pixels[12 * label : 12 * label + 12])).embedding.double()
+            embeddings = network(tiny.normalise(tiny.train.images[12 * label : 12 * label + 12])).embedding.double()
         chosen: list[int] = []
         for _ in range(5):
             free = [row for row in range(12) if row not in chosen]

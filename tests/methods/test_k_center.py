@@ -27,7 +27,7 @@ def test_it_is_farthest_first_written_out(tiny: DataSet) -> None:
     network.take(load_tensors(pretrain(tiny, "convnet", 1, POOL.recipe, Engine())[0].path)[0])
     for label in range(3):
         with torch.no_grad():
-            embeddings = network(tiny.normalise(tiny.train.pixels[12 * label : 12 * label + 12])).embedding.double()
+            embeddings = network(tiny.normalise(tiny.train.images[12 * label : 12 * label + 12])).embedding.double()
         chosen = [int((embeddings - embeddings.mean(0)).norm(dim=1).argmin())]
         while len(chosen) < 5:
             nearest = [min(float((image - embeddings[row]).norm()) for row in chosen) for image in embeddings]

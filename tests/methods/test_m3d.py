@@ -33,7 +33,7 @@ def test_a_step_of_m3d_written_out(tiny: DataSet) -> None:
     for label in range(3):
         rows = torch.randperm(12, generator=random.generator(4, 5, label, "real batch"))[:7] + 12 * label
         draw = dsa.draw([random.generator(4, 5, label, "augmentation")])
-        real = network(dsa(tiny.normalise(tiny.train.pixels[rows])[None], draw)[0]).embedding.detach()
+        real = network(dsa(tiny.normalise(tiny.train.images[rows])[None], draw)[0]).embedding.detach()
         synthetic = network(dsa(expand(pixels[label], 2)[None], draw)[0]).embedding
         within, between, among = (
             (one[:, None] - other[None]).square().sum(2) for one, other in ((real, real), (real, synthetic), (synthetic,) * 2)

@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(tiny: DataSet, s
 def test_the_pixels_move_and_stay_apart_from_the_data(tiny: DataSet) -> None:
     start, end = run(tiny, None, 1).images, run(tiny, None, 5).images
     assert not torch.allclose(start, end, atol=1e-3)
-    assert tiny.train.pixels.dtype == torch.uint8
+    assert tiny.train.storage.dtype == torch.uint8
 
 
 @pytest.mark.parametrize("at", [0, 3, 7])

@@ -192,7 +192,7 @@ def test_the_last_epoch_sees_whole_images(epochs: int, halved: int) -> None:
 
 @pytest.mark.parametrize(("network", "size", "halved"), [("resnet18", 32, 6), ("resnet18", 28, 0), ("resnet18", 31, 0), ("convnet", 32, 0)])
 def test_only_a_resizable_network_sees_images_of_half_the_side(tiny: DataSet, network: str, size: int, halved: int) -> None:
-    grown = replace(tiny.train, pixels=torch.zeros(36, 3, size, size, dtype=torch.uint8))
+    grown = replace(tiny.train, storage=torch.zeros(36, 3, size, size, dtype=torch.uint8))
     data = replace(tiny, train=grown)
     model = build(network, channels=3, classes=3, size=(size, size))
     assert half_size_epochs(data, model, TrainingRecipe(epochs=8, half_size=0.75)) == halved

@@ -25,12 +25,12 @@ class ClassImages:
     """Images of one split, class-contiguous.
 
     Attributes:
-        pixels: Storage, uint8 ``row channel height width``; may be memory-mapped and shared between splits.
-        rows: The rows of `pixels` in this split, class after class.
+        storage: uint8 ``row channel height width``, shared by the splits (so it holds images of others too); may be memory-mapped.
+        rows: The rows of `storage` in this split, class after class.
         counts: Images of every class.
     """
 
-    pixels: Tensor
+    storage: Tensor
     rows: Tensor
     counts: tuple[int, ...]
 
@@ -45,17 +45,22 @@ class ClassImages:
     @property
     def channels(self) -> int:
         """1 or 3."""
-        return self.pixels.shape[1]
+        return self.storage.shape[1]
 
     @property
     def size(self) -> Size:
         """Height and width in pixels."""
-        return self.pixels.shape[2], self.pixels.shape[3]
+        return self.storage.shape[2], self.storage.shape[3]
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
         """Where every class begins in `rows`, and where the last one ends."""
         return (0, *torch.tensor(self.counts).cumsum(0).tolist())
+
+    @property
+    def images(self) -> Tensor:
+        """A copy of the images of this split, uint8 ``image channel height width``; for a few of a large split use `gather`."""
+        return self.gather(torch.arange(len(self)))
 
     @cached_property
     def labels(self) -> Tensor:
@@ -64,7 +69,7 @@ class ClassImages:
 
     def gather(self, indices: Tensor) -> Tensor:
         """Copy images by their position in this split: uint8 ``image channel height width``."""
-        return self.pixels[self.rows[indices]]
+        return self.storage[self.rows[indices]]
 
     def draw(self, label: int, count: int, generator: torch.Generator) -> Tensor:
         """Draw positions of one class without replacement; a class with fewer images is repeated as often as needed.
@@ -104,7 +109,7 @@ class ClassImages:
         return self._subset([torch.arange(self.offsets[label], self.offsets[label + 1]) for label in labels])
 
     def _subset(self, positions: Sequence[Tensor]) -> ClassImages:
-        return ClassImages(self.pixels, self.rows[torch.cat(list(positions))], tuple(len(part) for part in positions))
+        return ClassImages(self.storage, self.rows[torch.cat(list(positions))], tuple(len(part) for part in positions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,9 +251,9 @@ def spans(numbers: Sequence[int]) -> str:
 
 def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:
     """Hash images, classes and class names to 16 hexadecimal digits."""
-    digest = hashlib.blake2b(repr((images.pixels.shape, images.counts, tuple(class_names))).encode(), digest_size=8)
+    digest = hashlib.blake2b(repr((images.storage.shape, images.counts, tuple(class_names))).encode(), digest_size=8)
     for block in torch.split(images.rows, 256):
-        digest.update(images.pixels[block].numpy().tobytes())
+        digest.update(images.storage[block].numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -256,7 +261,7 @@ def channel_statistics(images: ClassImages) -> tuple[tuple[float, ...], tuple[fl
     """Mean and standard deviation per channel of pixels in [0, 1], exact, from the counts of the 256 values."""
     histogram = torch.zeros(images.channels, 256, dtype=torch.float64)
     for block in torch.split(images.rows, 256):
-        for channel, values in enumerate(images.pixels[block].transpose(0, 1)):
+        for channel, values in enumerate(images.storage[block].transpose(0, 1)):
             histogram[channel] += torch.bincount(values.flatten(), minlength=256)
     share = histogram / histogram.sum(1, keepdim=True)
     levels = torch.arange(256, dtype=torch.float64) / 255

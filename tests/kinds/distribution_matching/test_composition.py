@@ -90,7 +90,7 @@ def test_a_term_that_needs_two_real_images_is_refused_one_before_the_first_step(
     with pytest.raises(UserError, match=said.format(1, 12)):
         method(name, settings=["real_batch=1"]).check(tiny, 2)
     method(name, settings=["real_batch=2"]).check(tiny, 2)
-    single = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, *range(24, 36)]), (12, 1, 12)))
+    single = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 12, *range(24, 36)]), (12, 1, 12)))
     with pytest.raises(UserError, match=said.format(256, 1)):
         method(name, settings=["initialisation=noise", "real_batch=256"]).check(single, 2)
 
@@ -160,7 +160,7 @@ def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: 
 
 
 def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
-    few = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
+    few = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
     with pytest.raises(UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use --ipc 2 or less, or --init noise"):
         small("dm").check(few, 3)
     small("dm").check(few, 2)

@@ -133,7 +133,7 @@ def test_a_step_with_views_written_out(tiny: DataSet, ipc: int) -> None:
     for label in range(3):
         # a batch of 7 is filled up to 8, two real images for each of four draws
         rows = torch.randperm(12, generator=random.generator(4, 6, label, "real batch"))[:8] + 12 * label
-        real = tiny.normalise(tiny.train.pixels[rows])
+        real = tiny.normalise(tiny.train.images[rows])
         draws = [dsa.draw([random.generator(4, 6, label, "augmentation", *view)]) for view in ((), (1,), (2,), (3,))]
         of_real = [network(dsa(real[None, 2 * view : 2 * view + 2], draw)[0]).embedding.detach() for view, draw in enumerate(draws)]
         of_synthetic = [network(dsa(pixels[None, label], draw)[0]).embedding for draw in draws]
@@ -174,7 +174,7 @@ def test_views_are_counted_as_images(tiny: DataSet) -> None:
 def test_initial_images_are_grids_of_distinct_real_ones(tiny: DataSet) -> None:
     images = opened(small("m3d"), tiny, ipc=3).images()
     assert images.shape == (3, 3, 3, 8, 8)
-    real = tiny.normalise(tiny.train.pixels)
+    real = tiny.normalise(tiny.train.images)
     for label in range(3):
         members = real[12 * label : 12 * label + 12]
         small_ones = torch.stack([pack(member.expand(4, -1, -1, -1), 2)[0, :, :4, :4] for member in members])
@@ -210,7 +210,7 @@ def test_a_factor_that_the_images_or_the_classes_do_not_bear_is_refused(tiny: Da
     ):
         small("idm").check(tiny, 4)
     small("idm", initialisation="noise").check(tiny, 4)
-    three = replace(tiny, train=ClassImages(tiny.train.pixels, torch.tensor([*range(15), *range(24, 36)]), (12, 3, 12)))
+    three = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(15), *range(24, 36)]), (12, 3, 12)))
     with pytest.raises(UserError, match="'middle' has 3 training images, fewer than IPC 1 times 4 parts: use --init noise"):
         small("idm").check(three, 1)
 

@@ -33,7 +33,7 @@ def test_a_step_of_dm_is_the_papers_loop_class_after_class(tiny: DataSet, augmen
     loss = torch.zeros(())
     for label in range(3):
         rows = torch.randperm(12, generator=random.generator(4, iteration, label, "real batch"))[:7] + 12 * label
-        real = (tiny.train.pixels[rows].float() / 255 - torch.tensor(tiny.mean)[:, None, None]) / torch.tensor(tiny.std)[:, None, None]
+        real = (tiny.train.images[rows].float() / 255 - torch.tensor(tiny.mean)[:, None, None]) / torch.tensor(tiny.std)[:, None, None]
         draw = dsa.draw([random.generator(4, iteration, label, "augmentation")])
         of_real = network(dsa(real[None], draw)[0]).embedding.detach()
         of_synthetic = network(dsa(pixels[label][None], draw)[0]).embedding

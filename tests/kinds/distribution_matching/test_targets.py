@@ -68,7 +68,7 @@ def test_networks_that_come_again_see_it_once(tiny: DataSet, name: str, times: i
 
 def test_a_sample_of_a_large_class_is_near_to_the_whole_and_the_same_in_every_run(tiny: DataSet) -> None:
     rows = torch.cat([torch.arange(12 * label, 12 * label + 12).repeat(20) for label in range(3)])
-    large = replace(tiny, train=ClassImages(tiny.train.pixels, rows, (240,) * 3))
+    large = replace(tiny, train=ClassImages(tiny.train.storage, rows, (240,) * 3))
     found = []
     for seed in (0, 1):
         stepper = opened(centralized(replace(POOL, count=1)), large, seed=seed)
@@ -82,7 +82,7 @@ def test_a_sample_of_a_large_class_is_near_to_the_whole_and_the_same_in_every_ru
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_class_without_two_images_has_no_spread(tiny: DataSet, count: int) -> None:
     rows = torch.cat([torch.arange(12), torch.arange(12, 12 + count), torch.arange(24, 36)])
-    short = replace(tiny, train=ClassImages(tiny.train.pixels, rows, (12, count, 12)))
+    short = replace(tiny, train=ClassImages(tiny.train.storage, rows, (12, count, 12)))
     stepper = opened(centralized(FreshNetwork("convnet"), initialisation="noise"), short)
     stepper.encoders["pretrained"].begin(0)
     found = spread(stepper, [0, 1, 2])
