@@ -1,0 +1,44 @@
+"""The commands, one in each file: what it takes, what it calls, what it prints.
+
+Everything else is imported when a command needs it, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from datastill.cli.commands.distill import distill
+from datastill.cli.commands.evaluate import evaluate
+from datastill.cli.commands.experiment import experiment
+from datastill.cli.commands.export import export
+from datastill.cli.commands.list import list_
+from datastill.cli.commands.pretrain import pretrain
+from datastill.cli.commands.show import show
+
+HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
+
+For example:
+
+  datastill distill digits --ipc 2 --iterations 200 --out runs/digits
+
+  datastill evaluate runs/digits --repeats 3
+
+  datastill show runs/digits
+
+A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR; some classes only: cifar100[0-19].
+A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
+`datastill list datasets|networks|methods|terms` lists them all.
+"""
+
+app = App(
+    name="datastill",
+    help=HELP,
+    help_format="plaintext",
+    version_flags=["--version"],
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+for command in (distill, evaluate, pretrain, export, show, experiment):
+    app.command(command)
+app.command(list_, name="list")

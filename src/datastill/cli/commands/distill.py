@@ -1,0 +1,109 @@
+"""Distil a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from datastill.cli.parameters import Compile, Device, Precision, Whole, agree, engine_of, numbers
+
+
+def distill(
+    dataset: Annotated[str | None, Parameter(help="NAME[:PATH][@SIZE], see `datastill list datasets`; default digits")] = None,
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="the run's folder")],
+    config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml; what it says need not be given again")] = None,
+    method: Annotated[str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid")] = None,
+    ipc: Annotated[Whole | None, Parameter(help="synthetic images per class; default 10")] = None,
+    iterations: Annotated[Whole | None, Parameter(help="steps in all; default 2000, not for methods that choose real images")] = None,
+    seed: Annotated[Whole | None, Parameter(help="the same seed gives the same bits; default 0")] = None,
+    resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
+    preset: Annotated[
+        str | None, Parameter(help="values to use: paper, code (those of the published code), fast (our cheapest); default paper")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
+    ] = None,
+    lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
+    real_batch: Annotated[Whole | None, Parameter(help="real images per class and step")] = None,
+    init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels are initialised with")] = None,
+    teachers: Annotated[Whole | None, Parameter(help="number of networks in the pretrained pool")] = None,
+    validate_at: Annotated[
+        str | None, Parameter(help="iterations after which to evaluate on the validation split, comma-separated, e.g. 0,500,1000")
+    ] = None,
+    validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as in `evaluate`")] = None,
+    validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
+    validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
+    checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compile: Compile = None,
+) -> None:
+    """Distil DATASET into --ipc images per class and keep everything in --out.
+
+    If it is killed, the same command with --resume continues where it stopped and gives the same bits.
+
+    --config repeats the run of that file: its data, method, IPC, seed, iterations, engine and validations.
+    """
+    named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
+    changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
+    if config is not None:
+        from datastill.runs.plan import Plan
+        from datastill.runs.repeat import repeat
+
+        plan = Plan.read(config)
+        values = {"--preset": preset, "--set": set_ or None, "--lr": lr, "--real-batch": real_batch, "--init": init, "--teachers": teachers}
+        agree(
+            config,
+            {
+                "the data set": (dataset, plan.data["name"]),
+                "--method": (method and method.lower(), plan.method.name),
+                "--ipc": (ipc, plan.ipc),
+                "--iterations": (iterations, plan.iterations),
+                "--seed": (seed, plan.seed),
+                "--validate-at": (numbers(validate_at) if validate_at else None, list(plan.validate_at)),
+                "--validation-epochs": (validation_epochs, plan.protocol.passes),
+                "--validation-network": (validation_network, plan.protocol.network),
+                "--validation": (validation, plan.data["held_out"]),
+                "--device": (None if device == "auto" else device, plan.engine.get("device")),
+                "--precision": (None if precision == "auto" else precision, plan.engine.get("precision")),
+                "--compile": (compile, plan.engine.get("compiled")),
+                **{option: (value, None) for option, value in values.items()},
+            },
+        )
+        distilled = repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds)
+        _distilled(plan.data["name"], plan.method.name, len(distilled), out)
+        return
+    from datastill.data import load, parse
+    from datastill.evaluation import Protocol
+    from datastill.methods import method as compose
+    from datastill.runs.distill import distill as run
+
+    dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
+    ipc = 10 if ipc is None else ipc
+    compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
+    data = load(dataset, validation=0.1 if validation is None else validation)
+    composed = compose(method, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=changes)
+    run(
+        data,
+        method=composed,
+        ipc=ipc,
+        iterations=iterations,
+        seed=seed or 0,
+        out=out,
+        resume=resume,
+        validate_at=numbers(validate_at),
+        validation_protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
+        engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    _distilled(data.name, composed.name, ipc * data.classes, out)
+
+
+def _distilled(data: str, method: str, images: int, out: Path) -> None:
+    print(f"distilled {data} with {method}: {images} images in {out / 'distilled'}")
+    print(f"next: datastill show {out}, datastill evaluate {out}")

@@ -1,0 +1,75 @@
+"""Measure what a set is worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from datastill.cli.parameters import Compile, Device, Labels, Number, Precision, Whole, engine_of, foreign
+
+
+def evaluate(
+    path: Path,
+    /,
+    *,
+    network: Annotated[
+        str, Parameter(help="see `datastill list networks`; several, comma-separated, or all (the papers' four) give one table")
+    ] = "convnet",
+    repeats: Annotated[Whole, Parameter(help="networks trained from scratch")] = 5,
+    seed: Annotated[Whole, Parameter(help="the same seed gives the same numbers")] = 0,
+    data: Annotated[str | None, Parameter(help="data set to test on; default the one it was distilled from")] = None,
+    split: Annotated[Literal["test", "validation"], Parameter(help="test for reporting, validation for choices")] = "test",
+    compare: Annotated[str, Parameter(help="what to compare with, comma-separated: rendering, random; or none")] = "rendering,random",
+    epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
+    augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
+    learned_rate: Annotated[
+        bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
+    ] = True,
+    experiment: Number = None,
+    labels: Labels = None,
+    json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
+    out: Annotated[Path | None, Parameter(help="also write the JSON to this file; if killed, the same command continues")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compile: Compile = None,
+) -> None:
+    """Train networks from scratch on the distilled set at PATH and test them on real images (the DC protocol).
+
+    --network all trains four kinds of network and prints one table (cross-architecture generalisation).
+
+    PATH is a run's folder, a distilled folder, its images.safetensors, or (with --data) a file made by other code: res*.pt of DC
+    and DM, images_best.pt with labels_best.pt of trajectory matching, or an .npz of images and labels.
+    """
+    from datastill.evaluation import Protocol
+    from datastill.evaluation.evaluate import evaluate_across
+    from datastill.evaluation.ledger import Ledger
+    from datastill.files import check_file, write_atomic
+    from datastill.networks import ZOO
+    from datastill.report.evaluation import print_across, print_evaluation
+
+    names = [name for name in compare.split(",") if name and name != "none"]
+    networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
+    protocol = Protocol(network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
+    engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
+    if out is not None:
+        check_file(out)
+    keep = None if out is None else out.with_name(f"{out.name}.partial")
+    distilled, examined = foreign(path, data, experiment, labels) or (path, data)
+    found = evaluate_across(
+        distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
+        engine=engine, keep=keep,
+    )  # fmt: skip
+    single = next(iter(found.values())) if len(found) == 1 else None
+    content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
+    if json_:
+        print(json.dumps(content))
+    elif single:
+        print_evaluation(single)
+    else:
+        print_across(found)
+    if out is not None:
+        write_atomic(out, json.dumps(content, indent=1) + "\n")
+        Ledger(keep).remove()

@@ -1,0 +1,26 @@
+"""Write a set in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from datastill.cli.parameters import FromData, Labels, Number, opened
+
+
+def export(
+    path: Path,
+    target: Path,
+    /,
+    *,
+    format: Annotated[str, Parameter(help="folder (ImageFolder), dc (tensor file of the DC code), parquet (hub)")] = "folder",
+    data: FromData = None,
+    experiment: Number = None,
+    labels: Labels = None,
+) -> None:
+    """Write the distilled set at PATH (see `datastill evaluate --help`) to TARGET in a format that other programs read."""
+    from datastill.distilled.formats import export as write
+
+    print(f"wrote {write(opened(path, data, experiment, labels), target, format)}")

@@ -1,0 +1,26 @@
+"""Summarise and draw a set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from datastill.cli.parameters import FromData, Labels, Number, Whole, opened
+
+
+def show(
+    path: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="where to write the picture; default grid.png in the set's folder")] = None,
+    columns: Annotated[Whole, Parameter(help="images per class in the picture")] = 10,
+    data: FromData = None,
+    experiment: Number = None,
+    labels: Labels = None,
+) -> None:
+    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class."""
+    from datastill.report.summary import show as summarise
+
+    summarise(path, out, columns, opened(path, data, experiment, labels))
