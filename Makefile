@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test check bench faults install clean
 
 demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
 	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 200 --seed 0 --out runs/demo --resume
@@ -20,6 +20,9 @@ check: $(VENV)/installed-dev ## lint, format, order of imports, types
 
 bench: $(VENV)/installed ## speed and memory against a plain reference loop, in one run
 	$(BIN)/python -m benchmarks.bench
+
+faults: $(VENV)/installed-dev ## thousands of damaged files and other faults; writes results/faults and docs/reliability.md
+	$(BIN)/python -m tests.faults --keep
 
 install: $(VENV)/installed
 
