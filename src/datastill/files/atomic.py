@@ -1,18 +1,11 @@
-"""Files that are complete or absent: atomic writes, tensors with a checksum, a clear message when the disk is full."""
+"""Files that are complete or absent: atomic writes, and a clear message when the disk is full."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
-
-import safetensors
-import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from datastill.errors import UserError
 
@@ -71,42 +64,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and text atomically as safetensors, with a checksum of both."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, {**metadata, "checksum": checksum(contiguous, metadata)}))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read tensors and text back.
-
-    Raises:
-        UserError: If the file is missing, truncated, damaged or not a safetensors file. Nothing in it is ever executed.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is truncated or not a safetensors file ({reason(error)})") from error
-    stored, text = metadata.get("checksum"), {key: value for key, value in metadata.items() if key != "checksum"}
-    # Networks in users' caches from before the text was covered have a checksum of the tensors alone.
-    if stored and stored != checksum(tensors, text) and stored != checksum(tensors):
-        raise UserError(f"{path} is damaged: its content does not match its checksum")
-    return tensors, metadata
-
-
-def checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str] | None = None) -> str:
-    """Hash names, shapes and values of tensors, and the text that goes with them."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
-        digest.update(tensor.cpu().contiguous().flatten().view(dtype=torch.uint8).numpy().tobytes() if tensor.numel() else b"")
-    if text:
-        digest.update(repr(sorted(text.items())).encode())
-    return digest.hexdigest()
