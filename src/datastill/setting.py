@@ -42,6 +42,21 @@ class Setting:
         return value(self) if isinstance(value, FunctionType) else value
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """What the published values of a method were looked up by, so that they can be looked up again for another setting.
+
+    Attributes:
+        name: In the grammar of `datastill.method`.
+        setting: The facts.
+        settings: Changes to the published values.
+    """
+
+    name: str
+    setting: Setting
+    settings: tuple[str, ...] = ()
+
+
 PRESETS: dict[str, str] = {
     "paper": "the values the paper states",
     "code": "the values of the paper's published code, where they differ",

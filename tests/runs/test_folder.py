@@ -9,10 +9,11 @@ import pytest
 import torch
 import yaml
 
+from datastill.configuration import flat
 from datastill.errors import UserError
 from datastill.files import load_tensors
 from datastill.runs import Run
-from datastill.runs.folder import KEPT, flat, plain
+from datastill.runs.folder import KEPT, plain
 
 CONFIG: dict[str, Any] = {
     "data": {"name": "tiny", "mean": [0.3, 0.4]},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datastill.configuration.describing import describe, qualified
+from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
 from datastill.configuration.settings import changed
 from datastill.configuration.types import from_plain
 
-__all__ = ["changed", "describe", "from_plain", "qualified", "restore"]
+__all__ = ["changed", "describe", "flat", "from_plain", "qualified", "restore"]

@@ -39,6 +39,22 @@ def describe(thing: object, declared: type | None = None) -> dict[str, Any]:
     return described
 
 
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name every leaf of a nested configuration by its path.
+
+    Example:
+        >>> flat({"a": {"b": 1}, "c": 2})
+        {'a.b': 1, 'c': 2}
+    """
+    leaves: dict[str, Any] = {}
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            leaves |= flat(entry, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = entry
+    return leaves
+
+
 def class_key(cls: type) -> str:
     """The key that a description has the class under."""
     return str(getattr(cls, "class_key", "class"))

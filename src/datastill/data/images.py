@@ -148,7 +148,7 @@ class DataSet:
     @property
     def source(self) -> str:
         """The name without path, size and choice of classes, which published hyper-parameters are looked up by."""
-        return re.split(r"[:@\[]", self.name, maxsplit=1)[0]
+        return source_of(self.name)
 
     @property
     def channels(self) -> int:
@@ -231,6 +231,16 @@ class DataSet:
 
     def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]
+
+
+def source_of(name: str) -> str:
+    """The name of a data set without path, size and choice of classes.
+
+    Example:
+        >>> source_of("cifar100[0-19]"), source_of("folder:photos@64")
+        ('cifar100', 'folder')
+    """
+    return re.split(r"[:@\[]", name, maxsplit=1)[0]
 
 
 def spans(numbers: Sequence[int]) -> str:

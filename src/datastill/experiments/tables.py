@@ -64,7 +64,7 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
 
 def compose(cell: Cell, data: DataSet) -> Method:
     """The method of a cell."""
-    return method(cell.method, data=data.source, classes=data.classes, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
+    return method(cell.method, data=data, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
 
 
 def engine_of(cell: Cell, cost: float) -> Engine:

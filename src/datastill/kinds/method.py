@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -13,6 +13,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.kinds.canvas import Canvas
+from datastill.setting import Lookup
 from datastill.terms import Term
 
 ITERATIONS = 2000
@@ -28,6 +29,7 @@ class Method(ABC):
         takes_terms: Whether terms can be added to a method of the kind.
         steps: How many steps every run takes; None for as many as are asked for.
         name: As the user wrote it, for example "dm+iid".
+        lookup: What its published values were looked up by; None for a method that was not composed from a name.
     """
 
     class_key: ClassVar[str] = "kind"
@@ -36,6 +38,7 @@ class Method(ABC):
     steps: ClassVar[int | None] = None
 
     name: str
+    lookup: Lookup | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __add__(self, term: Term) -> Self:
         """The same method with one more term; refused by kinds that take none.

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from datastill.kinds import DistributionMatching, Method, Stepper
 from datastill.methods.grammar import METHODS, NAMES, method
+from datastill.methods.lookup import check_lookup
 
-__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "method"]
+__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "check_lookup", "method"]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from datastill.configuration import changed
+from datastill.data import CATALOGUE, DataSet
+from datastill.data.images import source_of
 from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.cafe import cafe
@@ -19,7 +21,7 @@ from datastill.methods.k_center import k_center
 from datastill.methods.m3d import m3d
 from datastill.methods.random import random
 from datastill.plugins import Names
-from datastill.setting import PRESETS, Setting
+from datastill.setting import PRESETS, Lookup, Setting
 from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERM_NAMES
 
@@ -52,14 +54,23 @@ NAMES: Names[Callable[[Setting], Method]] = Names("method", METHODS, _method)
 
 
 def method(
-    name: str, *, data: str = "digits", classes: int = 10, ipc: int = 10, preset: str = "paper", settings: Sequence[str] = ()
+    name: str,
+    *,
+    data: DataSet | str = "digits",
+    classes: int = 10,
+    ipc: int = 10,
+    preset: str = "paper",
+    settings: Sequence[str] = (),
 ) -> Method:
-    """Compose a method from its name.
+    """Compose a method from its name, with the values that are published for a data set and an IPC.
+
+    Some values differ between data sets and IPCs. `datastill.distill` refuses a method whose values would be others for what it distils:
+    compose it with that data set and IPC, or give `distill` the name.
 
     Args:
         name: A base method, then terms: ``dm``, ``dm+cc``, ``dm+cm``, ``dm+iid`` (which is ``dm+cc+cm``).
-        data: Catalogue name of the data set, which published hyper-parameters depend on.
-        classes: Number of classes.
+        data: The data set, or its name.
+        classes: Number of classes, where `data` is a name.
         ipc: Synthetic images per class.
         preset: "paper", "code" or "fast", see `datastill.setting.PRESETS`.
         settings: Changes to the published values, each ``FIELD=VALUE``, ``TERM.FIELD=VALUE`` or ``ENCODER.FIELD=VALUE``: ``real_batch=64``,
@@ -74,21 +85,33 @@ def method(
         >>> method("dm+cc", ipc=50, settings=["cc.alpha=0.1"]).terms[1]
         ClassCentralization(weight=0.0006, form='relative', alpha=0.1, beta=0.5)
     """
-    base, *extra = name.lower().split("+")
-    function = NAMES.find(base, hint="A method is METHOD[+TERM...], for example dm+iid.")
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
-    setting = Setting(data, classes, ipc, preset)
+    if isinstance(data, DataSet):
+        setting = Setting(data.source, data.classes, ipc, preset)
+    else:
+        source = source_of(data)
+        if source not in CATALOGUE:
+            raise unknown("data set", data, CATALOGUE, hint="Give a `datastill.load`ed data set if it is none of these.")
+        setting = Setting(source, classes, ipc, preset)
+    return compose(Lookup(name, setting, tuple(settings)))
+
+
+def compose(lookup: Lookup) -> Method:
+    """Compose a method (see `method`), which remembers what its values were looked up by."""
+    setting = lookup.setting
+    base, *extra = lookup.name.lower().split("+")
+    function = NAMES.find(base, hint="A method is METHOD[+TERM...], for example dm+iid.")
     with NAMES.guarded(base):
         composed = function(setting)
         if not isinstance(composed, Method):
             raise ValueError(f"expected it to return a Method, got {composed!r}")
     for term in (term for short in extra for term in BUNDLES.get(short, (short,))):
-        cls = TERM_NAMES.find(term, hint=f"It came in the method '{name}'.")
+        cls = TERM_NAMES.find(term, hint=f"It came in the method '{lookup.name}'.")
         with TERM_NAMES.guarded(term):
             suited = cls.suited(setting)
         composed = composed.with_term(suited)
-    composed = dataclasses.replace(composed, name=name.lower())
-    for change in settings:
+    composed = dataclasses.replace(composed, name=lookup.name.lower(), lookup=lookup)
+    for change in lookup.settings:
         composed = changed(composed, change, composed.name)
     return composed

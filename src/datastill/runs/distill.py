@@ -12,7 +12,7 @@ from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.methods import Method, method
+from datastill.methods import Method, check_lookup, method
 from datastill.runs.folder import Run
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
 from datastill.runs.plan import Plan
@@ -41,7 +41,7 @@ def distill(
 
     Args:
         data: A data set or its name in the grammar of `datastill.load`.
-        method: A method, or its name in the grammar ``METHOD[+TERM...]``.
+        method: A method, or its name in the grammar ``METHOD[+TERM...]``, which has the values published for this data set and IPC.
         ipc: Synthetic images per class.
         iterations: The total number of steps, by default 2,000; methods with a fixed number, such as a selection, say so and use theirs.
         seed: The same seed gives the same bits on the same machine.
@@ -58,7 +58,7 @@ def distill(
         The distilled set after the last iteration.
 
     Raises:
-        UserError: If anything given is unknown or does not fit together.
+        UserError: If anything given is unknown or does not fit together, such as a method object with values for another IPC.
     """
     data = load(data) if isinstance(data, str) else data
     if isinstance(method, str):
@@ -66,6 +66,8 @@ def distill(
     elif settings or preset:
         given = "settings" if settings else f"the preset '{preset}'"
         raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
+    else:
+        check_lookup(method, data, ipc)
     if iterations is not None and method.steps not in (None, iterations):
         log.info("%s is a method of %s, which needs no iterations: the number given is ignored", method.name, method.kind)
     iterations = method.iterations(iterations)
@@ -105,7 +107,7 @@ def distill(
 
 
 def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:
-    return method(name, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=settings)
+    return method(name, data=data, ipc=ipc, preset=preset, settings=settings)
 
 
 def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:

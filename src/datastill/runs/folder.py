@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import yaml
 from torch import Tensor
 
-from datastill.configuration import describe
+from datastill.configuration import describe, flat
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import load_tensors, save_tensors, storage_error, write_atomic
@@ -210,22 +210,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name every leaf of a nested configuration by its path.
-
-    Example:
-        >>> flat({"a": {"b": 1}, "c": 2})
-        {'a.b': 1, 'c': 2}
-    """
-    leaves: dict[str, Any] = {}
-    for key, entry in value.items():
-        if isinstance(entry, Mapping):
-            leaves |= flat(entry, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = entry
-    return leaves
 
 
 def _passed_over(entry: Path) -> bool:

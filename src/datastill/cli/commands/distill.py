@@ -87,7 +87,7 @@ def distill(
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     data = load(dataset, validation=0.1 if validation is None else validation)
-    composed = compose(method, data=data.source, classes=data.classes, ipc=ipc, preset=preset, settings=changes)
+    composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
     run(
         data,
         method=composed,
