@@ -1,8 +1,27 @@
-"""Files: written completely or not at all, tensors with a checksum."""
+"""Files: written completely or not at all, locked while they are worked on, tensors with a checksum."""
 
 from __future__ import annotations
 
-from datastill.files.atomic import check_file, reason, storage_error, write_atomic
+from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, write_atomic
+from datastill.files.locks import locked
+from datastill.files.messages import reason, storage_error
+from datastill.files.partial import OURS, partial_file, remove_leftovers
 from datastill.files.tensors import checksum, load_tensors, save_tensors
 
-__all__ = ["check_file", "checksum", "load_tensors", "reason", "save_tensors", "storage_error", "write_atomic"]
+__all__ = [
+    "OURS",
+    "check_file",
+    "check_folder",
+    "checksum",
+    "load_tensors",
+    "locked",
+    "make_folder",
+    "new_folder",
+    "open_to_append",
+    "partial_file",
+    "reason",
+    "remove_leftovers",
+    "save_tensors",
+    "storage_error",
+    "write_atomic",
+]

@@ -1,61 +1,153 @@
-"""Files that are complete or absent: atomic writes, and a clear message when the disk is full."""
+"""Files and folders that are complete or absent: written beside their place, and moved there once."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from datastill.errors import UserError
+from datastill.files.messages import storage_error
+from datastill.files.partial import partial_file, partial_folder, remove_leftovers
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str | Iterable[bytes | memoryview]) -> None:
     """Write a file so that it is either the old one or the new one, even if the process is killed or the disk is full.
 
+    Args:
+        path: The file. A link to a file stays, and the file that it leads to is replaced.
+        content: Bytes, text (as UTF-8), or parts that follow one another.
+
     Raises:
-        UserError: If the disk is full or the folder cannot be written; the old file is intact.
+        UserError: If the disk is full, the folder cannot be written, or there is something else than a regular file. What was there is
+            intact.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = destination(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial_file(target.parent) as (file, partial):
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+            partial.replace(target)
+        _sync_folder(target.parent)
     except OSError as error:
         raise storage_error(error, path) from error
-    finally:
-        with contextlib.suppress(OSError):  # where the folder cannot be made, this fails too and would hide why
-            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Build a folder: what is made at the path that this gives is moved to `target` at the end, as a whole, or removed if anything failed.
+
+    Raises:
+        UserError: If there is something already, the disk is full or the folder cannot be written; then there is no new folder.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target.parent)
+            built = stack.enter_context(partial_folder(target.parent)) / target.name
+        except OSError as error:
+            raise storage_error(error, target) from error
+        try:
+            yield built
+        except UserError as error:
+            if isinstance(error.__cause__, OSError):  # the path of a file that was being written in it tells nobody anything
+                raise storage_error(error.__cause__, target) from error.__cause__
+            raise
+        try:
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            built.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise storage_error(error, target) from error
+
+
+def destination(path: Path) -> Path:
+    """The file that a path leads to, through links.
+
+    Raises:
+        UserError: If there is something that is no regular file, or a link that leads nowhere.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UserError(f"{path} is a link that leads nowhere: remove it, or name another file") from None
+        return path
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), "of an unknown kind")
+        raise UserError(f"{path} is {kind}, and only a regular file can be written: name another file")
+    return path.resolve() if path.is_symlink() else path
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be the name of a file to write, before the work that fills it.
+    """Refuse what cannot be written as a file, before the work that fills it.
 
     Raises:
-        UserError: If the path names no file, such as ".", or a folder.
+        UserError: If the path names no file, such as ".", a folder or a device, or its folder cannot be written.
     """
     if not path.name or path.name == ".." or path.is_dir():
         raise UserError(f"`out` must be a file, but {path} is a folder: name a file in it, such as {path / 'result'}")
+    check_folder(destination(path).parent, path)
 
 
-def storage_error(error: OSError, path: Path) -> UserError:
-    """An error that says in one line that a file could not be written, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(
-            f"no space left on the disk to write {path}; what was written before is intact: free some space and run the command again"
-        )
-    return UserError(f"cannot write {path} ({reason(error)}); choose another folder or fix its permissions")
+def check_folder(folder: Path, path: Path | None = None) -> None:
+    """Try whether files can be written into a folder, before the work that fills it. Nothing is left behind.
+
+    Args:
+        folder: It need not exist: then it is tried whether it can be made.
+        path: What the message names; by default the folder.
+
+    Raises:
+        UserError: If not.
+    """
+    existing = next(place for place in (folder, *folder.parents, Path()) if os.path.lexists(place))
+    try:
+        with partial_file(existing):
+            pass
+    except OSError as error:
+        raise storage_error(error, path or folder) from error
 
 
-def reason(error: BaseException) -> str:
-    """The first line of what an exception says, for the brackets of a message."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return next(iter((said or str(error)).splitlines()), "") or type(error).__name__
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it is in.
+
+    Raises:
+        UserError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+
+
+def open_to_append(path: Path) -> TextIO:
+    """Open a regular file, new or not, to add text at its end.
+
+    Raises:
+        UserError: If it cannot be written, or there is something else than a regular file.
+    """
+    try:
+        return destination(path).open("a", encoding="utf-8")
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def _sync_folder(folder: Path) -> None:

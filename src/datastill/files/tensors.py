@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from datastill.errors import UserError
-from datastill.files.atomic import reason, write_atomic
+from datastill.files.atomic import write_atomic
+from datastill.files.messages import reason
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and text atomically as safetensors, with a checksum of both."""
+    """Write tensors and text atomically as safetensors, with a checksum of both; the same content gives the same bytes."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, {**metadata, "checksum": checksum(contiguous, metadata)}))
+    write_atomic(path, _in_one_order(save(contiguous, {**metadata, "checksum": checksum(contiguous, metadata)})))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -52,3 +54,11 @@ def checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str] | None = Non
     if text:
         digest.update(repr(sorted(text.items())).encode())
     return digest.hexdigest()
+
+
+def _in_one_order(file: bytes) -> list[bytes | memoryview]:
+    """The parts of a safetensors file with the names of its header sorted: the library writes them in another order every time."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return [len(header).to_bytes(8, "little"), header, memoryview(file)[end:]]
