@@ -157,10 +157,12 @@ def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert names(tmp_path / "in") == ["set"]
 
 
-def failing(target: Path) -> None:
+def failing(target: Path, second: str = "") -> None:
     with new_folder(target) as built:
         write_atomic(built / "0.png", "0")
-        raise KeyError
+        if not second:
+            raise KeyError
+        write_atomic(built / second, "0")
 
 
 def test_a_folder_takes_no_other_place(tmp_path: Path) -> None:
@@ -173,8 +175,8 @@ def test_a_folder_takes_no_other_place(tmp_path: Path) -> None:
 
 
 def test_a_failure_in_a_folder_names_the_folder_that_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"cannot write {tmp_path / 'set'} .File exists"), new_folder(tmp_path / "set") as built:
-        [write_atomic(place, "") for place in (built / "cat", built / "cat" / "0.png")]
+    with pytest.raises(UserError, match=f"cannot write {tmp_path / 'set'} .File exists"):
+        failing(tmp_path / "set", "0.png/0.png")
     assert names(tmp_path) == []
 
 
@@ -220,7 +222,12 @@ with new_folder(Path(sys.argv[1]) / "set") as built:
 
 def test_writers_of_one_file_at_once_leave_one_of_their_files(tmp_path: Path) -> None:
     texts = [str(number) * 100_000 for number in range(4)]
-    threads = [threading.Thread(target=lambda text=text: [write_atomic(tmp_path / "f", text) for _ in range(5)]) for text in texts]
+
+    def write(text: str) -> None:
+        for _ in range(5):
+            write_atomic(tmp_path / "f", text)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in texts]
     for thread in threads:
         thread.start()
     for thread in threads:
