@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from datastill.data import ClassImages, DataSet
+from disks import Disk
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,6 +30,21 @@ def real_data() -> Path:
     if not root:
         pytest.skip("DATASTILL_DATA is not set: no real data to test with")
     return Path(root)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """The disk that files are written to."""
+    disk = Disk()
+    monkeypatch.setattr(os, "fsync", disk.sync)
+    return disk
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the test's own."""
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def _tiny_split(images: int, seed: int) -> ClassImages:

@@ -7,18 +7,15 @@ from torch import Tensor
 
 from datastill.augment import check_factor, expand, pack
 from datastill.errors import UserError
+from small_networks import noise
 
 SHAPES = [((3, 8, 8), 2), ((1, 9, 11), 2), ((3, 8, 12), 2), ((3, 13, 16), 3), ((1, 32, 32), 4)]
 every = pytest.mark.parametrize(("shape", "factor"), SHAPES)
 
 
-def picture(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 @pytest.mark.parametrize("factor", [2, 4])
 def test_parts_are_quadrants_enlarged_as_torch_enlarges_them(factor: int) -> None:
-    images = picture(3, 2, 16, 24)
+    images = noise(3, 2, 16, 24)
     parts = expand(images, factor)
     height, width = 16 // factor, 24 // factor
     cells = [(image, row, column) for image in range(3) for row in range(factor) for column in range(factor)]
@@ -45,7 +42,7 @@ def naive_enlarged(cell: Tensor, height: int, width: int) -> Tensor:
 
 
 def test_odd_sides_are_cut_as_evenly_as_whole_pixels_allow() -> None:
-    image = picture(1, 2, 9, 11)
+    image = noise(1, 2, 9, 11)
     cells = [image[0, :, rows, columns] for rows in (slice(0, 4), slice(4, 9)) for columns in (slice(0, 6), slice(6, 11))]
     for part, cell in zip(expand(image, 2), cells, strict=True):
         torch.testing.assert_close(part.double(), naive_enlarged(cell, 9, 11), rtol=1e-4, atol=1e-5)
@@ -61,7 +58,7 @@ def test_packed_images_come_back_in_their_order_but_for_the_resolution(shape: tu
 
 def test_a_packed_image_is_a_smaller_version_that_lost_only_detail() -> None:
     slope = torch.linspace(0, 1, 16).expand(1, 16, 16)
-    images = torch.stack([slope, slope.mT, 1 - slope, picture(1, 16, 16)])
+    images = torch.stack([slope, slope.mT, 1 - slope, noise(1, 16, 16)])
     packed = pack(images, 2)
     for number, (top, left) in enumerate([(0, 0), (0, 8), (8, 0), (8, 8)]):
         cell = packed[0, :, top : top + 8, left : left + 8]
@@ -73,7 +70,7 @@ def test_a_packed_image_is_a_smaller_version_that_lost_only_detail() -> None:
 
 @every
 def test_every_pixel_gets_a_gradient_from_its_own_part(shape: tuple[int, int, int], factor: int) -> None:
-    images = picture(2, *shape).requires_grad_()
+    images = noise(2, *shape).requires_grad_()
     parts = expand(images, factor)
     (gradient,) = torch.autograd.grad(parts.sum(), images)
     assert float(gradient.min()) > 0
@@ -85,12 +82,12 @@ def test_every_pixel_gets_a_gradient_from_its_own_part(shape: tuple[int, int, in
 
 
 def test_gradients_are_right() -> None:
-    images = picture(1, 1, 8, 9).double().requires_grad_()
+    images = noise(1, 1, 8, 9).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda batch: expand(batch, 2), (images,))
 
 
 def test_one_part_is_the_image_itself() -> None:
-    images = picture(2, 3, 3, 3)  # smaller than any part may be
+    images = noise(2, 3, 3, 3)  # smaller than any part may be
     assert expand(images, 1) is images
     assert pack(images, 1) is images
 

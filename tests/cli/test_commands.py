@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from PIL import Image
 
+from commands import TINY_RUN, refusal
 from datastill.cli import main
 from datastill.configuration import describe
 from datastill.data import CATALOGUE
@@ -57,23 +57,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-TINY_RUN = ("--method", "dm", "--ipc", "1", "--iterations", "3", "--real-batch", "8")
-
-
 QUICK = ("--epochs", "1", "--repeats", "1", "--compare", "none")
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail as a user's mistake, and return its one line."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    lines = printed.err.splitlines()
-    assert [line.startswith("datastill: ") for line in lines] == [True], printed.err
-    return lines[0]
 
 
 def test_help_of_every_command_waits_for_no_heavy_import() -> None:
@@ -119,22 +103,6 @@ def test_lists_name_all_that_is_registered(what: str, names: dict[str, Any], cap
 def test_the_experiments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["list", "experiments"])
     assert capsys.readouterr().out.startswith("components-cifar10-ipc10  ")
-
-
-def images(folder: Path, counts: dict[str, int]) -> Path:
-    generator = np.random.default_rng(0)
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / name / f"{number}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    main(["distill", "digits", *TINY_RUN, "--validate-at", "0,3", "--validation-epochs", "1", "--seed", "4", "--out", str(folder)])
-    return folder
 
 
 def test_distill_leaves_a_run(run: Path) -> None:

@@ -4,42 +4,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from datastill.cli import main
+from commands import TINY_RUN, refusal
 from datastill.errors import UserError
+from image_files import write_classes
 from tiny_sets import distilled_set
-
-TINY_RUN = ("--method", "dm", "--ipc", "1", "--iterations", "3", "--real-batch", "8")
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail as a user's mistake, and return its one line."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    lines = printed.err.splitlines()
-    assert [line.startswith("datastill: ") for line in lines] == [True], printed.err
-    return lines[0]
-
-
-def images(folder: Path, counts: dict[str, int]) -> Path:
-    generator = np.random.default_rng(0)
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / name / f"{number}.png")
-    return folder
 
 
 def corrupt(folder: Path) -> Path:
-    images(folder, {"cat": 4, "dog": 4})
+    write_classes(folder, {"cat": 4, "dog": 4})
     (folder / "dog" / "2.png").write_bytes((folder / "dog" / "2.png").read_bytes()[:60])
     return folder
 
@@ -175,7 +150,8 @@ def test_constraints_at_one_image_per_class_are_refused(method: str, tmp_path: P
 
 
 def test_a_class_with_fewer_images_than_ipc_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = images(tmp_path / "photos", {"cat": 12, "dog": 5})
+    folder = tmp_path / "photos"
+    write_classes(folder, {"cat": 12, "dog": 5})
     line = refusal(capsys, "distill", f"folder:{folder}", "--method", "dm", "--ipc", "4", "--out", str(tmp_path / "run"))
     # of 5 images one is the test's, one the validation's
     assert "the class 'dog' has 3 training images, fewer than IPC 4" in line
@@ -215,10 +191,3 @@ def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[
     line = refusal(capsys, "distill", "digits", *TINY_RUN, "--out", str(tmp_path))
     assert "is not empty and does not hold a run" in line
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    main(["distill", "digits", *TINY_RUN, "--validate-at", "0,3", "--validation-epochs", "1", "--seed", "4", "--out", str(folder)])
-    return folder

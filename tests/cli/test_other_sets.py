@@ -16,13 +16,6 @@ from datastill.distilled import DistilledSet
 QUICK = ("--epochs", "1", "--repeats", "1", "--compare", "none")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    main(["distill", "digits", "--method", "dm", "--ipc", "1", "--iterations", "1", "--real-batch", "8", "--out", str(folder)])
-    return folder
-
-
 def test_sets_of_other_peoples_code_are_evaluated_shown_and_exported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = DistilledSet.load(run)
     torch.save({"data": [[torch.zeros_like(content.images), content.labels], [content.images, content.labels]]}, tmp_path / "res_DC.pt")

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -114,17 +112,6 @@ def test_parts_are_images_of_their_own_where_programs_know_nothing_of_parts(tmp_
     kept = DistilledSet.load(export(content, tmp_path / "hub", "parquet"))
     assert same_bits(kept.images, content.images)
     assert kept.origin.factor == 2
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The `datasets` package, offline, with caches of its own."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("datasets")
 
 
 def test_an_export_for_the_hub_is_a_set_again(tmp_path: Path) -> None:

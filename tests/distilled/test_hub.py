@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,13 @@ import torch
 from datastill import export, load
 from tiny_sets import distilled_set
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "sorted": ("cat", "dog", "ship"),
-    "not sorted": ("ship", "cat", "dog"),
-    "slashes": ("a/b", "a", "c\\d"),
-    "spaces": (" leading", "in side", "trailing "),
-    "the same twice": ("cat", "cat", "dog"),
-    "the same once made safe": ("a/b", "a_b", "a?b"),
-    "dots": (".", "..", "..."),
-    "upwards": ("../../up", "/etc/passwd", "a/../../../up"),
-    "hidden": (".git", ".ssh", "x"),
-    "only case differs": ("CAT", "Cat", "cat"),
-    "other scripts": ("Käse", "猫", "🐈"),
-    "empty": ("", " ", "\t"),
-    "control characters": ("a\nb", "a\0b", "\x1b[2J"),
-    "long": ("x" * 300, "猫" * 300, "y"),
-    "twelve numbers": tuple(str(number) for number in range(12)),
-    "devices": ("C:", "~", "-rf"),
-}
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The `datasets` package, offline, with caches of its own."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("datasets")
-
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("names", [NAMES["not sorted"], NAMES["the same twice"], NAMES["upwards"]], ids=["not sorted", "twice", "upwards"])
+@pytest.mark.parametrize(
+    "names",
+    [("ship", "cat", "dog"), ("cat", "cat", "dog"), ("../../up", "/etc/passwd", "a/../../../up")],
+    ids=["not sorted", "twice", "upwards"],
+)
 def test_load_dataset_reads_images_labels_and_class_names(tmp_path: Path, hub: Any, names: tuple[str, ...]) -> None:
     content = distilled_set(names, ipc=2)
     saved = content.save(tmp_path / "distilled")

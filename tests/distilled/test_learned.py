@@ -119,11 +119,8 @@ def test_the_parquet_has_the_class_and_every_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-def test_load_dataset_reads_soft_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("HF_HOME", str(tmp_path / "hf")), ("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")):
-        monkeypatch.setenv(name, value)
-    datasets = pytest.importorskip("datasets")
-    train = datasets.load_dataset(str(soft_set().save(tmp_path / "set")), cache_dir=str(tmp_path / "cache"))["train"]
+def test_load_dataset_reads_soft_labels(tmp_path: Path, hub: Any) -> None:
+    train = hub.load_dataset(str(soft_set().save(tmp_path / "set")), cache_dir=str(tmp_path / "cache"))["train"]
     assert torch.allclose(torch.tensor(train["soft_label"][:]), soft_set().labels)
 
 

@@ -3,13 +3,8 @@ from __future__ import annotations
 import torch
 
 from datastill.engine.cost import feature_values, forward_cost, widest_map
-from datastill.networks import FIELDS, Network, build
-
-
-def made(name: str = "convnet", seed: int = 0) -> Network:
-    network = build(name, channels=3, classes=5, size=(8, 8))
-    network.reset(torch.Generator().manual_seed(seed))
-    return network
+from datastill.networks import FIELDS
+from small_networks import made
 
 
 def test_counting_operations_leaves_a_network_as_it_is() -> None:

@@ -6,27 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
 from datastill.engine import Engine, Runner, hardware
 from datastill.engine.cost import widest_map
 from datastill.errors import UserError
-from datastill.networks import Network, build
+from datastill.networks import build
+from small_networks import made, picture
 
 BIG = 1e18
 
-
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
-
-
-def picture(count: int, seed: int = 0) -> Tensor:
-    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
-
-
-def made(name: str = "convnet", seed: int = 0) -> Network:
-    network = build(name, channels=3, classes=5, size=(8, 8))
-    network.reset(torch.Generator().manual_seed(seed))
-    return network
 
 
 @pytest.mark.parametrize("device", ["warp", "cuda:99", "cpu:banana"])

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.inference import predictions, share_correct
 from datastill.networks import FIELDS, Network, build
+from small_networks import close, made, picture
 
 every = pytest.mark.parametrize("name", ["convnet", "convnet-bn"])
 
@@ -43,20 +43,6 @@ def test_with_batch_norm_training_mode_would_see_other_things(tiny: DataSet) -> 
     network.freeze(torch.float32)
     trained, evaluated = network(images).logits, network.eval()(images).logits
     assert not torch.allclose(trained, evaluated, atol=0.01)
-
-
-def picture(count: int, seed: int = 0) -> Tensor:
-    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
-
-
-def made(name: str = "convnet", seed: int = 0) -> Network:
-    network = build(name, channels=3, classes=5, size=(8, 8))
-    network.reset(torch.Generator().manual_seed(seed))
-    return network
-
-
-def close(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * max(1e-3, float(expected.detach().abs().max())))
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 7, 12])

@@ -9,21 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.engine import Engine, Trainer
-from datastill.networks import Network, build
-
-
-def picture(count: int, seed: int = 0) -> Tensor:
-    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
-
-
-def made(name: str = "convnet", seed: int = 0) -> Network:
-    network = build(name, channels=3, classes=5, size=(8, 8))
-    network.reset(torch.Generator().manual_seed(seed))
-    return network
-
-
-def close(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * max(1e-3, float(expected.detach().abs().max())))
+from datastill.networks import Network
+from small_networks import close, made, picture
 
 
 def sizes_seen(network: Network) -> list[int]:

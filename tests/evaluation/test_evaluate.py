@@ -13,21 +13,11 @@ from datastill.distilled import DistilledSet
 from datastill.distilled.formats import export
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.evaluation import Evaluation, Protocol
+from datastill.evaluation import Protocol
 from datastill.evaluation.evaluate import evaluate, evaluate_across, random_subset, resolve
 from datastill.evaluation.scorer import training_cost
+from quick_evaluation import QUICK, quick
 from tiny_sets import data_set, distilled_set
-
-QUICK = Protocol(epochs=2)
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return data_set()
-
-
-def quick(content: DistilledSet | Path, data: DataSet, *, compare: tuple[str, ...] = (), seed: int = 0, repeats: int = 1) -> Evaluation:
-    return evaluate(content, data=data, compare=compare, seed=seed, repeats=repeats, protocol=QUICK, engine=Engine())
 
 
 def test_rendering_and_random_subset_are_trained_in_the_same_way(data: DataSet) -> None:

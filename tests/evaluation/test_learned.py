@@ -22,11 +22,6 @@ QUICK = Protocol(epochs=2)
 KINDS = ("probabilities", "weights", "logits", "scores")
 
 
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return data_set()
-
-
 def quick(content: DistilledSet | Path, data: DataSet, **options: Any) -> Evaluation:
     settings: dict[str, Any] = {"compare": (), "repeats": 1, "protocol": QUICK, "engine": Engine(), **options}
     return evaluate(content, data=data, **settings)

@@ -17,7 +17,7 @@ from datastill.engine import Engine
 from datastill.evaluation import Evaluation, Protocol, Scorer
 from datastill.evaluation.evaluate import evaluate, evaluate_across
 from datastill.evaluation.ledger import Ledger, key
-from tiny_sets import data_set, distilled_set
+from tiny_sets import distilled_set
 
 QUICK = Protocol(epochs=2)
 MATRIX = torch.tensor([[3, 1], [0, 4]])
@@ -25,11 +25,6 @@ MATRIX = torch.tensor([[3, 1], [0, 4]])
 
 class KilledError(Exception):
     """What stands for a kill."""
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return data_set()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,21 +11,11 @@ from datastill import random
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
-from datastill.evaluation import Evaluation, Protocol, Scorer
+from datastill.evaluation import Protocol, Scorer
 from datastill.evaluation.evaluate import evaluate, random_subset
 from datastill.networks import NETWORKS, build
+from quick_evaluation import QUICK, quick
 from tiny_sets import data_set, distilled_set
-
-QUICK = Protocol(epochs=2)
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return data_set()
-
-
-def quick(content: DistilledSet | Path, data: DataSet, *, compare: tuple[str, ...] = (), seed: int = 0, repeats: int = 1) -> Evaluation:
-    return evaluate(content, data=data, compare=compare, seed=seed, repeats=repeats, protocol=QUICK, engine=Engine())
 
 
 def test_confusion_counts_every_test_image_of_every_network_by_its_class(data: DataSet) -> None:

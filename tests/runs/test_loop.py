@@ -1,29 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from torch import Tensor
 
-import datastill
-from datastill import DistilledSet
 from datastill.data import DataSet
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.methods import Method
 from datastill.runs import Run
-
-ITERATIONS = 8
-
-
-def method(name: str = "dm+cm", **changes: Any) -> Method:
-    return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
-
-
-def run(data: DataSet, out: Path | None, iterations: int = ITERATIONS, **options: Any) -> DistilledSet:
-    settings: dict[str, Any] = {"method": method(), "ipc": 2, "checkpoint_seconds": 0, **options}
-    return datastill.distill(data, iterations=iterations, out=out, **settings)
+from run_folders import run
 
 
 @pytest.mark.parametrize(

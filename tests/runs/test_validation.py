@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import datastill
 from datastill import DistilledSet, Protocol, UserError
 from datastill.data import DataSet
 from datastill.engine import Engine
@@ -18,53 +15,9 @@ from datastill.evaluation import Score, Scorer
 from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Method, Stepper
-from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.runs.validation import Validation
+from run_folders import KilledError, interrupted, method, metrics, run
 from small_methods import small
-
-ITERATIONS = 8
-
-
-class KilledError(Exception):
-    """What stands for a kill."""
-
-
-def method(name: str = "dm+cm", **changes: Any) -> Method:
-    return replace(datastill.method(name, settings=["real_batch=6"]), **changes)
-
-
-def run(data: DataSet, out: Path | None, iterations: int = ITERATIONS, **options: Any) -> DistilledSet:
-    settings: dict[str, Any] = {"method": method(), "ipc": 2, "checkpoint_seconds": 0, **options}
-    return datastill.distill(data, iterations=iterations, out=out, **settings)
-
-
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, act: Callable[[], None]) -> None:
-    """Do something before a step."""
-    step = MatchingStepper.step
-
-    def interrupted(stepper: MatchingStepper, iteration: int) -> dict[str, float]:
-        if iteration == at:
-            act()
-        return step(stepper, iteration)
-
-    monkeypatch.setattr(MatchingStepper, "step", interrupted)
-
-
-def kill() -> None:
-    raise KilledError
-
-
-@pytest.fixture(scope="module")
-def straight(tiny: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An uninterrupted run."""
-    folder = tmp_path_factory.mktemp("straight") / "run"
-    run(tiny, folder, seed=3)
-    return folder
 
 
 def test_validation_without_held_out_images_is_refused_before_anything_is_written(tiny: DataSet, tmp_path: Path) -> None:
@@ -74,15 +27,11 @@ def test_validation_without_held_out_images_is_refused_before_anything_is_writte
     assert not (tmp_path / "run").exists()
 
 
-def test_validation_on_the_way_changes_no_bit_and_is_done_once(
-    tiny: DataSet, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_validation_on_the_way_changes_no_bit_and_is_done_once(tiny: DataSet, straight: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"seed": 3, "validate_at": [0, 4, 8], "validation_protocol": Protocol(epochs=2)}
     run(tiny, tmp_path / "one", **options)
-    with monkeypatch.context() as patch:
-        interrupt(patch, 4, kill)  # iteration 4 is checkpointed and validated
-        with pytest.raises(KilledError):
-            run(tiny, tmp_path / "two", checkpoint_seconds=1000, **{**options, "validate_at": [0, 4]})
+    with pytest.raises(KilledError):  # iteration 4 is checkpointed and validated
+        run(tiny, tmp_path / "two", method=interrupted(method(), 4), checkpoint_seconds=1000, **{**options, "validate_at": [0, 4]})
     run(tiny, tmp_path / "two", resume=True, **options)
     for name in ("one", "two"):
         lines = metrics(tmp_path / name)

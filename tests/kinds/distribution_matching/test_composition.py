@@ -19,6 +19,7 @@ from datastill.runs.folder import plain
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
 from small_methods import matching as method
 from small_methods import opened, small
+from small_terms import Brightness
 
 
 @dataclass(frozen=True)
@@ -170,36 +171,24 @@ def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet
     assert stepper.step(0)["loss"] > 0
 
 
-@dataclass(frozen=True)
-class Brightness(Term):
-    """A term as a user would write it, beyond the package."""
-
-    name = "bright"
-    summary = "squared distance between mean activations"
-    reads = ("map", "blocks")
-
-    weight: float = 0.5
-    power: int = 2
-
-    def target(self, real: Features) -> Target:
-        return {"first": real.blocks[0].mean((1, 2, 3, 4)), "last": real.map.mean((1, 2, 3, 4))}
-
-    def __call__(self, target: Target, synthetic: Features) -> Tensor:
-        first = (target["first"] - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
-        return (first + (target["last"] - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
-
-
 def test_a_method_is_left_as_it_is_by_adding_to_it() -> None:
     base = small("dm")
     assert [term.name for term in (base + Brightness()).terms] == ["mm", "bright"]
     assert [term.name for term in base.terms] == ["mm"]
 
 
-@pytest.mark.parametrize(("attribute", "value"), [("encoder", "teacher"), ("reads", ("embeddings",))])
-def test_a_term_that_reads_what_there_is_not_is_refused(attribute: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Brightness, attribute, value)
+class FromTeacher(Brightness):
+    encoder = "teacher"
+
+
+class Misspelt(Brightness):
+    reads = ("map", "embeddings")
+
+
+@pytest.mark.parametrize("term", [FromTeacher(), Misspelt()])
+def test_a_term_that_reads_what_there_is_not_is_refused(term: Term) -> None:
     with pytest.raises(UserError, match=r"the term 'bright' reads .* has the encoders matching, pretrained, and features have blocks, map"):
-        small("dm") + Brightness()
+        small("dm") + term
 
 
 def test_the_description_is_plain_and_names_the_encoders_in_use() -> None:

@@ -17,6 +17,7 @@ from datastill.kinds.distribution_matching.stepper import MatchingStepper
 from datastill.networks import Features, build
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
 from small_methods import POOL, gradient, opened, small
+from small_terms import Brightness
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -222,25 +223,6 @@ def test_real_images_are_encoded_once_for_all_terms_and_but_for_a_sample_not_at_
         session.real = counted  # type: ignore[method-assign]  # watched
     stepper.step(0)
     assert counts == {("matching", "batch"): 1, ("pretrained", "sample"): 3}
-
-
-@dataclass(frozen=True)
-class Brightness(Term):
-    """A term as a user would write it, beyond the package."""
-
-    name = "bright"
-    summary = "squared distance between mean activations"
-    reads = ("map", "blocks")
-
-    weight: float = 0.5
-    power: int = 2
-
-    def target(self, real: Features) -> Target:
-        return {"first": real.blocks[0].mean((1, 2, 3, 4)), "last": real.map.mean((1, 2, 3, 4))}
-
-    def __call__(self, target: Target, synthetic: Features) -> Tensor:
-        first = (target["first"] - synthetic.blocks[0].mean((1, 2, 3, 4))).abs() ** self.power
-        return (first + (target["last"] - synthetic.map.mean((1, 2, 3, 4))).abs() ** self.power).sum()
 
 
 def test_a_users_own_term_runs(tiny: DataSet) -> None:
