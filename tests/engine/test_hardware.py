@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -44,14 +43,3 @@ def test_a_quarter_of_the_cache_is_in_flight_within_bounds(monkeypatch: pytest.M
     monkeypatch.setattr(hardware, "last_cache", lambda: cache)
     assert hardware.in_flight.__wrapped__(CPU) == expected
     assert hardware.in_flight.__wrapped__(torch.device("cuda")) == hardware.IN_FLIGHT_ON_GPU
-
-
-def test_compiled_code_is_kept_with_the_other_caches_unless_the_user_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTILL_CACHE", "/somewhere")
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "what to put back")
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
-    hardware.keep_compiled()
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/somewhere/compiled"
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/elsewhere")
-    hardware.keep_compiled()
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/elsewhere"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.engine import hardware
+from datastill.engine.compiling import announce, keep_compiled
 from datastill.engine.cost import widest_map
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.errors import UserError
@@ -112,6 +113,7 @@ class Engine:
         if not self.compiled:
             return function
         torch._dynamo.config.recompile_limit = 64
-        hardware.keep_compiled()
+        keep_compiled()
+        announce()
         compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
         return compiled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import shutil
 from functools import cache
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from datastill.data import cache_folder
+from datastill.engine.compiling import announce, keep_compiled
 from datastill.errors import UserError
 from datastill.files import reason
 
@@ -65,17 +64,13 @@ def why_no_compiler(device: torch.device) -> str:
 def compile_trial() -> str:
     """Compile something small, as a compiler may exist without its headers; why it failed, or ""."""
     keep_compiled()
+    announce()
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells every user without a GPU that there is none
     try:
         torch.compile(lambda value: value + 1, dynamic=False)(torch.zeros(16))
     except Exception as error:  # whatever a broken compiler makes of it
         return f"the C++ compiler does not work ({reason(error)[:120]})"
     return ""
-
-
-def keep_compiled() -> None:
-    """Have what is compiled kept with the other caches, for the next process."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
 
 
 def bf16_supported(device: torch.device) -> bool:

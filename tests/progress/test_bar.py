@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from datastill import progress as module
+from datastill.progress import bar as module
 from datastill.progress import clock, progress
 
 

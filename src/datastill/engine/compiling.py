@@ -1,0 +1,66 @@
+"""Compiling: what is compiled is kept for later processes, and whoever waits for it is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from datastill.data import cache_folder
+from datastill.progress import held_up
+
+log = logging.getLogger(__name__)
+
+KEPT_IN = "TORCHINDUCTOR_CACHE_DIR"
+"""The environment variable by which torch's compiler keeps what it compiles."""
+
+
+class _Compiling:
+    """What is shown of a compilation while it goes on.
+
+    Attributes:
+        shown: Ends with the compilation.
+        told: Whether the first one of this process has been reported.
+    """
+
+    shown = ExitStack()
+    told = False
+
+
+def keep_compiled() -> None:
+    """Have what is compiled kept with the other caches, for the next process, unless the user says where.
+
+    torch's compiler writes its own folder into the environment as soon as anything imports it, be it to count operations: that folder
+    is not the user's choice.
+    """
+    given = os.environ.get(KEPT_IN)
+    if given is None or given == _own_folder():
+        os.environ[KEPT_IN] = str(cache_folder() / "compiled")
+
+
+def announce() -> None:
+    """Have compilations of this process shown: one line for the first one, and whatever bar is open says so each time."""
+    handler = torch._dynamo.callback.callback_handler
+    if _begins not in handler.start_callbacks:
+        torch._dynamo.on_compile_start(_begins)
+        torch._dynamo.on_compile_end(_ends)
+
+
+def _own_folder() -> str:
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    return str(Path(default_cache_dir()).absolute())
+
+
+def _begins(about: object) -> None:
+    if not _Compiling.told:
+        _Compiling.told = True
+        log.info("compiling for this machine, which may take minutes the first time; it is kept in %s", os.environ.get(KEPT_IN))
+    _Compiling.shown.enter_context(held_up("compiling, only once"))
+
+
+def _ends(about: object) -> None:
+    _Compiling.shown.close()
