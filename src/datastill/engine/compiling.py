@@ -45,8 +45,8 @@ def announce() -> None:
     """Have compilations of this process shown: one line for the first one, and whatever bar is open says so each time."""
     handler = torch._dynamo.callback.callback_handler
     if _begins not in handler.start_callbacks:
-        torch._dynamo.on_compile_start(_begins)
-        torch._dynamo.on_compile_end(_ends)
+        handler.register_start_callback(_begins)
+        handler.register_end_callback(_ends)
 
 
 def _own_folder() -> str:
