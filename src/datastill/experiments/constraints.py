@@ -71,45 +71,60 @@ FLAT = Row("dm+iid", label="dm+iid-flat", settings=("cc.alpha=0.3", "cc.weight=0
 """A hinge that pulls as hard at the start as the default, and longer as images come together."""
 
 
-def giving(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = ROWS, preset: str = "paper") -> Experiment:
-    """What the constraints give on one data set, at equal budgets."""
+def giving(title: str, *blocks: Block, policy: Policy, rows: tuple[Row, ...] = ROWS, preset: str = "paper") -> Experiment:
+    """What the constraints give on one data set, at budgets equal within a block."""
     return Experiment(
         title=f"What the constraints give at equal budgets: {title}",
-        blocks=(block,),
+        blocks=blocks,
         rows=rows,
         preset=preset,
         policy=policy,
-        remark="Budgets are small and equal within the table, and no value was chosen on this split.",
+        remark="Budgets are small and equal within a block, and no value was chosen on this split.",
     )
 
 
+OTHER_METHODS = (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid")))
+SEEDS = (0, 1, 2)
+FEW_REAL = ("real_batch=32",)
+
 GIVING = {
-    "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 40, seeds=(0, 1, 2), repeats=1, epochs=150), EXACT),
-    "constraints-cifar10": giving("CIFAR-10", Block("cifar10", (2, 5, 10), 40, repeats=2, epochs=100), COMPILED, preset="fast"),
+    "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 40, seeds=SEEDS, repeats=1, epochs=150), policy=EXACT),
+    "constraints-cifar10": giving(
+        "CIFAR-10",
+        Block("cifar10", (2, 5), 40, repeats=2, epochs=100),
+        Block("cifar10", (10,), 40, repeats=5, epochs=100),
+        policy=COMPILED,
+        preset="fast",
+    ),
     "constraints-cifar100": giving(
-        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 25, repeats=2, epochs=150), COMPILED, preset="fast"
+        "twenty classes of CIFAR-100", Block("cifar100[0-19]", (2, 5, 10), 25, repeats=2, epochs=150), policy=COMPILED, preset="fast"
     ),
     "constraints-photographs": giving(
         "photographs at 64x64",
-        Block(PHOTOGRAPHS, (2, 5, 10), 40, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=4, epochs=200, label="photographs"),
-        COMPILED,
+        Block(PHOTOGRAPHS, (2,), 40, seeds=SEEDS, settings=FEW_REAL, repeats=4, epochs=200, label="photographs"),
+        Block(PHOTOGRAPHS, (5, 10), 25, seeds=SEEDS, settings=FEW_REAL, repeats=2, epochs=120, label="photographs"),
+        policy=COMPILED,
         preset="fast",
     ),
     "constraints-cifar10-before": giving(
-        "CIFAR-10, against the squared form", Block("cifar10", (10,), 40, repeats=2, epochs=100), COMPILED, (BEFORE, FLAT), preset="fast"
+        "CIFAR-10, against the squared form",
+        Block("cifar10", (10,), 40, repeats=5, epochs=100),
+        policy=COMPILED,
+        rows=(BEFORE, FLAT),
+        preset="fast",
     ),
     "constraints-idm-m3d-digits": giving(
         "IDM and M3D on digits",
-        Block("digits", (5,), 30, seeds=(0, 1, 2), repeats=1, epochs=60),
-        EXACT,
-        (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid"))),
+        Block("digits", (5,), 30, seeds=SEEDS, repeats=1, epochs=60),
+        policy=EXACT,
+        rows=OTHER_METHODS,
         preset="fast",
     ),
     "constraints-idm-m3d-cifar10": giving(
         "IDM and M3D on CIFAR-10",
         Block("cifar10", (2,), 20, repeats=2, epochs=60),
-        COMPILED,
-        (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid"))),
+        policy=COMPILED,
+        rows=OTHER_METHODS,
         preset="fast",
     ),
 }
