@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ HEADER: dict[str, Any] = {
     "factor": 1,
     "version": "1.2.3",
     "held_out": 0.1,
+    "kind": "",
 }
 
 
@@ -65,7 +67,9 @@ def test_a_set_comes_back_bit_for_bit_from_run_folder_set_folder_and_file(tmp_pa
 def test_the_folder_describes_itself(tmp_path: Path) -> None:
     folder = distilled_set().save(tmp_path / "distilled")
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {"README.md", "grid.png", "images.safetensors", "data/train-00000-of-00001.parquet"}
+    (parquet,) = (path for path in found if path.endswith(".parquet"))
+    assert found == {"README.md", "grid.png", "images.safetensors", parquet}
+    assert re.fullmatch(r"data/train-00000-of-00001-[0-9a-f]{16}\.parquet", parquet)
     with safe_open(folder / "images.safetensors", framework="pt") as file:
         metadata = file.metadata()
         assert file.get_tensor("images").dtype == torch.float32

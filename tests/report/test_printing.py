@@ -10,10 +10,10 @@ from datastill.errors import UserError
 from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.experiments import EXPERIMENTS
 from datastill.methods import method
-from datastill.report import printable
 from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation
 from datastill.report.listing import rows
 from datastill.report.summary import show
+from datastill.text import printable
 from tiny_sets import distilled_set, soft_set
 
 

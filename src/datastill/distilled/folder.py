@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from datastill.data import DataSet
+from datastill.distilled.card import write_card
 from datastill.distilled.foreign import FOREIGN_FILES, read
-from datastill.distilled.hub import write_card, write_parquet
+from datastill.distilled.hub import remove_others, write_parquet
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages, check
 from datastill.errors import UserError
@@ -29,7 +30,7 @@ FORMAT = "datastill-1"
 
 @dataclass(frozen=True, eq=False)
 class DistilledSet(SyntheticImages):
-    """A few synthetic images per class, with a folder that they are kept in.
+    """A few images per class, synthetic or chosen, with a folder that they are kept in.
 
     Attributes:
         images: float32 ``image channel height width``, normalised; class after class.
@@ -51,9 +52,10 @@ class DistilledSet(SyntheticImages):
         folder = Path(folder)
         header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
         save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, header)
-        write_parquet(self, folder / "data" / "train-00000-of-00001.parquet")
+        parquet = write_parquet(self, folder)
         write_grid(self, folder / "grid.png")
-        write_card(self, folder / "README.md")
+        write_card(self, parquet, folder / "README.md")
+        remove_others(parquet, folder)
         return folder
 
     @classmethod

@@ -1,11 +1,14 @@
-"""What the Hugging Face hub reads of a distilled folder: an 8-bit parquet and a dataset card."""
+"""What the Hugging Face hub and its library `datasets` read of a distilled folder: an 8-bit parquet, described by the dataset card."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +16,41 @@ from PIL import Image
 
 from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
-from datastill.labels import HARD, KINDS
+from datastill.labels import HARD
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARQUET = re.compile(r"train-00000-of-00001(-[0-9a-f]{16})?\.parquet")
+"""Names that parquet files of sets have or had."""
 
 
-def write_parquet(distilled: SyntheticImages, target: Path) -> None:
-    """Write 8-bit PNGs with labels and class names, as `datasets.load_dataset` reads them.
+@dataclass(frozen=True)
+class Parquet:
+    """A parquet file that was written, as its card describes it.
+
+    Attributes:
+        path: Below the set's folder.
+        rows: Images in it.
+        bytes: Its size.
+        unpacked: The size of its columns in memory.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    unpacked: int
+
+
+def table(distilled: SyntheticImages) -> pa.Table:
+    """Images as 8-bit PNGs with labels and class names, as `datasets` reads them.
 
     Where labels are soft, ``label`` is the class with the largest value, and ``soft_label`` has the value of every class.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    images = [{"bytes": png(distilled.pixel_array(row)), "path": f"{row:05d}.png"} for row in range(len(distilled))]
-    names = list(distilled.origin.class_names)
-    if len(set(names)) < len(names):  # a ClassLabel's names are distinct
-        names = [f"{label}_{name}" for label, name in enumerate(names)]
+    images = [{"bytes": png(distilled.pixel_array(row)), "path": f"{row:05d}.png"} for row in range(len(distilled.images))]
+    names = class_labels(distilled.origin.class_names)
     features: dict[str, Any] = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
     columns: dict[str, Any] = {"image": images, "label": distilled.hard_labels.tolist()}
     types = [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())]
@@ -35,76 +58,43 @@ def write_parquet(distilled: SyntheticImages, target: Path) -> None:
         features["soft_label"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
         columns["soft_label"] = distilled.labels.tolist()
         types.append(("soft_label", pa.list_(pa.float32())))
-    table = pa.table(columns, schema=pa.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})}))
+    return pa.table(columns, schema=pa.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})}))
+
+
+def write_parquet(distilled: SyntheticImages, folder: Path) -> Parquet:
+    """Write the `table` below a folder, under a name that depends on its content.
+
+    `datasets` caches a local set by the name of its folder and by what the card says, not by its content. As the card names this file, and
+    the file's name changes with the content, no set is taken for another.
+    """
+    import pyarrow.parquet as pq
+
+    rows = table(distilled)
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    write_atomic(target, buffer.getvalue())
+    pq.write_table(rows, buffer)
+    content = buffer.getvalue()
+    path = f"data/train-00000-of-00001-{hashlib.blake2b(content, digest_size=8).hexdigest()}.parquet"
+    write_atomic(folder / path, content)
+    return Parquet(path, len(rows), len(content), rows.nbytes)
 
 
-def write_card(distilled: SyntheticImages, target: Path) -> None:
-    """Write a dataset card that says what the set is, how it was made and how to use it."""
-    origin = distilled.origin
-    height, width = distilled.images.shape[2:]
-    name = public_name(origin.data)
-    parts = f"""
-Every image is a grid of {origin.factor}x{origin.factor} parts, and networks are trained on the parts, each enlarged to the whole size:
-`distilled.expanded()` gives those {len(distilled) * origin.factor**2} images and their labels.
-""" if origin.factor > 1 else ""  # fmt: skip
-    learned = "" if distilled.track == HARD else f" ({distilled.label_kind}: {KINDS[distilled.label_kind]})"
-    learned += "".join(f" |\n| {key.replace('_', ' ')}, learned | {value:.6g}" for key, value in distilled.numbers.items())
-    soft = "" if distilled.track == HARD else "; its `label` is the class with the largest value, its `soft_label` has every value"
-    card = f"""---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: data/train-*.parquet
-task_categories:
-- image-classification
-tags:
-- dataset-distillation
----
-# {name} distilled by {origin.method}
-
-{len(distilled)} synthetic images of {len(origin.class_names)} classes, {width}x{height} pixels, {distilled.images.shape[1]} channel(s).
-
-| | |
-|---|---|
-| distilled from | {name} (fingerprint {origin.fingerprint}) |
-| method | {origin.method} |
-| iterations | {origin.iterations} |
-| seed | {origin.seed} |
-| partition factor | {origin.factor} |
-| labels | {distilled.track}{learned} |
-| made by | datastill {origin.version} |
-
-`images.safetensors` is the truth: float images, normalised by (pixel - mean) / std with mean {_numbers(origin.mean)} and
-std {_numbers(origin.std)}, and labels. `data/` holds an 8-bit rendering, clipped to what a file can hold,
-which `datasets.load_dataset` reads{soft}.
-{parts}
-```python
-from datastill import DistilledSet
-distilled = DistilledSet.load("{target.parent.name}")  # distilled.images, distilled.labels
-```
-
-![the images, one row per class](grid.png)
-"""
-    write_atomic(target, card)
+def remove_others(parquet: Parquet, folder: Path) -> None:
+    """Remove the parquet files of sets that were in the folder before."""
+    mine = folder / parquet.path
+    for path in mine.parent.iterdir():
+        if PARQUET.fullmatch(path.name) and path != mine:
+            path.unlink(missing_ok=True)
 
 
-def _numbers(values: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{value:.4f}" for value in values) + ")"
-
-
-def public_name(data: str) -> str:
-    """The name of a data set without the folders of its path, which stay private.
+def class_labels(class_names: tuple[str, ...]) -> list[str]:
+    r"""The names of the classes as a table holds them: in Unicode, and distinct.
 
     Example:
-        >>> public_name("folder:/home/me/photos@64"), public_name("cifar10")
-        ('folder:photos@64', 'cifar10')
+        >>> class_labels(("cat", "dog")), class_labels(("cat", "cat", "d\udce9"))
+        (['cat', 'dog'], ['0_cat', '1_cat', '2_d\\udce9'])
     """
-    source, colon, path = data.partition(":")
-    return source + colon + Path(path).name
+    names = [name.encode(errors="backslashreplace").decode() for name in class_names]
+    return names if len(set(names)) == len(names) else [f"{label}_{name}" for label, name in enumerate(names)]
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

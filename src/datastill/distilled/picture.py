@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
+from datastill.text import escaped
 
 COLUMNS = 10
 """The most images of a class that the picture shows."""
@@ -31,7 +32,7 @@ def write_grid(distilled: SyntheticImages, target: Path, *, columns: int = COLUM
     from matplotlib.figure import Figure
 
     rows = [row[:columns] for row in distilled.rows_by_class()]
-    names = [name[:20] for name in distilled.origin.class_names]
+    names = [escaped(name)[:20] for name in distilled.origin.class_names]
     lying = 2 * max(len(row) for row in rows) < len(rows) <= 20
     down, across = (max(len(row) for row in rows), len(rows)) if lying else (len(rows), max(len(row) for row in rows))
     height, width = distilled.images.shape[2:]

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from datastill.augment import LEAST_SIDE, expand
 from datastill.errors import UserError
-from datastill.kinds import LEARNING_RATE, Canvas
+from datastill.kinds import LEARNING_RATE, Canvas, Selection
 from datastill.labels import HARD, classes_of, problem, track
+from datastill.methods import kind_of
 
 NUMBER = re.compile(r"[a-z][a-z0-9_.]{0,59}")
 """Names of learned numbers."""
@@ -40,6 +41,7 @@ class Origin:
         factor: Parts per side of an image, each used as a separate image; 1 for none.
         version: Of the package that made it.
         held_out: Share of every class that was held out of what it was distilled from, as validation split.
+        kind: Of the method, for example "selection"; empty where it was not recorded.
     """
 
     data: str
@@ -54,11 +56,18 @@ class Origin:
     factor: int = 1
     version: str = ""
     held_out: float = 0.1
+    kind: str = ""
+
+    @property
+    def real(self) -> bool | None:
+        """Whether the images are real ones that were chosen; None where that is not known, as of a file made by other code."""
+        kind = self.kind or kind_of(self.method)
+        return kind == Selection.kind if kind else None
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImages:
-    """A few synthetic images per class, and where they come from. `datastill.DistilledSet` is one that is saved and loaded.
+    """A few images per class, synthetic or chosen, and where they come from. `datastill.DistilledSet` is one that is saved and loaded.
 
     Attributes:
         images: float32 ``image channel height width``, normalised; class after class.
@@ -115,6 +124,17 @@ class SyntheticImages:
         """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
         return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+    @property
+    def clipped(self) -> float:
+        """The share of the values, from 0 to 1, that an 8-bit file cannot hold: those it clips."""
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
+        return float(((self.images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean())
+
+    @property
+    def loss_of_rendering(self) -> float:
+        """How far an 8-bit file changes a value, root mean square, in standard deviations of real images."""
+        return float((self.rendered().images - self.images).square().mean().sqrt())
 
     def expanded(self) -> tuple[Tensor, Tensor]:
         """What networks are trained on: images and labels; where images have parts, each part enlarged to a separate image."""

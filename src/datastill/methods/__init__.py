@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datastill.kinds import DistributionMatching, Method, Stepper
-from datastill.methods.grammar import METHODS, NAMES, method
+from datastill.methods.grammar import METHODS, NAMES, kind_of, method
 from datastill.methods.lookup import check_lookup
 
-__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "check_lookup", "method"]
+__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "check_lookup", "kind_of", "method"]

@@ -34,7 +34,8 @@ def cafe(setting: Setting) -> DistributionMatching:
             is matched, and in training the network), averaged pixels, and networks that are trained and judged more briefly.
 
     Reference:
-        Wang et al., CVPR 2022, arXiv:2203.01531; learning rate, factors and thresholds of the published code.
+        Wang et al.: CAFE, Learning to Condense Dataset by Aligning Features, CVPR 2022, arXiv:2203.01531; learning rate, factors and
+        thresholds of the published code.
     """
     matching = DistributionMatching(
         name="cafe",

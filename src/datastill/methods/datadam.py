@@ -21,7 +21,8 @@ def datadam(setting: Setting) -> DistributionMatching:
         setting: Looks up the exponent of the attention, 4 with the preset "paper" and 1 with the others, and the real batch, 256 and 64.
 
     Reference:
-        Sajedi et al., ICCV 2023, arXiv:2310.00093, Eq. 4; the factor 100 is the published code's.
+        Sajedi et al.: DataDAM, Efficient Dataset Distillation with Attention Matching, ICCV 2023, arXiv:2310.00093, Eq. 4; the
+        factor 100 is the published code's.
     """
     matching = DistributionMatching(
         name="datadam",
@@ -41,6 +42,7 @@ def datadam_bn(setting: Setting) -> DistributionMatching:
         setting: As in `datadam`.
 
     Reference:
-        As `datadam`; the norm is the published code's.
+        Sajedi et al.: DataDAM, Efficient Dataset Distillation with Attention Matching, ICCV 2023, arXiv:2310.00093; the norm is the
+        published code's.
     """
     return replace(datadam(setting), name="datadam-bn", encoders={"matching": FreshNetwork("convnet-bn")})

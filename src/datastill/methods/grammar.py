@@ -53,6 +53,17 @@ NAMES: Names[Callable[[Setting], Method]] = Names("method", METHODS, _method)
 """The base methods of this package and of installed plug-ins."""
 
 
+def kind_of(name: str) -> str:
+    """The kind of a method of this package by its name; empty for any other name.
+
+    Example:
+        >>> kind_of("dm+iid"), kind_of("herding"), kind_of("unknown")
+        ('distribution matching', 'selection', '')
+    """
+    base = name.lower().partition("+")[0]
+    return method(base).kind if base in METHODS else ""
+
+
 def method(
     name: str,
     *,

@@ -20,8 +20,8 @@ def m3d(setting: Setting) -> DistributionMatching:
         setting: With the preset "fast" rate, real images and averaging are as in `dm`.
 
     Reference:
-        Zhang et al., AAAI 2024, arXiv:2312.15927. Several kernel widths and the scale of the loss are ours (see `KernelMatching`), so that
-        DM's learning rate suits it.
+        Zhang et al.: M3D, Dataset Condensation by Minimizing Maximum Mean Discrepancy, AAAI 2024, arXiv:2312.15927. Several kernel widths
+        and the scale of the loss are ours (see `KernelMatching`), so that DM's learning rate suits it.
     """
     matching = DistributionMatching(
         name="m3d",

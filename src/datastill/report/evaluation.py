@@ -11,7 +11,7 @@ from rich.text import Text
 
 from datastill.evaluation import COMPARISONS, Evaluation, Score
 from datastill.labels import HARD
-from datastill.report import printable
+from datastill.text import printable
 
 MOST_CLASSES = 20
 """Classes above which the confusion matrix and the classes' accuracies stay in the JSON."""

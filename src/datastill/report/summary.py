@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from datastill.distilled import FOREIGN_FILES, DistilledSet
 from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
 from datastill.files import check_file
 from datastill.labels import HARD, KINDS
-from datastill.report import printable
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
+from datastill.text import printable
 
 MOST_CLASSES = 20
 """Classes above which their names are left out."""
@@ -49,8 +47,6 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     counts = distilled.hard_labels.bincount(minlength=len(origin.class_names)).tolist()
     even = min(counts) == max(counts)
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
-    mean, std = (torch.tensor(values)[:, None, None] for values in (origin.mean, origin.std))
-    clipped = ((images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean()
     parts = origin.factor**2
     expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {parts * len(distilled)} images in training")]
     taken = f"{origin.iterations} iteration{'' if origin.iterations == 1 else 's'}"
@@ -58,7 +54,10 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
         ("images", f"{len(distilled)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
         ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
         ("method", f"{origin.method}, {taken}, seed {origin.seed}, datastill {origin.version}"),
-        ("values", f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * clipped:.0f}% of them lie outside what 8 bits hold"),
+        (
+            "values",
+            f"{images.min():.2f} to {images.max():.2f}, normalised; {100 * distilled.clipped:.0f}% of them lie outside what 8 bits hold",
+        ),
     ]
     if distilled.track != HARD:
         lines.append(("labels", f"soft: {distilled.label_kind}, {KINDS[distilled.label_kind]}; classes are those with the largest value"))

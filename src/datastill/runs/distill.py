@@ -98,7 +98,7 @@ def distill(
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=seed, iterations=iterations, factor=stepper.factor, version=provenance.package_version(),
-        held_out=data.held_out,
+        held_out=data.held_out, kind=method.kind,
     )  # fmt: skip
     distilled = DistilledSet.of(stepper.canvas(), origin)
     if run:

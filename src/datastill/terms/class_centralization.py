@@ -45,7 +45,8 @@ class ClassCentralization(Term):
             ``sqrt(log(beta) / alpha)`` of their centre, as a share of the root mean squared distance of real images, are left alone.
 
     Reference:
-        IID, CVPR 2024, Eq. 3 and 4; `datastill.functional.relative_centralization`, `hinge_centralization`, `squared_centralization`.
+        Deng et al.: Exploiting Inter-sample and Inter-feature Relations in Dataset Distillation (IID), CVPR 2024, arXiv:2404.00563, Eq. 3
+        and 4; `datastill.functional.relative_centralization`, `hinge_centralization`, `squared_centralization`.
     """
 
     name = "cc"

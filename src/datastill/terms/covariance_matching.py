@@ -19,7 +19,8 @@ class CovarianceMatching(Term):
         weight: lambda_CM; .01 in the paper for every setting.
 
     Reference:
-        IID, CVPR 2024, Eq. 5 to 7; `datastill.functional.covariance_matching`.
+        Deng et al.: Exploiting Inter-sample and Inter-feature Relations in Dataset Distillation (IID), CVPR 2024, arXiv:2404.00563, Eq. 5
+        to 7; `datastill.functional.covariance_matching`.
     """
 
     name = "cm"

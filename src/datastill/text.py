@@ -1,0 +1,38 @@
+"""Text that came from somewhere else, made safe for where it is shown: a terminal, a Markdown page."""
+
+from __future__ import annotations
+
+import re
+
+
+def printable(text: str) -> str:
+    r"""Replace characters that a terminal would interpret instead of showing: names may come from someone else's set.
+
+    Example:
+        >>> printable("cat\x1b[2J")
+        'cat?[2J'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def escaped(text: str) -> str:
+    r"""Write what cannot be printed as Python does in a string: one line, without control characters or halves of characters.
+
+    Example:
+        >>> print(escaped("cat\x1b[2J\n---"))
+        cat\x1b[2J\n---
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def code(text: str) -> str:
+    r"""Show text in Markdown as it is, as a code span: no markup, HTML, link or line break in it has an effect, in a table neither.
+
+    Example:
+        >>> print(code("<b>a|b</b>"), code("a`b\n---"))
+        `<b>a\|b</b>` ``a`b\n---``
+    """
+    shown = escaped(text).replace("|", r"\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    space = " " if not shown.strip() or shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{space}{shown}{space}{fence}"
