@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.file import read_experiment
 from datastill.experiments.record import Record, TeacherRecord
 from datastill.experiments.running import run_experiment
 from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
@@ -19,6 +20,7 @@ __all__ = [
     "TeacherCell",
     "TeacherExperiment",
     "TeacherRecord",
+    "read_experiment",
     "run_cell",
     "run_experiment",
 ]

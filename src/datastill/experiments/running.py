@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from datastill.data import load
+from datastill.data import DataSet, load
 from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
@@ -17,7 +17,7 @@ from datastill.experiments.policy import settled
 from datastill.experiments.reading import read_cell
 from datastill.experiments.record import Record, TeacherRecord
 from datastill.experiments.specification import Specifications
-from datastill.experiments.tables import run_cell
+from datastill.experiments.tables import compose, run_cell
 from datastill.experiments.teachers import run_teacher
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ def run_experiment(
 ) -> Path:
     """Run what is missing of an experiment and record it.
 
+    What cannot be run, as its data is not there or its method cannot work with it, is left out with a warning, and is missing on the page.
+
     Args:
         name: One of `experiments`.
         results: Where every cell's record is written, in a folder of its name.
@@ -48,7 +50,8 @@ def run_experiment(
         The folder of the results.
 
     Raises:
-        UserError: If there is no such experiment or row, or what is recorded was run in another precision than what is missing would be.
+        UserError: If there is no such experiment or row, if nothing that is missing can be run, or if what is recorded was run in another
+            precision than what is missing would be.
     """
     if name not in experiments:
         raise unknown("experiment", name, experiments)
@@ -59,8 +62,11 @@ def run_experiment(
     found = {cell.name: read_cell(cell, results) for cell in cells}
     missing = [cell for cell in (_fewer(cell, repeats) for cell in wanted) if not _done(cell, found[cell.name])]
     read = lru_cache(maxsize=1)(load)
-    policy = settled(name, cells, [record for record in found.values() if record], read) if missing else Policy()
-    for cell in missing:
+    refused = _refused(cells, read) if missing else {}
+    runnable = _runnable(missing, refused)
+    possible = [cell for cell in cells if cell.name not in refused]
+    policy = settled(name, possible, [record for record in found.values() if record], read) if runnable else Policy()
+    for cell in runnable:
         log.info("experiment: %s", cell.name)
         if isinstance(cell, TeacherCell):
             run_teacher(replace(cell, policy=policy), results=results, runs=runs, read=read)
@@ -81,6 +87,34 @@ def _chosen(name: str, cells: Sequence[Cell | TeacherCell], only: Sequence[str])
             known = dict.fromkeys(part for whole in parts.values() for part in whole.strip("/").split("/"))
             raise unknown("row", entry, known)
     return [cell for cell in cells if not only or any(f"/{entry}/" in parts[cell.name] for entry in only)]
+
+
+def _refused(cells: Sequence[Cell | TeacherCell], read: Callable[[str], DataSet]) -> dict[str, str]:
+    """Why cells cannot be run, by their names: their data is not there, or their method cannot work with it."""
+    reasons = {}
+    for cell in cells:
+        try:
+            data = read(cell.data)
+            if isinstance(cell, Cell):
+                compose(cell, data).check(data, cell.ipc)
+        except UserError as error:
+            reasons[cell.name] = str(error)
+    return reasons
+
+
+def _runnable(missing: Sequence[Cell | TeacherCell], refused: Mapping[str, str]) -> list[Cell | TeacherCell]:
+    """Those that can be run; a line says why others are left out, before hours are spent on the first.
+
+    Raises:
+        UserError: If it is none of them.
+    """
+    found = [cell for cell in missing if cell.name not in refused]
+    left = [cell.name for cell in missing if cell.name in refused]
+    for reason in dict.fromkeys(refused[name] for name in left):
+        log.warning("left out: %s (%s)", ", ".join(name for name in left if refused[name] == reason), reason)
+    if left and not found:
+        raise UserError(f"nothing that is missing can be run: {refused[left[0]]}")
+    return found
 
 
 def _fewer(cell: Cell | TeacherCell, repeats: int | None) -> Cell | TeacherCell:

@@ -25,9 +25,10 @@ class Row:
         preset: Which published values; "" for the experiment's.
         iterations: Steps; None for the block's.
         validate_at: Iterations of its curve; empty for the block's.
-        network: What is trained on the set and tested.
+        network: What is trained on the set and tested; "" for the experiment's.
         of: "EXPERIMENT/ROW" whose set is evaluated, with another network; "" to distil one.
-        inherits: Whether the settings of the experiment and the block apply; not so for a method that lacks those fields.
+        inherits: Whether the settings of the experiment and the block, and the curve of the block, apply; not so for a method that lacks
+            those fields, or takes one step.
     """
 
     method: str
@@ -37,7 +38,7 @@ class Row:
     preset: str = ""
     iterations: int | None = None
     validate_at: tuple[int, ...] = ()
-    network: str = "convnet"
+    network: str = ""
     of: str = ""
     inherits: bool = True
 
@@ -64,7 +65,7 @@ class Block:
         validate_at: Iterations of the curve, one network each on the validation split.
         validation_epochs: Epochs of those networks.
         repeats: Networks trained on every final set and tested.
-        epochs: Of those networks; None for the DC protocol's.
+        epochs: Of those networks; None for those of the experiment's protocol.
         label: What the data set is called; "" for its name.
     """
 
@@ -123,6 +124,10 @@ class Experiment:
         compare: What the last row is compared with, see `datastill.evaluation.COMPARISONS`.
         policy: Precision and compilation of every cell, distilling and evaluating; what is left open is settled once, by the largest job.
         remark: What else a reader of the table must know.
+        protocol: How networks are trained on the sets, where blocks and rows do not say otherwise; the DC protocol by default.
+
+    Raises:
+        UserError: If there is nothing to run, or a name is there twice or cannot be a folder's.
     """
 
     title: str
@@ -134,6 +139,24 @@ class Experiment:
     compare: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     remark: str = ""
+    protocol: Protocol = field(default_factory=Protocol)
+
+    def __post_init__(self) -> None:
+        places = [f"{_folder(block.name)}-ipc{ipc}" for block in self.blocks for ipc in block.ipcs]
+        for what, names in (("row", [row.name for row in self.rows]), ("data set and IPC", places)):
+            if not names:
+                raise UserError(f"'{self.title}' has no {what}, so there is nothing to run")
+            for name in names:
+                if names.count(name) > 1:
+                    raise UserError(f"'{self.title}' has the {what} '{name}' twice: give one of them another label")
+        for row in self.rows:
+            if not _FOLDER.fullmatch(row.name):
+                raise UserError(
+                    f"'{row.name}' cannot be the name of a row, which is that of a folder too: give it a label such as dm-views4"
+                )
+        for block in self.blocks:
+            if not block.seeds or len(set(block.seeds)) < len(block.seeds):
+                raise UserError(f"'{self.title}' needs at least one seed on {block.name}, each once, got {list(block.seeds)}")
 
     def lines(self, name: str, experiments: Specifications) -> tuple[Line, ...]:
         """Expand to lines.
@@ -155,7 +178,11 @@ class Experiment:
         for seed in block.seeds:
             own = f"{name}/{place}/seed{seed}" if len(block.seeds) > 1 else f"{name}/{place}"
             made = _origin(row.of, block, ipc, seed, experiments) if row.of else self._distilled(own, row, block, ipc, seed)
-            evaluated = Protocol(row.network, epochs=block.epochs)
+            evaluated = replace(
+                self.protocol,
+                network=row.network or self.protocol.network,
+                epochs=self.protocol.epochs if block.epochs is None else block.epochs,
+            )
             compare = self.compare if row is self.rows[-1] else ()
             cells.append(
                 replace(made, name=own, protocol=evaluated, repeats=block.repeats, split=self.split, compare=compare, policy=self.policy)
@@ -173,7 +200,7 @@ class Experiment:
             iterations=block.iterations if row.iterations is None else row.iterations,
             preset=row.preset or self.preset,
             settings=(*self.settings, *block.settings, *row.settings) if row.inherits else row.settings,
-            validate_at=row.validate_at or block.validate_at,
+            validate_at=row.validate_at or (block.validate_at if row.inherits else ()),
             validation_epochs=block.validation_epochs,
         )
 
@@ -215,11 +242,17 @@ def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specificati
     experiment = experiments[name]
     if not isinstance(experiment, Experiment):
         raise UserError(f"{name} is not a table of distilled sets, so {of} has none to evaluate")
-    for line in experiment.lines(name, experiments):
-        for cell in line.cells:
-            if (line.row.name, cell.data, cell.ipc, cell.seed) == (row, block.data, ipc, seed):
-                return cell
+    rows = [each for each in experiment.rows if each.name == row]
+    if rows and rows[0].of:
+        raise UserError(f"{of} has no set of its own: name {rows[0].of}, whose set it is")
+    alone = replace(experiment, rows=tuple(rows)).lines(name, experiments) if rows else ()
+    for cell in (cell for line in alone for cell in line.cells):
+        if (cell.data, cell.ipc, cell.seed) == (block.data, ipc, seed):
+            return cell
     raise UserError(f"{name} has no row '{row}' on {block.data} at IPC {ipc} with seed {seed} to evaluate")
+
+
+_FOLDER = re.compile(r"\w[^/\\]*")
 
 
 def _folder(name: str) -> str:

@@ -77,7 +77,7 @@ def _distilled(cell: Cell, composed: Method, data: DataSet, run: Path, engine: E
         data,
         method=composed,
         ipc=cell.ipc,
-        iterations=cell.iterations,
+        iterations=cell.iterations or None,  # a method that takes a fixed number of steps has none of its own
         seed=cell.seed,
         out=run,
         resume=(run / "config.yaml").exists(),

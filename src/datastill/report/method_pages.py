@@ -12,6 +12,9 @@ from datastill.report.curve import write_curves
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import CurvePoint, MethodLine, curve_points, method_line
 
+NOT_RUN = "not run"
+"""What stands in the place of an accuracy that is not there."""
+
 
 def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Path) -> None:
     """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the records that are there.
@@ -22,13 +25,15 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
         lines: That it expands to.
         results: The folder of all results.
     """
-    found, points, missing = [], [], []
+    found, points, missing, absent = [], [], [], []
     for line in lines:
         records = {cell.name.removeprefix(f"{name}/"): read_cell(cell, results) for cell in line.cells}
         missing += [place for place, record in records.items() if record is None]
         there = [(place, record) for place, record in records.items() if record is not None]
         if there:
             found.append(method_line(line, [record for _, record in there], name))
+        else:
+            absent.append(line)
         if not line.row.of:
             points += [point for place, record in there for point in curve_points(place, record)]
     if not found:
@@ -38,19 +43,23 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
     if points:
         write_csv(points, folder / "curve.csv")
         write_curves(points, folder / "curve.png", experiment.title)
-    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, missing, points)) + "\n")
+    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, absent, missing, points)) + "\n")
 
 
-def _page(experiment: Experiment, lines: Sequence[MethodLine], missing: Sequence[str], points: Sequence[CurvePoint]) -> list[str]:
+def _page(
+    experiment: Experiment, lines: Sequence[MethodLine], absent: Sequence[Line], missing: Sequence[str], points: Sequence[CurvePoint]
+) -> list[str]:
     cells = sum(line.sets for line in lines)
     title = f"{experiment.title} ({cells} of {cells + len(missing)} rows)" if missing else experiment.title
     page = [f"# {title}", ""]
     if missing:
         page += [f"Not run: {', '.join(f'`{place}`' for place in missing)}.", ""]
     tracks = list(dict.fromkeys(line.labels for line in lines))
+    methods = [row.name for row in experiment.rows]
     for track in tracks:  # what soft labels reach is never compared with what hard ones do
         mine = [line for line in lines if line.labels == track]
-        page += _tables(mine, "##") if len(tracks) == 1 else [f"## Labels: {track}", "", *_tables(mine, "###")]
+        one = len(tracks) == 1
+        page += _tables(mine, absent, methods, "##") if one else [f"## Labels: {track}", "", *_tables(mine, (), methods, "###")]
     page += [_explained(lines), "", *_warnings(lines)]
     if points:
         page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network per point.", ""]
@@ -59,13 +68,18 @@ def _page(experiment: Experiment, lines: Sequence[MethodLine], missing: Sequence
     return [*page, "## Provenance", "", *_provenance(lines, several=len(_places(lines)) > 1)]
 
 
-def _tables(lines: Sequence[MethodLine], heading: str) -> list[str]:
-    """The tables of lines that may be compared, one for every data set, and before several of them one of all together."""
-    places = _places(lines)
-    page = [*_overview(lines, places), ""] if len(places) > 1 else []
-    for data in dict.fromkeys(line.data for line in lines):
+def _tables(lines: Sequence[MethodLine], absent: Sequence[Line], methods: Sequence[str], heading: str) -> list[str]:
+    """The tables of lines that may be compared, one for every data set, and before several of them one of all together.
+
+    Lines that have not been run are rows too: which labels they will have is known only afterwards, so not where there are several tracks.
+    """
+    places = list(dict.fromkeys([*_places(lines), *((line.block.name, line.ipc) for line in absent)]))
+    page = [*_overview(lines, absent, methods, places), ""] if len(places) > 1 else []
+    for data in dict.fromkeys(data for data, _ in places):
         mine = [line for line in lines if line.data == data]
-        page += [*([f"{heading} {data}", ""] if len(places) > 1 else []), *_figures(mine), "", _protocol(mine), ""]
+        others = [line for line in absent if line.block.name == data]
+        page += [*([f"{heading} {data}", ""] if len(places) > 1 else []), *_figures(mine, others), ""]
+        page += [_protocol(mine), ""] if mine else []
     return page
 
 
@@ -73,17 +87,16 @@ def _places(lines: Sequence[MethodLine]) -> list[tuple[str, int]]:
     return list(dict.fromkeys((line.data, line.ipc) for line in lines))
 
 
-def _overview(lines: Sequence[MethodLine], places: Sequence[tuple[str, int]]) -> list[str]:
+def _overview(lines: Sequence[MethodLine], absent: Sequence[Line], methods: Sequence[str], places: Sequence[tuple[str, int]]) -> list[str]:
     """Methods against data sets and IPCs."""
-    by_place = {(line.method, line.data, line.ipc): line for line in lines}
-    rows = [
-        [f"`{method}`", *(_accuracy(line) if (line := by_place.get((method, *place))) else None for place in places)]
-        for method in dict.fromkeys(line.method for line in lines)
-    ]
+    by_place = {(line.method, line.data, line.ipc): _accuracy(line) for line in lines}
+    by_place |= {(line.row.name, line.block.name, line.ipc): NOT_RUN for line in absent}
+    there = {method for method, *_ in by_place}
+    rows = [[f"`{method}`", *(by_place.get((method, *place)) for place in places)] for method in methods if method in there]
     return table(["accuracy %", *(f"{data}, IPC {ipc}" for data, ipc in places)], rows)
 
 
-def _figures(lines: Sequence[MethodLine]) -> list[str]:
+def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
     head = [
         "method", "IPC (images per class)", "accuracy % (mean +- std)", "95% interval", "n", "published", "difference", "minutes",
         "protocol", "precision", "processor", "commit",
@@ -105,6 +118,7 @@ def _figures(lines: Sequence[MethodLine]) -> list[str]:
         ]
         for line in lines
     ]
+    rows += [[f"`{line.row.name}`", line.ipc, NOT_RUN, None, None, line.published, *[None] * 6] for line in absent]
     return table(head, rows)
 
 

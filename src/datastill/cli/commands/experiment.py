@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from datastill.cli.parameters import Whole
 from datastill.errors import UserError
+
+if TYPE_CHECKING:
+    from datastill.experiments.specification import Specifications
 
 
 def experiment(
@@ -26,17 +29,39 @@ def experiment(
 ) -> None:
     """Run what is missing of a table or figure and write it to --results. If it is killed, the same command continues.
 
-    NAME is one of `datastill list experiments`.
+    NAME is one of `datastill list experiments`, or a YAML file of your own (see docs/experiments.md).
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
+    from datastill.experiments.file import keep, kept, named
     from datastill.report.results import write, write_index
 
-    if redraw:
-        for each in [name] if name else EXPERIMENTS:
-            write(each, results)
-    elif name:
-        run_experiment(name, results=results, runs=runs, only=only.split(",") if only else (), repeats=repeats, recorded=write)
-    else:
+    if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
-    write_index(EXPERIMENTS, results)
-    print(f"results in {results / name if name else results}")
+    if name is None:
+        experiments = {**EXPERIMENTS, **kept(results)}
+        for each in experiments:
+            write(each, results, experiments)
+        write_index(experiments, results)
+        print(f"results in {results}")
+        return
+    own, experiments = named(name)
+
+    def recorded(each: str, results: Path, experiments: Specifications) -> None:
+        write(each, results, experiments)
+        if own != name:
+            keep(name, results)
+
+    if redraw:
+        recorded(own, results, experiments)
+    else:
+        run_experiment(
+            own,
+            results=results,
+            runs=runs,
+            only=only.split(",") if only else (),
+            repeats=repeats,
+            recorded=recorded,
+            experiments=experiments,
+        )
+    write_index({**experiments, **kept(results)}, results)
+    print(f"results in {results / own}")
