@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         """Read a mapping."""
         before = []
         for key, _ in node.value:
-            name = self.construct_object(key, deep=True)  # type: ignore[no-untyped-call]  # as the stubs are
+            name = self.construct_object(key, deep=True)
             if name in before:
                 raise UserError(f"line {key.start_mark.line + 1} has the key '{name}' again")
             before.append(name)

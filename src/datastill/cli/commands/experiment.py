@@ -38,10 +38,10 @@ def experiment(
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
-        experiments = {**EXPERIMENTS, **kept(results)}
-        for each in experiments:
-            write(each, results, experiments)
-        write_index(experiments, results)
+        everything = {**EXPERIMENTS, **kept(results)}
+        for each in everything:
+            write(each, results, everything)
+        write_index(everything, results)
         print(f"results in {results}")
         return
     own, experiments = named(name)
