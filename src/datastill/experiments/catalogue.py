@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datastill.experiments.constraints import CHOOSING, GIVING
+from datastill.experiments.constraints import CHOOSING, GIVING, TEACHERS
 from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
@@ -165,6 +165,7 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         "4 epochs, `forgetting` by what another one forgot in the 10 epochs of its training; the paper says nothing of its networks.",
     ),
     **CHOOSING,
+    **TEACHERS,
     **GIVING,
 }
 """Every experiment by name."""
