@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datastill.evaluation.evaluate import evaluate, evaluate_across
     from datastill.methods.grammar import method
     from datastill.runs.distill import distill
-    from datastill.runs.repeat import repeat
+    from datastill.runs.repeat import repeat, resume
     from datastill.teachers import pretrain
     from datastill.terms import Term
 
@@ -36,6 +36,7 @@ _HOMES = {
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
     "repeat": "datastill.runs.repeat",
+    "resume": "datastill.runs.repeat",
 }
 
 
@@ -61,4 +62,5 @@ __all__ = [
     "method",
     "pretrain",
     "repeat",
+    "resume",
 ]

@@ -242,5 +242,5 @@ def test_a_missing_set_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no distilled set at .*nowhere; expected a run's folder"):
         DistilledSet.load(tmp_path / "nowhere")
     (tmp_path / "config.yaml").write_text("seed: 0\n")
-    with pytest.raises(UserError, match="not finished: continue it with --resume"):
+    with pytest.raises(UserError, match=r"not finished: continue it with `datastill\.resume`"):
         DistilledSet.load(tmp_path)

@@ -85,12 +85,15 @@ def _one_line(error: Exception) -> str:
 
 
 def flags(text: str) -> str:
-    """Turn the arguments that a library message names into command-line flags.
+    """Turn the arguments and functions that a library message names into command-line flags and commands.
 
     Example:
         >>> flags("continue it with `resume=True`, or choose another `out`; got `repeats=0`")
         'continue it with --resume, or choose another --out; got --repeats 0'
+        >>> flags("continue it with `datastill.resume`")
+        'continue it with `datastill resume`'
     """
+    text = re.sub(r"`datastill\.(\w+)`", r"`datastill \1`", text)
 
     def flag(match: re.Match[str]) -> str:
         name, value = match["name"], match["value"]

@@ -119,7 +119,7 @@ def _find(path: Path) -> Path:
     candidates = [path] if path.is_file() else [path / IMAGES, path / "distilled" / IMAGES]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
-        started = " (the run is not finished: continue it with --resume)" if (path / "config.yaml").exists() else ""
+        started = " (the run is not finished: continue it with `datastill.resume`)" if (path / "config.yaml").exists() else ""
         raise UserError(f"no distilled set at {path}{started}; expected a run's folder, a folder with {IMAGES}, or that file")
     return found
 

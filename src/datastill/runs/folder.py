@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,8 +27,9 @@ EXTENDABLE = ("iterations", "validate_at.iterations", "asked", "data.held_out", 
 """What may differ between a run and its continuation: no step depends on it, or the fingerprint of the data says it."""
 EARLIER = {f"validate_at.{field}": value for field, value in describe(Protocol()).items()}
 """What files of earlier versions leave out, with its value at that time."""
-NOT_OF_STEPS = set(EARLIER) - {"validate_at.network", "validate_at.epochs"}
-"""What no checkpoint depends on, beyond what those of earlier versions were marked with."""
+VALIDATIONS = "validate_at."
+MARKED_BEFORE = ("validate_at.network", "validate_at.epochs")
+"""Of validations, on which no checkpoint depends, what those of earlier versions were marked with."""
 
 
 class Run:
@@ -41,7 +42,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._identity = ""
+        self._identities: tuple[str, ...] = ("",)
         self._metrics: TextIO | None = None
 
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
@@ -64,7 +65,8 @@ class Run:
             raise UserError(f"{self.folder} is not empty and does not hold a run; choose another `out`")
         if existing is not None:
             self._require_same(existing, config)
-        self._identity = _identity(config)
+            config = _with_protocol(existing, config)
+        self._identities = (_identity(config), *([_identity(existing, MARKED_BEFORE)] if existing else []))
         iteration, state = self._newest()
         if iteration > config.get("iterations", iteration):
             raise UserError(
@@ -122,7 +124,7 @@ class Run:
         self.flush()
         folder = self.folder / "checkpoint"
         newest = folder / f"{iteration:08d}.safetensors"
-        save_tensors(newest, state, {"iteration": str(iteration), "configuration": self._identity})
+        save_tensors(newest, state, {"iteration": str(iteration), "configuration": self._identities[0]})
         # One of a later iteration is damaged, or the run would have continued from it; counting it would displace intact ones.
         older = [path for path in sorted(folder.glob("*.safetensors")) if path.name <= newest.name]
         for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
@@ -159,7 +161,7 @@ class Run:
             except (UserError, KeyError, ValueError) as error:
                 log.warning("%s; the previous checkpoint is used", error)
                 continue
-            if metadata.get("configuration", self._identity) != self._identity:
+            if metadata.get("configuration", self._identities[0]) not in self._identities:
                 raise UserError(f"{path} does not belong to the configuration of {self.folder}: remove it, or choose another `out`")
             return iteration, state
         return 0, {}
@@ -174,10 +176,11 @@ class Run:
         before, now = flat(existing), flat(plain(config))
         if "validate_at" in existing:
             before = {**{key: value for key, value in EARLIER.items() if key in now}, **before}
+        validates = now.get("validate_at.iterations") and (before.get("validate_at.iterations") or self._validated())
         changed = [
             f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
             for key in sorted({*before, *now})
-            if before.get(key) != now.get(key) and not _extendable(key)
+            if before.get(key) != now.get(key) and not _extendable(key) and (validates or not key.startswith(VALIDATIONS))
         ]
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -185,6 +188,9 @@ class Run:
                 f"{self.folder} holds a run with another configuration ({'; '.join(changed[:3])}{more}): "
                 f"repeat it with the same options, or choose another `out`"
             )
+
+    def _validated(self) -> bool:
+        return any("validation_accuracy" in entry for entry in self.metrics())
 
     def _truncate_metrics(self, iteration: int) -> None:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
@@ -225,8 +231,18 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and isinstance(entry.get("iteration"), int) else None
 
 
-def _identity(config: Mapping[str, Any]) -> str:
-    fixed = {key: value for key, value in flat(plain(config)).items() if not _extendable(key) and key not in NOT_OF_STEPS}
+def _with_protocol(existing: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration with the protocol of the run's earlier validations, where it makes none itself."""
+    before, now = existing.get("validate_at") or {}, config.get("validate_at") or {}
+    if now.get("iterations") or not now:
+        return config
+    return {**config, "validate_at": {**now, **before, "iterations": now["iterations"]}}
+
+
+def _identity(config: Mapping[str, Any], marked: Sequence[str] = ()) -> str:
+    """A hash of what checkpoints depend on, and of what else they are marked with."""
+    leaves = flat(plain(config)).items()
+    fixed = {key: value for key, value in leaves if key in marked or not (_extendable(key) or key.startswith(VALIDATIONS))}
     return hashlib.blake2b(json.dumps(fixed, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 

@@ -1,8 +1,9 @@
-"""Repeating a run from its configuration."""
+"""Repeating or continuing a run from its configuration."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from datastill.data import DataSet
@@ -57,3 +58,30 @@ def repeat(
     if plan.encoders and read and read != plan.encoders:
         log.warning("the pretrained networks are not those of %s (%s, not %s), so neither are the bits", plan.source, read, plan.encoders)
     return distilled
+
+
+def resume(
+    folder: Path | str,
+    *,
+    data: DataSet | None = None,
+    iterations: int | None = None,
+    checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+) -> DistilledSet:
+    """Continue a run with the options that it was started with.
+
+    Args:
+        folder: The run's folder.
+        data: The data set, where its name in the configuration does not lead to it; it must be that of the run.
+        iterations: The total number of steps, at least those taken; None for what the run was to take.
+        checkpoint_seconds: As in `datastill.distill`.
+
+    Returns:
+        The distilled set after the last iteration.
+
+    Raises:
+        UserError: If there is no run, or it cannot be continued here.
+    """
+    plan = Plan.read(folder)
+    if iterations is not None:
+        plan = replace(plan, iterations=plan.method.iterations(iterations))
+    return repeat(plan, data=data, out=folder, resume=True, checkpoint_seconds=checkpoint_seconds)

@@ -13,6 +13,7 @@ from datastill.cli.commands.experiment import experiment
 from datastill.cli.commands.export import export
 from datastill.cli.commands.list import list_
 from datastill.cli.commands.pretrain import pretrain
+from datastill.cli.commands.resume import resume
 from datastill.cli.commands.show import show
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
@@ -39,6 +40,6 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, evaluate, pretrain, export, show, experiment):
+for command in (distill, resume, evaluate, pretrain, export, show, experiment):
     app.command(command)
 app.command(list_, name="list")

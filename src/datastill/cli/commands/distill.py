@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import Compile, Device, Precision, Whole, agree, engine_of, numbers
+from datastill.cli.parameters import CheckpointSeconds, Compile, Device, Precision, Whole, agree, engine_of, numbers
+
+if TYPE_CHECKING:
+    from datastill.distilled import DistilledSet
 
 
 def distill(
@@ -38,14 +41,14 @@ def distill(
     validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as in `evaluate`")] = None,
     validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
     validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
-    checkpoint_seconds: Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")] = 20.0,
+    checkpoint_seconds: CheckpointSeconds = 20.0,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
 ) -> None:
     """Distil DATASET into --ipc images per class and keep everything in --out.
 
-    If it is killed, the same command with --resume continues where it stopped and gives the same bits.
+    If it is stopped, `datastill resume OUT` continues where it stopped and gives the same bits; so does the same command with --resume.
 
     --config repeats the run of that file: its data, method, IPC, seed, iterations, engine and validations.
     """
@@ -63,11 +66,11 @@ def distill(
                 "the data set": (dataset, plan.data["name"]),
                 "--method": (method and method.lower(), plan.method.name),
                 "--ipc": (ipc, plan.ipc),
-                "--iterations": (iterations, plan.iterations),
+                "--iterations": (None if plan.method.steps else iterations, plan.iterations),
                 "--seed": (seed, plan.seed),
                 "--validate-at": (numbers(validate_at) if validate_at else None, list(plan.validate_at)),
-                "--validation-epochs": (validation_epochs, plan.protocol.passes),
-                "--validation-network": (validation_network, plan.protocol.network),
+                "--validation-epochs": (validation_epochs if plan.validate_at else None, plan.protocol.passes),
+                "--validation-network": (validation_network if plan.validate_at else None, plan.protocol.network),
                 "--validation": (validation, plan.data["held_out"]),
                 "--device": (None if device == "auto" else device, plan.engine.get("device")),
                 "--precision": (None if precision == "auto" else precision, plan.engine.get("precision")),
@@ -75,8 +78,7 @@ def distill(
                 **{option: (value, None) for option, value in values.items()},
             },
         )
-        distilled = repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds)
-        _distilled(plan.data["name"], plan.method.name, len(distilled), out)
+        say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
         return
     from datastill.data import load, parse
     from datastill.evaluation import Protocol
@@ -88,7 +90,7 @@ def distill(
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     data = load(dataset, validation=0.1 if validation is None else validation)
     composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
-    run(
+    distilled = run(
         data,
         method=composed,
         ipc=ipc,
@@ -101,9 +103,10 @@ def distill(
         engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
         checkpoint_seconds=checkpoint_seconds,
     )
-    _distilled(data.name, composed.name, ipc * data.classes, out)
+    say(distilled, out)
 
 
-def _distilled(data: str, method: str, images: int, out: Path) -> None:
-    print(f"distilled {data} with {method}: {images} images in {out / 'distilled'}")
+def say(distilled: DistilledSet, out: Path) -> None:
+    """Print where a set is and what to do with it."""
+    print(f"distilled {distilled.origin.data} with {distilled.origin.method}: {len(distilled)} images in {out / 'distilled'}")
     print(f"next: datastill show {out}, datastill evaluate {out}")

@@ -1,0 +1,27 @@
+"""Continue a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from datastill.cli.commands.distill import say
+from datastill.cli.parameters import CheckpointSeconds, Whole
+
+
+def resume(
+    run: Path,
+    /,
+    *,
+    iterations: Annotated[Whole | None, Parameter(help="steps in all; default what the run was to take")] = None,
+    checkpoint_seconds: CheckpointSeconds = 20.0,
+) -> None:
+    """Continue the run in the folder RUN with the options that it was started with.
+
+    A run that was stopped gives the same bits as one that was not. A finished run takes more steps with more --iterations.
+    """
+    from datastill.runs.repeat import resume as go_on
+
+    say(go_on(run, iterations=iterations, checkpoint_seconds=checkpoint_seconds), run)
