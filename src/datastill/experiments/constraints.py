@@ -132,7 +132,7 @@ GIVING = {
     ),
     "constraints-idm-m3d-digits": giving(
         "IDM and M3D on digits",
-        Block("digits", (5,), 30, seeds=SEEDS, repeats=1, epochs=60),
+        Block("digits", (5,), 60, seeds=SEEDS, repeats=1, epochs=200),
         policy=EXACT,
         rows=OTHER_METHODS,
         preset="fast",
