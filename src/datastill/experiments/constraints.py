@@ -109,7 +109,7 @@ GIVING = {
     "constraints-cifar10": giving(
         "CIFAR-10",
         Block("cifar10", (2, 5), 40, repeats=2, epochs=100),
-        Block("cifar10", (10,), 40, repeats=5, epochs=100),
+        Block("cifar10", (10,), 40, repeats=3, epochs=100),
         policy=COMPILED,
         preset="fast",
     ),
@@ -119,13 +119,13 @@ GIVING = {
     "constraints-photographs": giving(
         "photographs at 64x64",
         Block(PHOTOGRAPHS, (2,), 40, seeds=SEEDS, settings=FEW_REAL, repeats=4, epochs=200, label="photographs"),
-        Block(PHOTOGRAPHS, (5, 10), 25, seeds=SEEDS, settings=FEW_REAL, repeats=2, epochs=120, label="photographs"),
+        Block(PHOTOGRAPHS, (5, 10), 25, seeds=SEEDS, settings=FEW_REAL, repeats=1, epochs=120, label="photographs"),
         policy=COMPILED,
         preset="fast",
     ),
     "constraints-cifar10-before": giving(
         "CIFAR-10, against the squared form",
-        Block("cifar10", (10,), 40, repeats=5, epochs=100),
+        Block("cifar10", (10,), 40, repeats=3, epochs=100),
         policy=COMPILED,
         rows=(BEFORE, FLAT),
         preset="fast",
