@@ -35,49 +35,62 @@ CHOICES = (
 left alone, of half the root mean squared distance of real images from their centre."""
 
 
-def choosing(title: str, block: Block, policy: Policy, rows: tuple[Row, ...] = CHOICES, preset: str = "paper") -> Experiment:
+def choosing(title: str, *blocks: Block, policy: Policy, rows: tuple[Row, ...] = CHOICES, preset: str = "paper") -> Experiment:
     """How class centralization is set, on the validation split of one data set."""
     return Experiment(
         title=f"Choosing how class centralization is set: {title}",
-        blocks=(block,),
+        blocks=blocks,
         rows=rows,
         preset=preset,
         split="validation",
         policy=policy,
-        remark="Budgets are small: only differences of a point and more count. The defaults were chosen by digits and CIFAR-10 together.",
+        remark="Budgets are small: only differences of a point and more count. The defaults were chosen by all data sets together.",
     )
 
 
+WEIGHTS = (Row("dm"), *(_centralization(weight) for weight in (0.0002, 0.0006, 0.002)))
+"""The curve of the weight alone."""
+
+SEEDS = (0, 1, 2)
+FEW_REAL = ("real_batch=32",)
+
 CHOOSING = {
     "centralization-digits": choosing(
-        "digits", Block("digits", (5,), 60, seeds=(0, 1, 2), repeats=2, epochs=200), EXACT, (*CHOICES, _teacher(1), _teacher(8))
+        "digits",
+        Block("digits", (5,), 60, seeds=SEEDS, repeats=2, epochs=200),
+        policy=EXACT,
+        rows=(*CHOICES, _teacher(1), _teacher(8)),
     ),
-    "centralization-cifar10": choosing("CIFAR-10", Block("cifar10", (5,), 60, repeats=3, epochs=150), COMPILED, preset="fast"),
+    "centralization-cifar10": choosing("CIFAR-10", Block("cifar10", (5,), 60, repeats=3, epochs=150), policy=COMPILED, preset="fast"),
     "centralization-photographs": choosing(
         "photographs at 64x64",
-        Block(PHOTOGRAPHS, (5,), 25, settings=("real_batch=32",), repeats=2, epochs=60, label="photographs"),
-        COMPILED,
-        (Row("dm"), _centralization(0.0006), _centralization(0.002)),
+        Block(PHOTOGRAPHS, (5,), 25, settings=FEW_REAL, repeats=2, epochs=60, label="photographs"),
+        policy=COMPILED,
+        rows=(Row("dm"), _centralization(0.0006), _centralization(0.002)),
     ),
-}
-"""One experiment a data set."""
-
-TEACHERS = {
-    "teachers-digits": Experiment(
-        title="Choosing the network that class centralization reads on small images: digits",
-        blocks=(Block("digits", (2, 5), 40, seeds=(0, 1, 2), settings=("real_batch=64",), repeats=2, epochs=150),),
-        rows=(
-            Row("dm"),
-            Row("dm+cc", label="resnet18", settings=("pretrained.network=resnet18",)),
-            Row("dm+cc", label="convnet", settings=("pretrained.network=convnet",)),
-            Row("dm+cc", label="convnet-8-epochs", settings=("pretrained.network=convnet", "pretrained.recipe.epochs=8")),
-        ),
-        split="validation",
+    "centralization-weights-digits": choosing(
+        "its weight by IPC on digits",
+        Block("digits", (2, 10), 40, seeds=SEEDS, repeats=1, epochs=150),
+        Block("digits", (50,), 25, repeats=1, epochs=60),
         policy=EXACT,
-        remark="Budgets are small: only differences of a point and more count.",
+        rows=WEIGHTS,
+    ),
+    "centralization-weights-cifar10": choosing(
+        "its weight by IPC on CIFAR-10",
+        Block("cifar10", (2, 10), 30, repeats=2, epochs=100),
+        policy=COMPILED,
+        rows=WEIGHTS,
+        preset="fast",
+    ),
+    "centralization-weights-cifar100": choosing(
+        "its weight on twenty classes of CIFAR-100",
+        Block("cifar100[0-19]", (2,), 25, repeats=2, epochs=150),
+        policy=COMPILED,
+        rows=WEIGHTS,
+        preset="fast",
     ),
 }
-"""Which network class centralization reads."""
+"""The forms and the teacher at IPC 5, and the weight at other IPCs; one experiment a data set."""
 
 RANDOM = Row("random", inherits=False, iterations=0)
 ROWS = (RANDOM, *(Row(method) for method in ("dm", "dm+cc", "dm+cm", "dm+iid")))
@@ -101,9 +114,6 @@ def giving(title: str, *blocks: Block, policy: Policy, rows: tuple[Row, ...] = R
 
 
 OTHER_METHODS = (RANDOM, *(Row(method) for method in ("idm", "idm+iid", "m3d", "m3d+iid")))
-SEEDS = (0, 1, 2)
-FEW_REAL = ("real_batch=32",)
-
 GIVING = {
     "constraints-digits": giving("digits", Block("digits", (2, 5, 10, 50), 40, seeds=SEEDS, repeats=1, epochs=150), policy=EXACT),
     "constraints-cifar10": giving(
