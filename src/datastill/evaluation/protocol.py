@@ -53,3 +53,17 @@ class Protocol:
     def passes(self) -> int:
         """The number of epochs."""
         return self.epochs or (1000 if self.augment else 300)
+
+    @property
+    def changes(self) -> str:
+        """What differs from the DC protocol, apart from the network and the number of epochs; empty for nothing.
+
+        Example:
+            >>> Protocol(augment=False, batch=64).changes
+            'not augmented, batch 64'
+        """
+        usual = Protocol()
+        told = {"learning_rate": "learning rate", "momentum": "momentum", "weight_decay": "weight decay", "batch": "batch"}
+        values = [f"{words} {getattr(self, name):g}" for name, words in told.items() if getattr(self, name) != getattr(usual, name)]
+        own = [] if self.learned_rate else ["learned rates not used"]
+        return ", ".join([*([] if self.augment else ["not augmented"]), *values, *own])

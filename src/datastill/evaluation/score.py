@@ -79,6 +79,7 @@ class Evaluation:
         label_kind: What the set's labels are, one of `datastill.labels.KINDS`.
         learned_rate: The learned learning rate that the networks of the set and its rendering were trained with; None for the
             protocol's, as those of the random subset always were.
+        made: How the set was made: method, iterations and seed, where its header says so.
     """
 
     score: Score
@@ -94,6 +95,7 @@ class Evaluation:
     trained_on: int = 0
     label_kind: str = HARD
     learned_rate: float | None = None
+    made: dict[str, str | int] = field(default_factory=dict)
 
     @property
     def track(self) -> str:
@@ -117,6 +119,7 @@ class Evaluation:
             "data": self.data,
             "fingerprint": self.fingerprint,
             "engine": self.engine,
+            "made": self.made,
             "split": self.split,
             "seed": self.seed,
             "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},

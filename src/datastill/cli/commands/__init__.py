@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from datastill.cli.commands.compare import compare
 from datastill.cli.commands.distill import distill
 from datastill.cli.commands.evaluate import evaluate
 from datastill.cli.commands.experiment import experiment
@@ -40,6 +41,6 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, show, experiment):
+for command in (distill, resume, evaluate, pretrain, export, show, compare, experiment):
     app.command(command)
 app.command(list_, name="list")

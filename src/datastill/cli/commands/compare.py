@@ -1,0 +1,35 @@
+"""Put results side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def compare(
+    *paths: Path,
+    out: Annotated[
+        list[Path] | None,
+        Parameter(help="also write to this file, as its ending says: .md, .tex, .csv, .png, .pdf or .svg; repeatable", negative=""),
+    ] = None,
+) -> None:
+    """Put the results of runs, experiments and evaluations side by side: mean +- standard deviation and n.
+
+    PATHS are folders of runs (such as runs/*) or of results, or files of `datastill evaluate --out`. What was measured on another data set
+    or split, under another protocol or with another kind of labels is in another table. Runs that differ only in the seed are one line.
+    """
+    from datastill.files import check_file
+    from datastill.report.comparison import compare as put
+    from datastill.report.comparison import print_comparison, write_comparison
+    from datastill.report.comparison.formats import check_target
+
+    for target in out or ():
+        check_target(target)
+        check_file(target)
+    found = put(paths)
+    print_comparison(found)
+    for target in out or ():
+        write_comparison(found, target)
+        print(f"wrote {target}")
