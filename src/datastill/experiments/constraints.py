@@ -92,6 +92,23 @@ CHOOSING = {
 }
 """The forms and the teacher at IPC 5, and the weight at other IPCs; one experiment a data set."""
 
+TEACHERS = {
+    "teachers-digits": Experiment(
+        title="Choosing the network that class centralization reads on small images: digits",
+        blocks=(Block("digits", (2, 5), 40, seeds=(0, 1, 2), settings=("real_batch=64",), repeats=2, epochs=150),),
+        rows=(
+            Row("dm"),
+            Row("dm+cc", label="resnet18", settings=("pretrained.network=resnet18",)),
+            Row("dm+cc", label="convnet", settings=("pretrained.network=convnet",)),
+            Row("dm+cc", label="convnet-8-epochs", settings=("pretrained.network=convnet", "pretrained.recipe.epochs=8")),
+        ),
+        split="validation",
+        policy=EXACT,
+        remark="Budgets are small: only differences of a point and more count.",
+    ),
+}
+"""Which network class centralization reads."""
+
 RANDOM = Row("random", inherits=False, iterations=0)
 ROWS = (RANDOM, *(Row(method) for method in ("dm", "dm+cc", "dm+cm", "dm+iid")))
 BEFORE = Row("dm+iid", label="dm+iid-squared", settings=("cc.form=squared", "cc.weight=0.1", "balance=0"))
