@@ -151,8 +151,8 @@ def test_lines_of_one_name_say_what_they_differ_in(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_alone_is_never_put_together_with_others(tmp_path: Path) -> None:
-    made: dict[str, Any] = {"made": {"method": "dm+cc", "seed": 0, "iterations": 7}, "comparisons": {"random": {"accuracies": [20.0, 30.0]}}}
-    files = [evaluation(tmp_path / f"{name}.json", **made) for name in "ab"]
+    made, random = {"method": "dm+cc", "seed": 0, "iterations": 7}, {"random": {"accuracies": [20.0, 30.0]}}
+    files = [evaluation(tmp_path / f"{name}.json", made=made, comparisons=random) for name in "ab"]
     (table,) = compare(files).tables
     assert [(line.name, line.ipc, line.sets, line.random) for line in table.lines] == [("dm+cc", 2, 1, 25)] * 2
     earlier = tmp_path / "earlier.json"
