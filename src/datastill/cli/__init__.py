@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from datastill.cli.program import main
+import signal
+import sys
+
+from datastill import stopping
+from datastill.cli.stopped import end_at_once, exit_stopped, notice
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command (see `datastill.cli.program`). What it needs is imported here, so that signals find their handler before.
+
+    Args:
+        arguments: The words of the command line; None for those of this process, which is taken to be ours: its signals are handled.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        if arguments is None:
+            stopping.handle(end_at_once, notice)
+        from datastill.cli.program import run
+
+        run(given)
+    except KeyboardInterrupt as stop:
+        exit_stopped(stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT, given)
+    finally:
+        stopping.let_go()
+
 
 __all__ = ["main"]

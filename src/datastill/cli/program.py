@@ -12,6 +12,7 @@ import sys
 import cyclopts
 
 from datastill.cli.commands import app
+from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 
 FLAGS = {
@@ -20,13 +21,6 @@ FLAGS = {
     "initialisation": "--init",
 }
 """The flags of the arguments that messages of the library name."""
-GOES_ON = {
-    "distill": "; the run continues with --resume",
-    "evaluate": "; with --out the same command continues",
-    "pretrain": "; the same command continues",
-    "experiment": "; the same command continues",
-}
-"""What to do after a command was stopped."""
 
 
 class _Messages(logging.Handler):
@@ -36,27 +30,22 @@ class _Messages(logging.Handler):
         print(self.format(record), file=sys.stderr)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str]) -> None:
     """Run the command; a user's mistake prints one line and exits with 2."""
     _show_messages()
-    command = (sys.argv[1:] if arguments is None else arguments)[:1]
-    goes_on = GOES_ON.get(command[0], "") if command else ""
     try:
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (UserError, cyclopts.CycloptsError) as error:
         print(f"datastill: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"\ndatastill: stopped{goes_on}", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         _let_go()
         sys.exit(141)  # as a program ended by the signal, for example with `| head`
     except OSError as error:
         _let_go()
         where = f": {error.filename}" if error.filename else ""
-        advice = f"; free some space{goes_on}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        advice = f"; free some space{goes_on(arguments)}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         print(f"datastill: {_one_line(UserError(f'{error.strerror or error}{where}{advice}'))}", file=sys.stderr)
         sys.exit(2)
 

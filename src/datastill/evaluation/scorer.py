@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from datastill import random
+from datastill import random, stopping
 from datastill.augment import DSA, families
 from datastill.data import ClassImages, DataSet
 from datastill.data.images import fingerprint
@@ -108,6 +108,7 @@ class Scorer:
             for number, rows in enumerate(torch.split(order, self.protocol.batch)):
                 augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
                 loss, hits = self.trainer.step(augmented, labels[rows], label_kind)
+                stopping.check()
                 if bar:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from datastill import stopping
 from datastill.kinds import Stepper
 from datastill.progress import progress
 from datastill.runs.folder import Run
@@ -17,7 +18,7 @@ SHARE_OF_CHECKPOINTS = 20
 def loop(
     stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
 ) -> None:
-    """Take the steps that are left.
+    """Take the steps that are left. Where a signal asks to stop, what the running one gives is kept first.
 
     Args:
         stepper: Takes a step.
@@ -27,21 +28,30 @@ def loop(
         done: Steps taken before.
         iterations: The total number of steps.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
+
+    Raises:
+        Stopped: If a signal asked for it.
     """
     validate(done)
     saved, took = time.monotonic(), 0.0
-    with progress(title, iterations, done=done) as bar:
+    with progress(title, iterations, done=done) as bar, stopping.Hold() as hold:
         for iteration in range(done, iterations):
             began = time.monotonic()
             figures = stepper.step(iteration)
             completed = iteration + 1
+            hold.begin()
+            stop = stopping.requested()
             if run:
                 run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
                 due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * took)
-                if due or completed == iterations or completed in validate.due:
+                if due or stop or completed == iterations or completed in validate.due:
                     began = time.monotonic()
                     run.checkpoint(completed, stepper.state())
                     saved = time.monotonic()
                     took = saved - began if checkpoint_seconds else 0.0
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-            validate(completed)
+            if stop:
+                stopping.check()
+            if completed in validate.due:
+                with stopping.released():
+                    validate(completed)

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from datastill import stopping
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import build
 from datastill.progress import clock, progress
-from datastill.teachers.pretraining import SPEED, Pretraining, pool_folder, pretraining_cost
+from datastill.teachers.pretraining import SPEED, WITHIN, Pretraining, pool_folder, pretraining_cost
 from datastill.teachers.recipe import TrainingRecipe
 
 log = logging.getLogger(__name__)
@@ -71,18 +72,25 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
     pretraining.begin(0)
     described = json.dumps(engine.describe())
     partial = path.with_name(f"{NAME}.partial.safetensors")
+    state_of = pretraining.trainer.state
     state, seconds = _begun(partial, described)
-    history = list(state.pop(NAME, torch.empty(0, 0)))
-    if history:
+    history, begun = list(state.pop(NAME, torch.empty(0, 0))), state.pop(WITHIN, None)
+    if state:
         pretraining.trainer.restore(state)
-    steps = recipe.epochs * pretraining.batches
-    with progress(f"history of {network}", steps, done=len(history) * pretraining.batches, unit="step") as bar:
+    began = time.monotonic()
+
+    def keep(correct: Tensor) -> None:
+        found = {**({NAME: torch.stack(history)} if history else {}), WITHIN: correct}
+        save_tensors(partial, {**state_of(), **found}, {"engine": described, "seconds": str(seconds + time.monotonic() - began)})
+
+    steps, done = recipe.epochs * pretraining.batches, len(history) * pretraining.batches + pretraining.taken(begun)
+    with progress(f"history of {network}", steps, done=done, unit="step") as bar, stopping.Hold(keep) as hold:
         for epoch in range(len(history), recipe.epochs):
             began = time.monotonic()
-            history.append(pretraining.epoch(0, epoch, bar))
-            seconds += time.monotonic() - began
-            kept = {**pretraining.trainer.state(), NAME: torch.stack(history)}
-            save_tensors(partial, kept, {"engine": described, "seconds": str(seconds)})
+            history.append(pretraining.epoch(0, epoch, bar, hold, begun))
+            begun, seconds = None, seconds + time.monotonic() - began
+            save_tensors(partial, {**state_of(), NAME: torch.stack(history)}, {"engine": described, "seconds": str(seconds)})
+            stopping.check()
     save_tensors(path, {NAME: torch.stack(history)}, {"engine": described, "seconds": str(seconds)})
     partial.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill import random
+from datastill import random, stopping
 from datastill.augment import flip_and_shift
 from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.engine import Engine, Runner, Trainer
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SPEED = {True: 3e11, False: 6e10}
 """Operations a second, compiled or not, of two cores with bfloat16 units: what the announced time is reckoned with."""
+WITHIN = "epoch.correct"
+"""What an epoch had found when it was stopped, beside the weights of that moment."""
 
 
 class Epoch(NamedTuple):
@@ -178,18 +180,25 @@ class Pretraining:
         """Train number `index` with the seed of that number and keep it in `folder`; its bits do not depend on the rest of the pool."""
         self.begin(index)
         partial = folder / f"{index}.partial.safetensors"
-        first, curve = _restore(partial, self.trainer)
-        title = f"pretraining {self.network.name} {index}"
-        with progress(title, self.recipe.epochs * self.batches, done=first * self.batches, unit="step") as bar:
-            for epoch in range(first, self.recipe.epochs):
+        curve, begun, seconds = _restore(partial, self.trainer)
+        began, engine = time.monotonic(), json.dumps(self.engine.describe())
+
+        def keep(correct: Tensor) -> None:
+            metadata = {"curve": json.dumps(curve), "engine": engine, "seconds": str(seconds + time.monotonic() - began)}
+            save_tensors(partial, {**self.trainer.state(), WITHIN: correct}, metadata)
+
+        title, steps = f"pretraining {self.network.name} {index}", self.recipe.epochs * self.batches
+        done = len(curve) * self.batches + self.taken(begun)
+        with progress(title, steps, done=done, unit="step") as bar, stopping.Hold(keep) as hold:
+            for epoch in range(len(curve), self.recipe.epochs):
                 began = time.monotonic()
-                correct = self.epoch(index, epoch, bar)
+                correct = self.epoch(index, epoch, bar, hold, begun)
+                begun, seconds = None, seconds + time.monotonic() - began
                 reached = 100 * int((correct == 1).sum()) / int((correct >= 0).sum())
-                seconds = time.monotonic() - began + (curve[-1].seconds if curve else 0)
                 curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
-                if epoch + 1 < self.recipe.epochs:
-                    metadata = {"curve": json.dumps(curve), "engine": json.dumps(self.engine.describe())}
-                    save_tensors(partial, self.trainer.state(), metadata)
+                metadata = {"curve": json.dumps(curve), "engine": engine, "seconds": str(seconds)}
+                save_tensors(partial, self.trainer.state(), metadata)
+                stopping.check()
         last = curve[-1]
         reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
         log.info("%s: %.1f%% on %s after %s", title, reached, measured_on(self.data), clock(last.seconds))
@@ -202,7 +211,7 @@ class Pretraining:
             "fingerprint": self.data.fingerprint,
             "recipe": json.dumps(asdict(self.recipe)),
             "seed": str(index),
-            "engine": json.dumps(self.engine.describe()),
+            "engine": engine,
         }
         save_tensors(folder / f"{index}.safetensors", self.network.weights(), metadata)
         partial.unlink(missing_ok=True)
@@ -215,16 +224,23 @@ class Pretraining:
         self.network.reset(random.generator(index, "pretraining", "weights"))
         self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
 
-    def epoch(self, index: int, epoch: int, bar: Progress) -> Tensor:
+    def epoch(self, index: int, epoch: int, bar: Progress, hold: stopping.Hold, begun: Tensor | None = None) -> Tensor:
         """Train one epoch; which images were classified correctly, each before the step of its batch.
+
+        Args:
+            index: The network's number.
+            epoch: From 0.
+            bar: Counts the steps.
+            hold: Takes what this returns so far, where a signal asks to stop.
+            begun: What it took then, for the rest of that epoch.
 
         Returns:
             int8 ``image``: 1 for correctly, 0 for wrongly, -1 for the remainder that fills no batch.
         """
         order = torch.randperm(len(self.data.train), generator=random.generator(index, "pretraining", "order", epoch))
-        found = torch.full((len(self.data.train),), -1, dtype=torch.int8)
-        correct = seen = 0
-        for batch in range(self.batches):
+        found = torch.full((len(self.data.train),), -1, dtype=torch.int8) if begun is None else begun
+        correct, seen = int((found == 1).sum()), int((found >= 0).sum())
+        for batch in range(self.taken(begun), self.batches):
             step = epoch * self.batches + batch
             rows = order[batch * self.size :][: self.size]
             images, labels = _batch(self.data, rows, self.recipe, index, step)
@@ -234,7 +250,12 @@ class Pretraining:
             found[rows] = self.trainer.correct.cpu().to(torch.int8)
             correct, seen = correct + hits, seen + len(labels)
             bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
+            hold.stepped(found)
         return found
+
+    def taken(self, begun: Tensor | None) -> int:
+        """Steps that an epoch had taken when it was stopped; 0 for None."""
+        return 0 if begun is None else int((begun >= 0).sum()) // self.size
 
 
 def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
@@ -244,17 +265,18 @@ def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step:
     return images, data.train.labels[rows]
 
 
-def _restore(partial: Path, trainer: Trainer) -> tuple[int, list[Epoch]]:
+def _restore(partial: Path, trainer: Trainer) -> tuple[list[Epoch], Tensor | None, float]:
+    """The epochs that were taken, what a further one had found when it was stopped, and the seconds of it all."""
     if not partial.exists():
-        return 0, []
+        return [], None, 0.0
     try:
         tensors, metadata = load_tensors(partial)
     except UserError as error:
         log.warning("%s; that network starts again", error)
-        return 0, []
+        return [], None, 0.0
     if "curve" not in metadata or metadata.get("engine") != json.dumps(trainer.engine.describe()):
         log.warning("%s was started with another precision or compilation; that network starts again", partial)
-        return 0, []
+        return [], None, 0.0
     trainer.restore(tensors)
     curve = [Epoch(*values) for values in json.loads(metadata["curve"])]
-    return len(curve), curve
+    return curve, tensors.get(WITHIN), float(metadata.get("seconds", curve[-1].seconds if curve else 0))

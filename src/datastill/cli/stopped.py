@@ -1,0 +1,66 @@
+"""What the command says when a signal stops it, and what it exits with: 128 and the signal's number."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+GOES_ON = {
+    "distill": "; the run continues with --resume",
+    "evaluate": "; with --out the same command would continue",
+    "pretrain": "; the same command continues",
+    "experiment": "; the same command continues",
+}
+"""What to do after a command was stopped."""
+SHOW_CURSOR = "\x1b[?25h"
+
+
+def goes_on(arguments: Sequence[str]) -> str:
+    """How to go on after a command was stopped; "" where there is nothing to go on with."""
+    command = arguments[0] if arguments else ""
+    if command == "evaluate" and any(word == "--out" or word.startswith("--out=") for word in arguments):
+        return GOES_ON["pretrain"]
+    return GOES_ON.get(command, "")
+
+
+def line(number: int, arguments: Sequence[str]) -> str:
+    """The one line about a signal.
+
+    Example:
+        >>> line(15, ["pretrain", "digits"])
+        'datastill: stopped by SIGTERM; the same command continues'
+    """
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    return f"datastill: stopped{by}{goes_on(arguments)}"
+
+
+def exit_stopped(number: int, arguments: Sequence[str]) -> NoReturn:
+    """Say so and exit."""
+    print(f"{_after_ctrl_c()}{line(number, arguments)}", file=sys.stderr)
+    sys.exit(128 + number)
+
+
+def end_at_once(number: int) -> NoReturn:
+    """Say so and end the process without leaving what it is in the middle of."""
+    _write(f"{line(number, sys.argv[1:])}\n")
+    os._exit(128 + number)
+
+
+def notice(number: int) -> None:
+    """Tell a person who waits why."""
+    if os.isatty(2):
+        _write("datastill: stopping after this step; once more to stop now\n")
+
+
+def _after_ctrl_c() -> str:
+    """The end of the line that the terminal shows ``^C`` in."""
+    return "\n" if sys.stderr.isatty() else ""
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, (f"{SHOW_CURSOR}\n{text}" if os.isatty(2) else text).encode())
