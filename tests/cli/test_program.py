@@ -54,7 +54,8 @@ def test_an_error_of_the_system_is_one_line(
     [
         (["distill", "digits", "--out", "somewhere"], "stopped; the run continues with --resume"),
         (["pretrain", "digits"], "stopped; the same command continues"),
-        (["evaluate", "somewhere"], "stopped; with --out the same command continues"),
+        (["evaluate", "somewhere"], "stopped; with --out the same command would continue"),
+        (["evaluate", "somewhere", "--out", "result.json"], "stopped; the same command continues"),
         (["show", "somewhere"], "stopped"),
     ],
 )
@@ -69,7 +70,7 @@ def test_ctrl_c_says_how_to_go_on(
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 130
-    assert capsys.readouterr().err == f"\ndatastill: {said}\n"
+    assert capsys.readouterr().err == f"datastill: {said}\n"
 
 
 LIST = "from datastill.cli import main; main(['list', 'networks'])"

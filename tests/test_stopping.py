@@ -1,0 +1,114 @@
+"""What a process that is not ours sees of signals: Ctrl-C is Python's, a little later."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from datastill import stopping
+from datastill.stopping import Hold, Stopped
+
+
+def test_ctrl_c_waits_until_the_step_is_kept_and_pythons_handler_comes_back() -> None:
+    kept: list[str] = []
+    with pytest.raises(KeyboardInterrupt) as caught, Hold(kept.append) as hold:
+        hold.stepped("first")
+        signal.raise_signal(signal.SIGINT)
+        kept.append("rest of the second")
+        hold.stepped("second")
+        kept.append("third")
+    assert kept == ["rest of the second", "second"]
+    assert isinstance(caught.value, Stopped)
+    assert caught.value.number == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with Hold(kept.append) as hold:
+        hold.stepped("again")  # the request is over
+    assert "again" not in kept
+
+
+def test_ctrl_c_after_the_last_step_is_not_forgotten() -> None:
+    with pytest.raises(Stopped), Hold() as hold:
+        hold.stepped()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_raises_at_once_before_there_is_something_to_lose_where_it_is_released_and_the_second_time() -> None:
+    def before() -> None:
+        with Hold():
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it waited")
+
+    def released() -> None:
+        with Hold() as hold:
+            hold.begin()
+            with stopping.released():
+                signal.raise_signal(signal.SIGINT)
+                pytest.fail("it waited")
+
+    def twice() -> None:
+        with Hold() as hold:
+            hold.begin()
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it waited")
+
+    for case in (before, released, twice):
+        with pytest.raises(KeyboardInterrupt):
+            case()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert not stopping.requested()
+
+
+def test_holds_within_holds_give_the_handler_back_once() -> None:
+    with pytest.raises(Stopped), Hold() as outer:
+        outer.begin()
+        with Hold() as inner:
+            inner.begin()
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        signal.raise_signal(signal.SIGINT)
+        outer.stepped()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_a_handler_of_the_caller_is_left_alone(number: int) -> None:
+    came: list[int] = []
+
+    def mine(number: int, frame: object) -> None:
+        came.append(number)
+
+    before = signal.signal(number, mine)
+    try:
+        with Hold() as hold:
+            hold.begin()
+            assert signal.getsignal(number) is mine
+            signal.raise_signal(number)
+            hold.stepped()
+        assert came == [number]
+        assert signal.getsignal(number) is mine
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_error_is_not_hidden_by_a_request() -> None:
+    with pytest.raises(KeyError), Hold() as hold:
+        hold.begin()
+        signal.raise_signal(signal.SIGINT)
+        raise KeyError
+    assert not stopping.requested()
+
+
+def test_other_threads_neither_wait_nor_stop() -> None:
+    found: list[object] = []
+
+    def work() -> None:
+        with Hold() as hold:
+            hold.stepped()
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.default_int_handler]
