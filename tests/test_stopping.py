@@ -13,12 +13,17 @@ from datastill.stopping import Hold, Stopped
 
 def test_ctrl_c_waits_until_the_step_is_kept_and_pythons_handler_comes_back() -> None:
     kept: list[str] = []
-    with pytest.raises(KeyboardInterrupt) as caught, Hold(kept.append) as hold:
-        hold.stepped("first")
-        signal.raise_signal(signal.SIGINT)
-        kept.append("rest of the second")
-        hold.stepped("second")
-        kept.append("third")
+
+    def steps() -> None:
+        with Hold(kept.append) as hold:
+            hold.stepped("first")
+            signal.raise_signal(signal.SIGINT)
+            kept.append("rest of the second")
+            hold.stepped("second")
+            kept.append("third")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        steps()
     assert kept == ["rest of the second", "second"]
     assert isinstance(caught.value, Stopped)
     assert caught.value.number == signal.SIGINT
@@ -29,9 +34,13 @@ def test_ctrl_c_waits_until_the_step_is_kept_and_pythons_handler_comes_back() ->
 
 
 def test_ctrl_c_after_the_last_step_is_not_forgotten() -> None:
-    with pytest.raises(Stopped), Hold() as hold:
-        hold.stepped()
-        signal.raise_signal(signal.SIGINT)
+    def steps() -> None:
+        with Hold() as hold:
+            hold.stepped()
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped):
+        steps()
 
 
 def test_ctrl_c_raises_at_once_before_there_is_something_to_lose_where_it_is_released_and_the_second_time() -> None:
@@ -62,13 +71,17 @@ def test_ctrl_c_raises_at_once_before_there_is_something_to_lose_where_it_is_rel
 
 
 def test_holds_within_holds_give_the_handler_back_once() -> None:
-    with pytest.raises(Stopped), Hold() as outer:
-        outer.begin()
-        with Hold() as inner:
-            inner.begin()
-        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-        signal.raise_signal(signal.SIGINT)
-        outer.stepped()
+    def steps() -> None:
+        with Hold() as outer:
+            outer.begin()
+            with Hold() as inner:
+                inner.begin()
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+            signal.raise_signal(signal.SIGINT)
+            outer.stepped()
+
+    with pytest.raises(Stopped):
+        steps()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -93,10 +106,14 @@ def test_a_handler_of_the_caller_is_left_alone(number: int) -> None:
 
 
 def test_an_error_is_not_hidden_by_a_request() -> None:
-    with pytest.raises(KeyError), Hold() as hold:
-        hold.begin()
-        signal.raise_signal(signal.SIGINT)
-        raise KeyError
+    def steps() -> None:
+        with Hold() as hold:
+            hold.begin()
+            signal.raise_signal(signal.SIGINT)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        steps()
     assert not stopping.requested()
 
 

@@ -52,7 +52,9 @@ def test_an_error_of_the_system_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["distill", "digits", "--out", "somewhere"], "stopped; the run continues with --resume"),
+        (["distill", "digits", "--out", "somewhere"], "stopped; the run had not begun"),
+        (["distill", "digits", "--out", "some where", "--resume"], "stopped; datastill resume 'some where' continues the run"),
+        (["resume", "somewhere"], "stopped; the same command continues"),
         (["pretrain", "digits"], "stopped; the same command continues"),
         (["evaluate", "somewhere"], "stopped; with --out the same command would continue"),
         (["evaluate", "somewhere", "--out", "result.json"], "stopped; the same command continues"),
@@ -60,13 +62,18 @@ def test_an_error_of_the_system_is_one_line(
     ],
 )
 def test_ctrl_c_says_how_to_go_on(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some where").mkdir()
+    (tmp_path / "some where" / "config.yaml").touch()
+
     def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(DistilledSet, "load", stop)
     monkeypatch.setattr("datastill.data.load", stop)
+    monkeypatch.setattr("datastill.runs.plan.Plan.read", stop)
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 130

@@ -59,16 +59,14 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_is_kept_to_the_last_step_and_goes_on_to_the_same_bits(name: str, tmp_path: Path, start: Start) -> None:
     number, out = getattr(signal, name), tmp_path / "run"
-    process = start(
-        *LONG, "--checkpoint-seconds", "1000", "--out", str(out)
-    )
+    process = start(*LONG, "--checkpoint-seconds", "1000", "--out", str(out))
     wait_for((out / "config.yaml").exists, process)
     time.sleep(1)
     process.send_signal(number)
     printed, said = process.communicate(timeout=PATIENCE)
     by = "" if name == "SIGINT" else f" by {name}"
     assert (process.returncode, printed) == (128 + number, "")
-    assert said.splitlines()[-1:] == [f"datastill: stopped{by}; the run continues with --resume"]
+    assert said.splitlines()[-1:] == [f"datastill: stopped{by}; datastill resume {out} continues the run"]
     assert "Traceback" not in said
     run = Run(out)
     steps = [entry["iteration"] for entry in run.metrics()]
@@ -83,7 +81,7 @@ def test_there_is_no_traceback_while_the_program_starts(delay: float, start: Sta
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert said == "datastill: stopped; the run continues with --resume\n"
+    assert said == "datastill: stopped; the run had not begun\n"
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Start) -> None:

@@ -40,9 +40,10 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: i
 @pytest.mark.parametrize("call", [1, 3, 5])
 def test_ctrl_c_keeps_the_step_it_comes_in(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     straight = run(tiny)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         interrupt(patch, MatchingStepper, "step", call)
-        run(tiny, tmp_path / "run", checkpoint_seconds=1000)
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny, tmp_path / "run", checkpoint_seconds=1000)
     kept = Run(tmp_path / "run")
     assert [path.stem for path in (kept.folder / "checkpoint").iterdir()] == [f"{call + 1:08d}"]
     assert [entry["iteration"] for entry in kept.metrics()] == list(range(1, call + 2))
@@ -52,18 +53,20 @@ def test_ctrl_c_keeps_the_step_it_comes_in(tiny: DataSet, tmp_path: Path, monkey
 
 
 def test_ctrl_c_in_the_first_step_stops_at_once(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         interrupt(patch, MatchingStepper, "step", 0)
-        run(tiny, tmp_path / "run")
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint").exists()
     assert torch.equal(run(tiny, tmp_path / "run", resume=True).images, run(tiny).images)
 
 
 def test_a_validation_does_not_have_to_end(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"validate_at": [2], "validation_protocol": Protocol(epochs=50), "checkpoint_seconds": 1000}
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         interrupt(patch, Trainer, "step", 7)
-        run(tiny, tmp_path / "run", **options)
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny, tmp_path / "run", **options)
     kept = Run(tmp_path / "run")
     assert [path.stem for path in (kept.folder / "checkpoint").iterdir()] == ["00000002"]
     assert not [entry for entry in kept.metrics() if "validation_accuracy" in entry]

@@ -21,7 +21,8 @@ RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
     """Send Ctrl-C in the middle of a step, counted from 0; returns a list that grows with the steps."""
-    whole, taken = Trainer.step, []
+    whole = Trainer.step
+    taken: list[int] = []
 
     def stepped(self: Trainer, *arguments: Any) -> Any:
         if len(taken) == step:

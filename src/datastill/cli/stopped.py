@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-GOES_ON = {
-    "distill": "; the run continues with --resume",
-    "evaluate": "; with --out the same command would continue",
-    "pretrain": "; the same command continues",
-    "experiment": "; the same command continues",
-}
-"""What to do after a command was stopped."""
+from datastill.text import escaped
+
+SAME = "; the same command continues"
 SHOW_CURSOR = "\x1b[?25h"
 
 
 def goes_on(arguments: Sequence[str]) -> str:
     """How to go on after a command was stopped; "" where there is nothing to go on with."""
-    command = arguments[0] if arguments else ""
-    if command == "evaluate" and any(word == "--out" or word.startswith("--out=") for word in arguments):
-        return GOES_ON["pretrain"]
-    return GOES_ON.get(command, "")
+    command, out = (arguments[0] if arguments else ""), _out(arguments)
+    if command == "distill":
+        begun = out and os.path.exists(os.path.join(out, "config.yaml"))  # noqa: PTH110, PTH118 (pathlib takes long to import)
+        return f"; datastill resume {escaped(shlex.quote(out))} continues the run" if begun else "; the run had not begun"
+    if command == "evaluate" and not out:
+        return "; with --out the same command would continue"
+    return SAME if command in ("resume", "evaluate", "pretrain", "experiment") else ""
+
+
+def _out(arguments: Sequence[str]) -> str:
+    """What --out names; "" if it is not there."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--out":
+            return following
+        if word.startswith("--out="):
+            return word.removeprefix("--out=")
+    return ""
 
 
 def line(number: int, arguments: Sequence[str]) -> str:
