@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -109,6 +109,8 @@ class LearningSteps(Stepper):
 @dataclass(frozen=True)
 class Learning(Method):
     """A kind that learns labels and a rate too."""
+
+    kind: ClassVar[str] = "learning"
 
     name: str = "learning"
 

@@ -29,6 +29,9 @@ Whole = Annotated[int, Parameter(converter=whole)]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
 Compile = Annotated[bool | None, Parameter(help="compile the networks; by default if the job is long enough", negative="--no-compile")]
+DryRun = Annotated[
+    bool, Parameter(help="say what it would take in time, memory and disk, by a few steps, and what is trained first", negative="")
+]
 CheckpointSeconds = Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 

@@ -14,8 +14,10 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
+from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
 from datastill.networks import NETWORKS, Features, Network, build
+from datastill.teachers.missing import Untrained
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,14 @@ class Encoder(ABC):
         """How long the training of its networks took, as their files say; 0 without any."""
         return 0.0
 
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """Networks that `open` trains first, as they are not in the cache."""
+        return ()
+
+    def untrained(self) -> Encoder:
+        """The same without networks that are trained first, for measuring how long a step takes."""
+        return self
+
 
 class Session(ABC):
     """An encoder during a run: one frozen network in place, given new weights every step.
@@ -141,6 +151,10 @@ class Session(ABC):
     def state(self) -> dict[str, Tensor]:
         """What the next iteration depends on, apart from its number and the seed; nothing by default."""
         return {}
+
+    def state_bytes(self, iteration: int) -> int:
+        """Bytes of the `state` after an iteration, which may be one to come."""
+        return nbytes(list(self.state().values()))
 
     def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027  # most encoders keep nothing
         """Take over a `state`."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from datastill import random
 from datastill.data import DataSet
@@ -14,7 +15,9 @@ from datastill.encoders.encoder import Encoder, Session
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors
-from datastill.teachers.pretraining import PretrainedNetwork, found, measured_on, pretrain
+from datastill.networks import build
+from datastill.teachers.missing import Untrained
+from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
 log = logging.getLogger(__name__)
@@ -53,26 +56,56 @@ class PretrainedPool(Encoder):
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Train what is missing and load the pool (see `Encoder.open`)."""
         pool = pretrain(data, self.network, self.count, self.recipe, engine)
-        return PoolSession(self.network, data, engine, fields, seed, pool)
+        reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
+        log.info("encoder: %s pretrained, %s on %s", self.network, reached, measured_on(data))
+        weights, accuracies = [load_tensors(member.path)[0] for member in pool], [member.accuracy / 100 for member in pool]
+        return PoolSession(self.network, data, engine, fields, seed, weights, accuracies)
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """Seconds of the networks of the pool that are in the cache (see `Encoder.pretraining_seconds`)."""
         return sum(member.seconds for member in found(data, self.network, self.count, self.recipe))
+
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """Networks of the pool that are not in the cache (see `Encoder.missing`)."""
+        count = self.count - len(found(data, self.network, self.count, self.recipe))
+        return (Untrained(self.network, count, self.recipe, pool_folder(data, self.network, self.recipe)),) if count else ()
+
+    def untrained(self) -> Encoder:
+        """A pool of networks as they are before their training; it keeps no targets (see `Encoder.untrained`)."""
+        fields = {name: getattr(self, name) for name in ("network", "count", "recipe", "every", "most", "target_images")}
+        return UntrainedPool(**fields)
+
+
+@dataclass(frozen=True)
+class UntrainedPool(PretrainedPool):
+    """A pool without training, which takes as long to read as a trained one."""
+
+    def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
+        """Draw the weights (see `Encoder.open`)."""
+        network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        weights = []
+        for number in range(self.count):
+            network.reset(random.generator(number, "pretraining", "weights"))
+            weights.append({name: value.clone() for name, value in network.weights().items()})
+        return PoolSession(self.network, data, engine, fields, seed, weights, [0.0] * self.count)
 
 
 class PoolSession(Session):
     """A `PretrainedPool` during a run."""
 
     def __init__(
-        self, network: str, data: DataSet, engine: Engine, fields: Sequence[str], seed: int, pool: Sequence[PretrainedNetwork]
+        self,
+        network: str,
+        data: DataSet,
+        engine: Engine,
+        fields: Sequence[str],
+        seed: int,
+        weights: Sequence[dict[str, Tensor]],
+        accuracies: Sequence[float],
     ) -> None:
         super().__init__(network, data, engine, fields)
         self.network.eval()
-        self.seed = seed
-        self.weights = [load_tensors(member.path)[0] for member in pool]
-        self.accuracies = [member.accuracy / 100 for member in pool]
-        reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
-        log.info("encoder: %s pretrained, %s on %s", network, reached, measured_on(data))
+        self.seed, self.weights, self.accuracies = seed, weights, accuracies
 
     def checksums(self) -> dict[str, str]:
         """Checksums of the pool (see `Session.checksums`)."""

@@ -107,6 +107,11 @@ class QueueSession(Session):
         """Every network's weights, momenta and accuracy (see `Session.state`)."""
         return {f"{place:04d}.{name}": value for place, entry in enumerate(self.entries) for name, value in entry.items()}
 
+    def state_bytes(self, iteration: int) -> int:
+        """Of as many networks as there are then (see `Session.state_bytes`)."""
+        length = min(self.queue.longest, self.queue.first + iteration // self.queue.push_every)
+        return super().state_bytes(iteration) * length // len(self.entries)
+
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over the queue (see `Session.restore`)."""
         entries: dict[str, dict[str, Tensor]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -53,6 +53,43 @@ def run_experiment(
         UserError: If there is no such experiment or row, if nothing that is missing can be run, or if what is recorded was run in another
             precision than what is missing would be.
     """
+    work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
+    for cell in work.cells:
+        log.info("experiment: %s", cell.name)
+        if isinstance(cell, TeacherCell):
+            run_teacher(cell, results=results, runs=runs, read=work.read)
+        else:
+            run_cell(cell, results=results, runs=runs, read=work.read)
+        if recorded is not None:
+            recorded(name, results, experiments)
+    if recorded is not None and not work.missing:
+        recorded(name, results, experiments)
+    return results / name
+
+
+@dataclass(frozen=True)
+class Work:
+    """What of an experiment is to be run.
+
+    Attributes:
+        cells: With the policy that the whole table has, in order; without those that cannot be run.
+        missing: Cells that are not recorded, those that cannot be run included.
+        read: Loads a data set, or gives the last one again.
+    """
+
+    cells: tuple[Cell | TeacherCell, ...]
+    missing: int
+    read: Callable[[str], DataSet]
+
+
+def to_run(
+    name: str, *, results: Path, only: Sequence[str] = (), repeats: int | None = None, experiments: Specifications = EXPERIMENTS
+) -> Work:
+    """Find what is missing of an experiment and can be run (see `run_experiment`).
+
+    Raises:
+        UserError: As `run_experiment`.
+    """
     if name not in experiments:
         raise unknown("experiment", name, experiments)
     if repeats is not None and repeats < 1:
@@ -66,17 +103,7 @@ def run_experiment(
     runnable = _runnable(missing, refused)
     possible = [cell for cell in cells if cell.name not in refused]
     policy = settled(name, possible, [record for record in found.values() if record], read) if runnable else Policy()
-    for cell in runnable:
-        log.info("experiment: %s", cell.name)
-        if isinstance(cell, TeacherCell):
-            run_teacher(replace(cell, policy=policy), results=results, runs=runs, read=read)
-        else:
-            run_cell(replace(cell, policy=policy), results=results, runs=runs, read=read)
-        if recorded is not None:
-            recorded(name, results, experiments)
-    if recorded is not None and not missing:
-        recorded(name, results, experiments)
-    return results / name
+    return Work(tuple(replace(cell, policy=policy) for cell in runnable), len(missing), read)
 
 
 def _chosen(name: str, cells: Sequence[Cell | TeacherCell], only: Sequence[str]) -> list[Cell | TeacherCell]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -11,9 +12,11 @@ from torch import Tensor
 from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.engine.measuring import nbytes, seconds_of
 from datastill.errors import UserError
 from datastill.kinds.canvas import Canvas
 from datastill.setting import Lookup
+from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
 ITERATIONS = 2000
@@ -81,9 +84,41 @@ class Method(ABC):
         """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""
         return 0.0
 
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """Networks that `open` trains first, as they are not in the cache."""
+        return ()
+
+    def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
+        """Take a few steps of a run, without training networks that are missing or keeping anything."""
+        return Measured.of(self.open(data, engine, ipc, seed), iterations)
+
     def describe(self) -> dict[str, Any]:
         """Everything needed to make the method again, as plain values for a run's configuration: its fields."""
         return describe(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a few steps of a method tell.
+
+    Attributes:
+        seconds: Of a step.
+        state: Bytes of what a checkpoint holds at the end.
+        canvas: What has been learned.
+        factor: As in `Stepper`.
+    """
+
+    seconds: float
+    state: int
+    canvas: Canvas
+    factor: int = 1
+
+    @classmethod
+    def of(cls, stepper: Stepper, iterations: int, period: int = 1) -> Self:
+        """Measure steps of a run of so many, whose lengths repeat after a period."""
+        steps = count()
+        seconds = seconds_of(lambda: stepper.step(next(steps)), period=period)
+        return cls(seconds, stepper.state_bytes(iterations), stepper.canvas(), stepper.factor)
 
 
 class Stepper(ABC):
@@ -110,6 +145,10 @@ class Stepper(ABC):
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, apart from the iteration and the seed."""
+
+    def state_bytes(self, iteration: int) -> int:
+        """Bytes of the `state` after an iteration, which may be one to come."""
+        return nbytes(list(self.state().values()))
 
     def encoders_used(self) -> dict[str, str]:
         """Checksums of pretrained weights that the steps depend on, by name; a continued run must have the same."""

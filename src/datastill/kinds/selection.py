@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -18,13 +18,15 @@ from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import forward_cost
-from datastill.engine.inference import BLOCK
+from datastill.engine.inference import BLOCK, seconds_of_all
 from datastill.errors import UserError
 from datastill.files import checksum, load_tensors
-from datastill.kinds.method import Method, Stepper
+from datastill.kinds.canvas import Canvas
+from datastill.kinds.method import Measured, Method, Stepper
 from datastill.networks import build
 from datastill.progress import progress
-from datastill.teachers.pretraining import PretrainedNetwork, found, measured_on, pretrain
+from datastill.teachers.missing import Untrained
+from datastill.teachers.pretraining import PretrainedNetwork, found, measured_on, pool_folder, pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,11 @@ class Selection(Method):
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
         """Get ready to choose (see `Method.open`)."""
         return SelectionStepper(self, data, engine, ipc, seed)
+
+    def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
+        """No time, unless a subclass sends images through a network (see `Method.measure`)."""
+        positions = drawn(data, ipc, seed)
+        return Measured(0.0, positions.nbytes, Canvas.stacked(_images(data, positions)))
 
     def cost(self, data: DataSet, ipc: int) -> float:
         """Nothing, unless a subclass sends images through a network (see `Method.cost`)."""
@@ -118,6 +125,17 @@ class EmbeddingSelection(Selection):
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         return len(data.train) * forward_cost(network)
 
+    def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
+        """Measure the network on one block of images (see `Method.measure`)."""
+        network = engine.place(build(self.network, channels=data.channels, classes=data.classes, size=data.size))
+        runner = Runner(engine, network.eval(), ("embedding",))
+        return replace(super().measure(data, engine, ipc, seed, iterations), seconds=seconds_of_all(runner, data.train, data))
+
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """The network, if it is not in the cache (see `Method.missing`)."""
+        trained = found(data, self.network, 1, self.recipe)
+        return () if trained else (Untrained(self.network, 1, self.recipe, pool_folder(data, self.network, self.recipe)),)
+
     def pretraining_seconds(self, data: DataSet) -> float:
         """Seconds of the network's training, if it is in the cache (see `Method.pretraining_seconds`)."""
         return sum(member.seconds for member in found(data, self.network, 1, self.recipe))
@@ -143,7 +161,7 @@ class SelectionStepper(Stepper):
 
     def images(self) -> Tensor:
         """The chosen images (see `Stepper.images`)."""
-        return torch.unflatten(self.data.normalise(self.data.train.gather(self.positions.flatten())), 0, tuple(self.positions.shape))
+        return _images(self.data, self.positions)
 
     def state(self) -> dict[str, Tensor]:
         """The positions of the chosen images in the training split (see `Stepper.state`)."""
@@ -156,6 +174,11 @@ class SelectionStepper(Stepper):
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over the positions (see `Stepper.restore`)."""
         self.positions = state["positions"]
+
+
+def _images(data: DataSet, positions: Tensor) -> Tensor:
+    """The images at positions ``class image`` of the training split, normalised."""
+    return torch.unflatten(data.normalise(data.train.gather(positions.flatten())), 0, tuple(positions.shape))
 
 
 def drawn(data: DataSet, ipc: int, seed: int) -> Tensor:

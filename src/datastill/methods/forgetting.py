@@ -17,7 +17,8 @@ from datastill.functional import forgetting_counts
 from datastill.kinds import Selection
 from datastill.networks import build
 from datastill.setting import Setting
-from datastill.teachers.history import history_seconds, training_history
+from datastill.teachers.history import history_path, history_seconds, training_history
+from datastill.teachers.missing import Untrained
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
 NEVER_LEARNED = {"infinitely": math.inf, "never": 0.0}
@@ -61,6 +62,11 @@ class Forgetting(Selection):
     def pretraining_seconds(self, data: DataSet) -> float:
         """Seconds of the recorded training, if it is in the cache (see `Method.pretraining_seconds`)."""
         return history_seconds(data, self.network, self.recipe)
+
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """The network whose training is recorded, if it is not in the cache (see `Method.missing`)."""
+        path = history_path(data, self.network, self.recipe)
+        return () if path.exists() else (Untrained(self.network, 1, self.recipe, path.parent),)
 
     def _draw(self, data: DataSet, label: int, seed: int) -> Tensor:
         return data.train.draw(label, data.train.counts[label], random.generator(seed, label, "equally often forgotten"))

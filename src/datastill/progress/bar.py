@@ -184,3 +184,8 @@ def _tick(over: threading.Event) -> None:
         for bar in _open[-1:]:
             with contextlib.suppress(OSError, ValueError):  # a closed standard error is the main thread's matter
                 bar.tick()
+
+
+def held_up_seconds() -> float:
+    """How long jobs of this process have been held up so far."""
+    return _HoldUp.lost()

@@ -1,21 +1,19 @@
-"""Distilling a data set: check what was given, open the run, take the steps, keep the set."""
+"""Distilling a data set: open the run, take the steps, keep the set."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from datastill import provenance
-from datastill.data import DataSet, load
+from datastill.data import DataSet
 from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
-from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.methods import Method, check_lookup, method
-from datastill.runs.folder import Run
+from datastill.methods import Method
+from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
-from datastill.runs.plan import Plan
 from datastill.runs.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -60,59 +58,35 @@ def distill(
     Raises:
         UserError: If anything given is unknown or does not fit together, such as a method object with values for another IPC.
     """
-    data = load(data) if isinstance(data, str) else data
-    if isinstance(method, str):
-        method = _named(method, data, ipc, preset or "paper", settings)
-    elif settings or preset:
-        given = "settings" if settings else f"the preset '{preset}'"
-        raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
-    else:
-        check_lookup(method, data, ipc)
-    if iterations is not None and method.steps not in (None, iterations):
-        log.info("%s is a method of %s, which needs no iterations: the number given is ignored", method.name, method.kind)
-    iterations = method.iterations(iterations)
-    _check(ipc, iterations, validate_at)
-    if validate_at:
-        data.split("validation")
-    engine = engine or Engine.choose(cost=method.cost(data, ipc) * iterations)
-    protocol = validation_protocol or Protocol()
-    method.check(data, ipc)
-    run = Run(Path(out)) if out is not None else None
-    if run and resume and (begun := run.config()):
-        recorded = begun.get("engine")
-        engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
-    plan = Plan(data.describe(), method, ipc, seed, engine.describe(), iterations, tuple(validate_at), protocol, engine.asked)
-    done, state = run.begin(plan.describe(), resume=resume) if run else (0, {})
-    stepper = method.open(data, engine, ipc, seed)
+    job = Job.of(
+        data, method, ipc=ipc, iterations=iterations, seed=seed, out=out, resume=resume, preset=preset, settings=settings,
+        validate_at=validate_at, protocol=validation_protocol, engine=engine,
+    )  # fmt: skip
+    return run_job(job, checkpoint_seconds)
+
+
+def run_job(job: Job, checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS) -> DistilledSet:
+    """Begin or continue a run (see `distill`)."""
+    data, method, run = job.data, job.method, job.run
+    done, state = run.begin(job.plan.describe(), resume=job.resume) if run else (0, {})
+    stepper = method.open(data, job.engine, job.ipc, job.seed)
     if state:
         stepper.restore(state)
-        log.info("continuing %s at iteration %d", out, done)
+        log.info("continuing %s at iteration %d", run.folder if run else "", done)
     if run:
         run.bind("encoders", stepper.encoders_used())
-    validate = Validation(data, stepper, run, seed, validate_at, protocol, engine)
+    validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine)
     try:
-        loop(stepper, run, validate, method.name, done, iterations, checkpoint_seconds)
+        loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds)
     finally:
         if run:
             run.close()
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
-        method=method.name, seed=seed, iterations=iterations, factor=stepper.factor, version=provenance.package_version(),
+        method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),
         held_out=data.held_out, kind=method.kind,
     )  # fmt: skip
     distilled = DistilledSet.of(stepper.canvas(), origin)
     if run:
         distilled.save(run.folder / "distilled")
     return distilled
-
-
-def _named(name: str, data: DataSet, ipc: int, preset: str, settings: Sequence[str]) -> Method:
-    return method(name, data=data, ipc=ipc, preset=preset, settings=settings)
-
-
-def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:
-    if ipc < 1 or iterations < 1:
-        raise UserError(f"distilling needs an IPC and a number of iterations of at least 1, got {ipc} and {iterations}")
-    late = [iteration for iteration in validate_at if not 0 <= iteration <= iterations]
-    if late:
-        raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")

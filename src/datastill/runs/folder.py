@@ -58,6 +58,24 @@ class Run:
         Raises:
             UserError: If the folder holds a run and `resume` is false, or a run with another configuration or more iterations.
         """
+        iteration, state, existing, config = self._looked_up(config, resume=resume)
+        self._remove_partial()
+        if existing is not None:
+            going_on = iteration != config.get("iterations")
+            makers = _makers(existing, plain(config.get("made_by")) if going_on else None)
+            config = {**config, "encoders": existing.get("encoders", {}), **makers}
+        write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
+        self._truncate_metrics(iteration)
+        return iteration, state
+
+    def steps_done(self, config: Mapping[str, Any], *, resume: bool) -> int:
+        """How many steps `begin` would go on from; refuses what it would refuse, and writes nothing."""
+        return self._looked_up(config, resume=resume)[0]
+
+    def _looked_up(
+        self, config: Mapping[str, Any], *, resume: bool
+    ) -> tuple[int, dict[str, Tensor], dict[str, Any] | None, Mapping[str, Any]]:
+        """Steps done, their state, the configuration that is there, and the new one; see `begin`."""
         existing = self.config()
         if existing is not None and not resume:
             raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")
@@ -72,14 +90,7 @@ class Run:
             raise UserError(
                 f"{self.folder} has {iteration} iterations already; ask for at least as many `iterations`, or choose another `out`"
             )
-        self._remove_partial()
-        if existing is not None:
-            going_on = iteration != config.get("iterations")
-            makers = _makers(existing, plain(config.get("made_by")) if going_on else None)
-            config = {**config, "encoders": existing.get("encoders", {}), **makers}
-        write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
-        self._truncate_metrics(iteration)
-        return iteration, state
+        return iteration, state, existing, config
 
     def config(self) -> dict[str, Any] | None:
         """The run's configuration, or None for a folder without one."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
-from datastill.runs.distill import distill
+from datastill.runs.distill import run_job
 from datastill.runs.folder import Run
+from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS
 from datastill.runs.plan import Plan
 
@@ -40,24 +41,27 @@ def repeat(
         UserError: If the configuration cannot be read, or the data or the machine are not those of the run.
     """
     plan = config if isinstance(config, Plan) else Plan.read(config)
-    engine = plan.prepared_engine()
-    distilled = distill(
+    distilled = run_job(job_of(plan, data=data, out=out, resume=resume), checkpoint_seconds)
+    read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
+    if plan.encoders and read and read != plan.encoders:
+        log.warning("the pretrained networks are not those of %s (%s, not %s), so neither are the bits", plan.source, read, plan.encoders)
+    return distilled
+
+
+def job_of(plan: Plan, *, data: DataSet | None = None, out: Path | str | None = None, resume: bool = False) -> Job:
+    """The run that a configuration describes, on this machine (see `repeat`)."""
+    return Job.of(
         plan.fitting(data) if data is not None else plan.load(),
-        method=plan.method,
+        plan.method,
         ipc=plan.ipc,
         iterations=plan.iterations,
         seed=plan.seed,
         out=out,
         resume=resume,
         validate_at=plan.validate_at,
-        validation_protocol=plan.protocol,
-        engine=engine,
-        checkpoint_seconds=checkpoint_seconds,
+        protocol=plan.protocol,
+        engine=plan.prepared_engine(),
     )
-    read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
-    if plan.encoders and read and read != plan.encoders:
-        log.warning("the pretrained networks are not those of %s (%s, not %s), so neither are the bits", plan.source, read, plan.encoders)
-    return distilled
 
 
 def resume(

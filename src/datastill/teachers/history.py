@@ -16,8 +16,8 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import build
-from datastill.progress import clock, progress
-from datastill.teachers.pretraining import SPEED, WITHIN, Pretraining, pool_folder, pretraining_cost
+from datastill.progress import progress
+from datastill.teachers.pretraining import WITHIN, Pretraining, pool_folder, pretraining_cost
 from datastill.teachers.recipe import TrainingRecipe
 
 log = logging.getLogger(__name__)
@@ -62,13 +62,11 @@ def history_seconds(data: DataSet, network: str, recipe: TrainingRecipe, cache: 
 
 def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, path: Path) -> None:
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-    work = pretraining_cost(data, model, recipe)
-    engine = engine.suited(work)
-    log.info(
-        "training %s for %d epochs on %s and recording its prediction for every image: %.3g TFLOP, about %s on two cores; kept in %s",
-        network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), path,
-    )  # fmt: skip
+    engine = engine.suited(pretraining_cost(data, model, recipe))
     pretraining = Pretraining(data, engine.place(model), recipe, engine)
+    log.info(
+        "training %s for %d epochs on %s and recording its prediction for every image; kept in %s", network, recipe.epochs, data.name, path
+    )  # fmt: skip
     pretraining.begin(0)
     described = json.dumps(engine.describe())
     partial = path.with_name(f"{NAME}.partial.safetensors")
@@ -84,7 +82,7 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
         save_tensors(partial, {**state_of(), **found}, {"engine": described, "seconds": str(seconds + time.monotonic() - began)})
 
     steps, done = recipe.epochs * pretraining.batches, len(history) * pretraining.batches + pretraining.taken(begun)
-    with progress(f"history of {network}", steps, done=done, unit="step") as bar, stopping.Hold(keep) as hold:
+    with progress(f"history of {network}", steps, done=done, unit="step", work=pretraining.work) as bar, stopping.Hold(keep) as hold:
         for epoch in range(len(history), recipe.epochs):
             began = time.monotonic()
             history.append(pretraining.epoch(0, epoch, bar, hold, begun))

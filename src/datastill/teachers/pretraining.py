@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from dataclasses import asdict, dataclass
+from functools import partial as calling
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.engine import Engine, Runner, Trainer
 from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
+from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.networks import Network, build
@@ -28,8 +30,8 @@ from datastill.teachers.recipe import TrainingRecipe
 
 log = logging.getLogger(__name__)
 
-SPEED = {True: 3e11, False: 6e10}
-"""Operations a second, compiled or not, of two cores with bfloat16 units: what the announced time is reckoned with."""
+HALF_SIZE_WORK = 0.25
+"""What an image of half the side costs, compared with a whole one."""
 WITHIN = "epoch.correct"
 """What an epoch had found when it was stopped, beside the weights of that moment."""
 
@@ -103,14 +105,11 @@ def pretrain(
     missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
     if missing:
         model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-        one = pretraining_cost(data, model, recipe)
-        work = one * len(missing)
-        engine = engine.suited(one)  # by one network, so that none depends on how many are trained with it
-        log.info(
-            "pretraining %d %s for %d epochs on %s: %.3g TFLOP, about %s on two cores; kept in %s",
-            len(missing), network, recipe.epochs, data.name, work / 1e12, clock(work / SPEED[engine.compiled]), folder,
-        )  # fmt: skip
+        engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
         pretraining = Pretraining(data, engine.place(model), recipe, engine)
+        log.info(
+            "pretraining %d %s for %d epochs on %s; kept in %s", len(missing), network, recipe.epochs, data.name, folder
+        )  # fmt: skip
         for index in missing:
             pretraining.train(folder, index)
     return found(data, network, count, recipe, cache=cache)
@@ -124,7 +123,7 @@ def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, ca
 
 def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
     """Floating-point operations that training one network takes."""
-    equivalent = recipe.epochs - 0.75 * half_size_epochs(data, network, recipe)
+    equivalent = recipe.epochs - (1 - HALF_SIZE_WORK) * half_size_epochs(data, network, recipe)
     return 3 * forward_cost(network) * len(data.train) * equivalent
 
 
@@ -176,6 +175,17 @@ class Pretraining:
         self.batches = max(1, len(data.train) // self.size)
         self.halved = half_size_epochs(data, network, recipe)
 
+    def seconds(self) -> float:
+        """Measure how long the training of one network takes, without tests. This takes steps, so `begin` must follow."""
+        epochs = {True: self.halved, False: self.recipe.epochs - self.halved}
+        rows = torch.arange(self.size)
+        of_step = {half: seconds_of(calling(self._step, rows, 0, 0, half=half)) for half, count in epochs.items() if count}
+        return self.batches * sum(epochs[half] * seconds for half, seconds in of_step.items())
+
+    def work(self, step: int) -> float:
+        """How long a step takes compared with one on whole images."""
+        return HALF_SIZE_WORK if step < self.halved * self.batches else 1.0
+
     def train(self, folder: Path, index: int) -> None:
         """Train number `index` with the seed of that number and keep it in `folder`; its bits do not depend on the rest of the pool."""
         self.begin(index)
@@ -189,7 +199,7 @@ class Pretraining:
 
         title, steps = f"pretraining {self.network.name} {index}", self.recipe.epochs * self.batches
         done = len(curve) * self.batches + self.taken(begun)
-        with progress(title, steps, done=done, unit="step") as bar, stopping.Hold(keep) as hold:
+        with progress(title, steps, done=done, unit="step", work=self.work) as bar, stopping.Hold(keep) as hold:
             for epoch in range(len(curve), self.recipe.epochs):
                 began = time.monotonic()
                 correct = self.epoch(index, epoch, bar, hold, begun)
@@ -243,12 +253,10 @@ class Pretraining:
         for batch in range(self.taken(begun), self.batches):
             step = epoch * self.batches + batch
             rows = order[batch * self.size :][: self.size]
-            images, labels = _batch(self.data, rows, self.recipe, index, step)
-            images = F.avg_pool2d(images, 2) if epoch < self.halved else images
             self.trainer.set_learning_rate(self.recipe.rate(step, self.recipe.epochs * self.batches))
-            loss, hits = self.trainer.step(images.to(self.engine.device), labels.to(self.engine.device))
+            loss, hits = self._step(rows, index, step, half=epoch < self.halved)
             found[rows] = self.trainer.correct.cpu().to(torch.int8)
-            correct, seen = correct + hits, seen + len(labels)
+            correct, seen = correct + hits, seen + len(rows)
             bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
             hold.stepped(found)
         return found

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import CheckpointSeconds, Compile, Device, Precision, Whole, agree, engine_of, numbers
+from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Whole, agree, engine_of, numbers
 
 if TYPE_CHECKING:
     from datastill.distilled import DistilledSet
+    from datastill.runs.job import Job
 
 
 def distill(
@@ -41,6 +42,7 @@ def distill(
     validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as in `evaluate`")] = None,
     validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
     validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
+    dry_run: DryRun = False,
     checkpoint_seconds: CheckpointSeconds = 20.0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -56,7 +58,7 @@ def distill(
     changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
     if config is not None:
         from datastill.runs.plan import Plan
-        from datastill.runs.repeat import repeat
+        from datastill.runs.repeat import job_of, repeat
 
         plan = Plan.read(config)
         values = {"--preset": preset, "--set": set_ or None, "--lr": lr, "--real-batch": real_batch, "--init": init, "--teachers": teachers}
@@ -78,32 +80,46 @@ def distill(
                 **{option: (value, None) for option, value in values.items()},
             },
         )
-        say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
+        if dry_run:
+            foresee(job_of(plan, out=out, resume=resume), out)
+        else:
+            say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
         return
     from datastill.data import load, parse
     from datastill.evaluation import Protocol
     from datastill.methods import method as compose
-    from datastill.runs.distill import distill as run
+    from datastill.runs.distill import run_job
+    from datastill.runs.job import Job
 
     dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     data = load(dataset, validation=0.1 if validation is None else validation)
     composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
-    distilled = run(
+    job = Job.of(
         data,
-        method=composed,
+        composed,
         ipc=ipc,
         iterations=iterations,
         seed=seed or 0,
         out=out,
         resume=resume,
         validate_at=numbers(validate_at),
-        validation_protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
+        protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
         engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
-        checkpoint_seconds=checkpoint_seconds,
     )
-    say(distilled, out)
+    if dry_run:
+        foresee(job, out)
+    else:
+        say(run_job(job, checkpoint_seconds), out)
+
+
+def foresee(job: Job, out: Path) -> None:
+    """Print what a run would take."""
+    from datastill.report.forecast import print_forecast
+    from datastill.runs.forecast import forecast_run
+
+    print_forecast(forecast_run(job), out)
 
 
 def say(distilled: DistilledSet, out: Path) -> None:

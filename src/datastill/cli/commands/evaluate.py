@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import Compile, Device, Labels, Number, Precision, Whole, engine_of, foreign
+from datastill.cli.parameters import Compile, Device, DryRun, Labels, Number, Precision, Whole, engine_of, foreign
 
 
 def evaluate(
@@ -32,6 +32,7 @@ def evaluate(
     labels: Labels = None,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
     out: Annotated[Path | None, Parameter(help="also write the JSON to this file; if killed, the same command continues")] = None,
+    dry_run: DryRun = False,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
@@ -45,10 +46,12 @@ def evaluate(
     """
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate_across
+    from datastill.evaluation.forecast import forecast_evaluation
     from datastill.evaluation.ledger import Ledger
     from datastill.files import check_file, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
+    from datastill.report.forecast import print_forecast
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
@@ -58,6 +61,12 @@ def evaluate(
         check_file(out)
     keep = None if out is None else out.with_name(f"{out.name}.partial")
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
+    if dry_run:
+        shown = forecast_evaluation(
+            distilled, networks, repeats=repeats, split=split, data=examined, compare=names, protocol=protocol, engine=engine
+        )
+        print_forecast(shown, None)
+        return
     found = evaluate_across(
         distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
         engine=engine, keep=keep,

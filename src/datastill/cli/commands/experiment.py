@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import Whole
+from datastill.cli.parameters import DryRun, Whole
 from datastill.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def experiment(
         bool,
         Parameter(help="only write the pages again, from the records in --results; without NAME, those of all experiments", negative=""),
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run what is missing of a table or figure and write it to --results. If it is killed, the same command continues.
 
@@ -33,6 +34,8 @@ def experiment(
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.experiments.file import keep, kept, named
+    from datastill.experiments.forecast import forecast_experiment
+    from datastill.report.forecast import print_forecast
     from datastill.report.results import write, write_index
 
     if name is None and not redraw:
@@ -51,6 +54,12 @@ def experiment(
         if own != name:
             keep(name, results)
 
+    if dry_run:
+        rows = only.split(",") if only else ()
+        print_forecast(
+            forecast_experiment(own, results=results, runs=runs, only=rows, repeats=repeats, experiments=experiments), runs / own
+        )
+        return
     if redraw:
         recorded(own, results, experiments)
     else:

@@ -11,12 +11,14 @@ from datastill.augment import check_factor
 from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
+from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.canvas import INITIALISATIONS
 from datastill.kinds.distribution_matching.balance import MATCHING
-from datastill.kinds.method import Method
+from datastill.kinds.method import Measured, Method
 from datastill.networks import FIELDS, NETWORKS, build
+from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
 T = TypeVar("T", Term, Encoder)
@@ -217,6 +219,16 @@ class Composition(Method):
         return sum(
             encoder.pretraining_seconds(data) for name, encoder in self.encoders.items() if any(t.encoder == name for t in self.terms)
         )
+
+    def missing(self, data: DataSet) -> tuple[Untrained, ...]:
+        """Networks of encoders that it reads (see `Method.missing`)."""
+        return tuple(untrained for encoder in self.used().encoders.values() for untrained in encoder.missing(data))
+
+    def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
+        """Take steps until the turns of all encoders repeat (see `Method.measure`)."""
+        encoders = {name: encoder.untrained() if encoder.missing(data) else encoder for name, encoder in self.used().encoders.items()}
+        stepper = replace(self, encoders=encoders).open(data, engine, ipc, seed)
+        return Measured.of(stepper, iterations, math.lcm(*(encoder.every for encoder in encoders.values())))
 
     def used(self) -> Self:
         """The same method without encoders that no term reads, on which no step depends."""

@@ -13,6 +13,7 @@ from datastill.augment import DSA, Draw, expand, families
 from datastill.data import DataSet
 from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
+from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
 from datastill.kinds.canvas import PixelSGD, initial_images
 from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
@@ -109,6 +110,11 @@ class MatchingStepper(Stepper):
             **({"average": self.average} if self.method.averaging else {}),
             **{f"{name}/{key}": value for name, encoder in self.encoders.items() for key, value in encoder.state().items()},
         }
+
+    def state_bytes(self, iteration: int) -> int:
+        """Also of encoders that come to keep more (see `Stepper.state_bytes`)."""
+        later = sum(encoder.state_bytes(iteration) - nbytes(list(encoder.state().values())) for encoder in self.encoders.values())
+        return super().state_bytes(iteration) + later
 
     def encoders_used(self) -> dict[str, str]:
         """Checksums of the pretrained pools (see `Stepper.encoders_used`)."""

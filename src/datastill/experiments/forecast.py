@@ -1,0 +1,91 @@
+"""What is missing of an experiment would take, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from datastill.engine import Engine
+from datastill.engine.measuring import Forecast, Part, forecast
+from datastill.evaluation import Protocol
+from datastill.evaluation.scorer import training_cost
+from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.running import Work, to_run
+from datastill.experiments.specification import Specifications
+from datastill.experiments.tables import compose, engine_of
+from datastill.progress import progress
+from datastill.runs.forecast import RunParts, Tested
+from datastill.teachers.missing import Untrained
+from datastill.teachers.pretraining import pool_folder
+
+
+def forecast_experiment(
+    name: str,
+    *,
+    results: Path,
+    runs: Path,
+    only: Sequence[str] = (),
+    repeats: int | None = None,
+    experiments: Specifications = EXPERIMENTS,
+) -> Forecast:
+    """Measure on a few steps what `run_experiment` would take with the same arguments, cell by cell.
+
+    Cells that differ in the seed alone are measured once. Of a run that was begun, all steps are counted.
+
+    Raises:
+        UserError: As `run_experiment`.
+    """
+    work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
+    return forecast(
+        f"{name}: {len(work.cells)} of {work.missing} missing cells can be run",
+        lambda: list(_parts(work, runs)),
+        Engine.choose(cost=0).device,
+    )
+
+
+def _parts(work: Work, runs: Path) -> Iterator[Part]:
+    """What is trained first, each network once, and then the cells."""
+    measured: dict[Cell, list[Part]] = {}
+    trained, made = set[str](), {cell.run for cell in work.cells if isinstance(cell, Cell) and (runs / cell.run / "distilled").is_dir()}
+    with progress("measuring", len(work.cells), unit="cell") as bar:
+        for cell in work.cells:
+            if isinstance(cell, TeacherCell):
+                yield replace(_teacher(cell, work, runs), what=cell.name, where="")
+            else:
+                parts = measured.setdefault(_alike(cell), [])
+                parts.extend([] if parts else _cell(cell, work))
+                first = [part for part in parts if part.where]
+                yield from (part for part in first if part.where not in trained)
+                trained |= {part.where for part in first}
+                own = [part for part in parts if not part.where][cell.run in made :]
+                made.add(cell.run)
+                yield Part(cell.name, sum(part.seconds for part in own), sum(part.kept for part in own))
+            bar.advance(cell.name)
+
+
+def _alike(cell: Cell) -> Cell:
+    """What is the same in cells that take equally long."""
+    return replace(cell, name="", run="", seed=0)
+
+
+def _cell(cell: Cell, work: Work) -> list[Part]:
+    """The parts of a cell: what is trained first, the steps, and the networks trained on its sets."""
+    data = work.read(cell.data)
+    method = compose(cell, data)
+    iterations = method.iterations(cell.iterations or None)
+    engine = engine_of(cell, method.cost(data, cell.ipc) * iterations)
+    compared = engine_of(cell, training_cost(data, cell.protocol, cell.ipc * data.classes))
+    tested = (
+        Tested(Protocol(epochs=cell.validation_epochs), len(cell.validate_at)),
+        Tested(cell.protocol, cell.repeats * (1 + len(cell.compare)), cell.split, snapshots=False, engine=compared),
+    )
+    return list(RunParts(data, method, cell.ipc, iterations, engine, tested=tested))
+
+
+def _teacher(cell: TeacherCell, work: Work, runs: Path) -> Part:
+    data = work.read(cell.data)
+    engine = Engine.choose(precision=cell.policy.precision, compile=cell.policy.compile, cost=0)
+    folder = pool_folder(data, cell.network, cell.recipe, runs / cell.name)
+    return Untrained(cell.network, 1, cell.recipe, folder).part(data, engine)

@@ -1,0 +1,109 @@
+"""A run that has been checked but not begun."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.data import DataSet, load
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.evaluation import Protocol
+from datastill.methods import Method, check_lookup, method
+from datastill.runs.folder import Run
+from datastill.runs.plan import Plan
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `datastill.distill` was asked for, checked and resolved.
+
+    Attributes:
+        data: What is distilled.
+        method: How.
+        ipc: Synthetic images per class.
+        iterations: The total number of steps.
+        seed: Of the run.
+        validate_at: Iterations after which a network is trained on the set and tested on the validation split.
+        protocol: How.
+        engine: How to run; of a continued run as it was.
+        run: Keeps it; None keeps nothing.
+        resume: Whether to continue what is there.
+    """
+
+    data: DataSet
+    method: Method
+    ipc: int
+    iterations: int
+    seed: int
+    validate_at: tuple[int, ...]
+    protocol: Protocol
+    engine: Engine
+    run: Run | None
+    resume: bool
+
+    @classmethod
+    def of(
+        cls,
+        data: DataSet | str,
+        named: Method | str,
+        *,
+        ipc: int,
+        iterations: int | None = None,
+        seed: int = 0,
+        out: Path | str | None = None,
+        resume: bool = False,
+        preset: str | None = None,
+        settings: Sequence[str] = (),
+        validate_at: Sequence[int] = (),
+        protocol: Protocol | None = None,
+        engine: Engine | None = None,
+    ) -> Job:
+        """Check what was asked for; the arguments are those of `datastill.distill`.
+
+        Raises:
+            UserError: If anything given is unknown or does not fit together.
+        """
+        data = load(data) if isinstance(data, str) else data
+        if isinstance(named, str):
+            composed = method(named, data=data, ipc=ipc, preset=preset or "paper", settings=settings)
+        elif settings or preset:
+            given = "settings" if settings else f"the preset '{preset}'"
+            raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
+        else:
+            composed = named
+            check_lookup(composed, data, ipc)
+        if iterations is not None and composed.steps not in (None, iterations):
+            log.info("%s is a method of %s, which needs no iterations: the number given is ignored", composed.name, composed.kind)
+        iterations = composed.iterations(iterations)
+        _check(ipc, iterations, validate_at)
+        if validate_at:
+            data.split("validation")
+        engine = engine or Engine.choose(cost=composed.cost(data, ipc) * iterations)
+        composed.check(data, ipc)
+        run = Run(Path(out)) if out is not None else None
+        if run and resume and (begun := run.config()):
+            recorded = begun.get("engine")
+            engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
+        return cls(data, composed, ipc, iterations, seed, tuple(validate_at), protocol or Protocol(), engine, run, resume)
+
+    @property
+    def plan(self) -> Plan:
+        """What its configuration says."""
+        engine = self.engine
+        return Plan(
+            self.data.describe(), self.method, self.ipc, self.seed, engine.describe(), self.iterations, self.validate_at, self.protocol,
+            engine.asked,
+        )  # fmt: skip
+
+
+def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:
+    if ipc < 1 or iterations < 1:
+        raise UserError(f"distilling needs an IPC and a number of iterations of at least 1, got {ipc} and {iterations}")
+    late = [iteration for iteration in validate_at if not 0 <= iteration <= iterations]
+    if late:
+        raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
