@@ -261,6 +261,11 @@ class Pretraining:
             hold.stepped(found)
         return found
 
+    def _step(self, rows: Tensor, index: int, step: int, *, half: bool) -> tuple[float, int]:
+        images, labels = _batch(self.data, rows, self.recipe, index, step)
+        images = F.avg_pool2d(images, 2) if half else images
+        return self.trainer.step(images.to(self.engine.device), labels.to(self.engine.device))
+
     def taken(self, begun: Tensor | None) -> int:
         """Steps that an epoch had taken when it was stopped; 0 for None."""
         return 0 if begun is None else int((begun >= 0).sum()) // self.size
