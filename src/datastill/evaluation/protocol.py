@@ -46,6 +46,10 @@ class Protocol:
             raise UserError(
                 f"evaluation needs a batch of at least 1 and a learning rate above 0, got {self.batch} and {self.learning_rate}"
             )
+        if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf:
+            raise UserError(
+                f"evaluation needs a momentum in [0, 1) and a weight decay of at least 0, got {self.momentum} and {self.weight_decay}"
+            )
         if self.epochs is not None and self.epochs < 1:
             raise UserError(f"evaluation needs at least 1 epoch, got {self.epochs}")
 

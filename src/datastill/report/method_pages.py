@@ -111,7 +111,7 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
             line.paper,
             None if line.difference is None else f"{line.difference:+.2f}",
             None if line.minutes is None else f"{line.minutes:.1f}",
-            f"{line.network}, {line.epochs} epochs{'' if line.augment else ', not augmented'}",
+            f"{line.network}, {line.epochs} epochs{line.protocol.removeprefix('DC')}",
             _halves(line.precision, line.evaluation_precision),
             _halves(line.processor, line.evaluation_processor),
             _halves(line.commit, line.evaluation_commit),
@@ -126,11 +126,20 @@ def _protocol(lines: Sequence[MethodLine]) -> str:
     first = lines[0]
     parts = ", the parts of stored images counted" if any(line.trained_on > line.images for line in lines) else ""
     return (
-        f"Top-1 on the {first.split} split of {first.data}: n networks trained from scratch under the DC protocol on the "
+        f"Top-1 on the {first.split} split of {first.data}: n networks trained from scratch under the {_protocols(lines)} on the "
         f"{_all(line.trained_on for line in lines)} images of the set after the last iteration{parts}. Labels: {first.labels}; "
         f"learning rate: {_all(line.learning_rate for line in lines)}. The sets are distilled from "
         f"{first.train} training images; the rest are held out as the validation split."
     )
+
+
+def _protocols(lines: Sequence[MethodLine]) -> str:
+    """The protocol of all lines, or that their column says it."""
+    names = list(dict.fromkeys(line.protocol for line in lines))
+    if len(names) > 1:
+        return "protocol that each row says, which is the DC protocol otherwise,"
+    name, _, changes = names[0].partition(", ")
+    return f"{name} protocol{f' with changes ({changes})' if changes else ''}"
 
 
 def _explained(lines: Sequence[MethodLine]) -> str:
@@ -144,7 +153,8 @@ def _explained(lines: Sequence[MethodLine]) -> str:
         )
     return (
         f"{spread} Minutes are of distilling: median seconds per step times steps, so compiling, validations and teachers are left out. "
-        "Where a cell has two values, the first is for distilling and the second for evaluating."
+        "Where a cell has two values, the first is for distilling and the second for evaluating. `table.csv` has the commands that repeat "
+        "each row."
     )
 
 

@@ -12,6 +12,7 @@ from datastill.experiments.record import RECORD, Maker
 from datastill.experiments.specification import Line
 from datastill.labels import HARD
 from datastill.report import described
+from datastill.report.commands import commands
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class MethodLine:
     networks: str
     epochs: int
     augment: bool
+    protocol: str
     learning_rate: str
     run_seed: str
     evaluation_seeds: str
@@ -54,6 +56,7 @@ class MethodLine:
     evaluation_processor: str
     evaluation_commit: str
     log: str
+    commands: str
 
     @property
     def difference(self) -> float | None:
@@ -93,7 +96,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         records: Those of its cells that have been run, at least one.
         experiment: Its name, which the logs lie below.
     """
-    first = records[0]
+    first, specified = records[0], {cell.name: cell for cell in line.cells}
     cell, protocol = first.cell, first.cell.protocol
     accuracies = [accuracy for record in records for accuracy in record.score.accuracies]
     values = [fmean(record.score.accuracies) for record in records] if len(records) > 1 else accuracies
@@ -124,6 +127,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         networks=described.networks(first.method, first.encoders),
         epochs=first.evaluation_epochs,
         augment=protocol.augment,
+        protocol=", ".join(filter(None, ("DC", protocol.changes))),
         learning_rate=_joined(f"{rate:.4g}" for rate in rates),
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
@@ -137,6 +141,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         evaluation_processor=_joined(maker.processor for maker in evaluated),
         evaluation_commit=_commits(evaluated),
         log=f"{cell.name.removeprefix(f'{experiment}/')}/{RECORD if seconds is None else 'metrics.jsonl'}",
+        commands="; ".join(commands(record, specified[record.cell.name]) for record in records),
     )
 
 

@@ -46,6 +46,7 @@ class TeacherLine:
     torch: str
     commit: str
     log: str
+    commands: str
 
 
 def write(name: str, experiment: TeacherExperiment, results: Path) -> None:
@@ -94,6 +95,7 @@ def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
         torch=maker.torch,
         commit=", ".join(maker.commits),
         log=f"{recipe}/metrics.jsonl",
+        commands=f"datastill experiment {record.cell.name.replace('/', ' --only ')}",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from datastill.cli.parameters import Compile, Device, DryRun, Labels, Number, Precision, Whole, engine_of, foreign
+from datastill.errors import UserError
 
 
 def evaluate(
@@ -28,6 +29,12 @@ def evaluate(
     learned_rate: Annotated[
         bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
     ] = True,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set", help="change another value of the protocol: learning_rate, momentum, weight_decay, batch; repeatable", negative=""
+        ),
+    ] = None,
     experiment: Number = None,
     labels: Labels = None,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
@@ -44,6 +51,7 @@ def evaluate(
     PATH is a run's folder, a distilled folder, its images.safetensors, or (with --data) a file made by other code: res*.pt of DC
     and DM, images_best.pt with labels_best.pt of trajectory matching, or an .npz of images and labels.
     """
+    from datastill.configuration import changed
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate_across
     from datastill.evaluation.forecast import forecast_evaluation
@@ -56,6 +64,10 @@ def evaluate(
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
     protocol = Protocol(network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
+    for change in set_ or ():
+        protocol = changed(protocol, change, "the protocol")
+    if protocol.network != networks[0]:
+        raise UserError(f"--set network={protocol.network} contradicts the network {networks[0]}: give it with --network")
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     if out is not None:
         check_file(out)

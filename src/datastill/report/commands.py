@@ -1,0 +1,53 @@
+"""The commands that repeat a cell of a table without its specification."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+
+from datastill.evaluation import Protocol
+from datastill.experiments import Cell, Record
+from datastill.experiments.record import Maker
+
+OF_THEIR_OWN = ("network", "epochs", "augment", "learned_rate")
+"""Fields of a protocol that `datastill evaluate` has options for."""
+
+
+def commands(record: Record, cell: Cell) -> str:
+    """What to type to distil and evaluate the set of a record.
+
+    Args:
+        record: It says in which precision, and with how many networks.
+        cell: What the specification says of it.
+    """
+    return f"{shlex.join(_distil(cell, record.distilled_by))} && {shlex.join(_evaluate(cell, record))}"
+
+
+def _distil(cell: Cell, maker: Maker) -> list[str]:
+    words = ["datastill", "distill", cell.data, "--method", cell.method, "--ipc", str(cell.ipc), "--seed", str(cell.seed)]
+    words += ["--iterations", str(cell.iterations)] if cell.iterations else []  # none where the method takes a fixed number of steps
+    words += ["--preset", cell.preset] if cell.preset != "paper" else []
+    words += [word for setting in cell.settings for word in ("--set", setting)]
+    if cell.validate_at:
+        points = ",".join(map(str, cell.validate_at))
+        words += ["--validate-at", points, "--validation-epochs", str(cell.validation_epochs)]
+    return [*words, *_engine(maker), "--out", f"runs/{cell.run}"]
+
+
+def _evaluate(cell: Cell, record: Record) -> list[str]:
+    protocol, usual = cell.protocol, Protocol()
+    words = ["datastill", "evaluate", f"runs/{cell.run}", "--network", protocol.network, "--epochs", str(record.evaluation_epochs)]
+    words += ["--repeats", str(record.cell.repeats), "--seed", str(cell.seed), "--split", cell.split]
+    words += ["--compare", ",".join(cell.compare) or "none"]
+    words += [] if protocol.augment else ["--no-augment"]
+    words += [] if protocol.learned_rate else ["--no-learned-rate"]
+    others = (entry.name for entry in fields(protocol) if entry.name not in OF_THEIR_OWN)
+    changed = {name: getattr(protocol, name) for name in others if getattr(protocol, name) != getattr(usual, name)}
+    words += [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
+    return [*words, *_engine(record.evaluated_by)]
+
+
+def _engine(maker: Maker) -> list[str]:
+    """Nothing for what was not recorded."""
+    precision = ["--precision", maker.precision] if maker.precision else []
+    return precision if maker.compiled is None else [*precision, "--compile" if maker.compiled else "--no-compile"]

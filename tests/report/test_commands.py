@@ -1,0 +1,110 @@
+"""A reader who has only the table's CSV can repeat any of its rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from datastill.cli import main
+from datastill.evaluation import Protocol
+from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, run_experiment
+from datastill.report.commands import commands
+from datastill.report.results import write
+from records import MAKER, record
+
+TABLE = Experiment(
+    "A title",
+    (
+        Block(
+            "digits[0-2]", (2,), 3, seeds=(0, 4), settings=("real_batch=8",), validate_at=(0, 3), validation_epochs=2, repeats=2, epochs=3
+        ),
+    ),
+    (
+        Row("random", inherits=False, iterations=0),
+        Row("dm+cm", settings=("cm.weight=0.5",), preset="fast"),
+        Row("dm+cm", label="dm+cm on alexnet", network="alexnet", of="table/dm+cm"),
+    ),
+    protocol=Protocol(batch=4, learning_rate=0.02),
+    compare=("random",),
+)
+
+
+def repeated(words: str) -> list[float]:
+    """Type the commands of one set; return the accuracies of its networks."""
+    distil, evaluate = (shlex.split(part) for part in words.split(" && "))
+    assert (distil[0], evaluate[0]) == ("datastill", "datastill")
+    main(distil[1:])
+    main([*evaluate[1:], "--out", "evaluation.json"])
+    accuracies: list[float] = json.loads(Path("evaluation.json").read_text())["accuracies"]
+    return accuracies
+
+
+def test_the_commands_of_a_row_give_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_experiment("table", results=tmp_path / "results", runs=tmp_path / "runs", recorded=write, experiments={"table": TABLE})
+    with (tmp_path / "results" / "table" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    for number, row in enumerate(rows):
+        elsewhere = tmp_path / str(number)
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        found = [accuracy for words in row["commands"].split("; ") for accuracy in repeated(words)]
+        assert len(found) == int(row["n"]) == 4
+        assert sum(found) / 4 == pytest.approx(float(row["accuracy"]), abs=0.005)
+
+
+def test_every_part_of_a_cell_is_in_its_commands() -> None:
+    protocol = Protocol("vgg11", epochs=7, augment=False, momentum=0.5, weight_decay=0.001, learned_rate=False)
+    cell = Cell(
+        "t/row", "t/a run", "folder:my photos@64", "dm+iid", 5, 3, 40, "code", ("cc.weight=0.1", "views=2"), (0, 40), 9, protocol, 4,
+        "validation", ("random", "rendering"),
+    )  # fmt: skip
+    distil, evaluate = commands(
+        record(replace(cell, repeats=2), evaluation_epochs=7, evaluated_by=replace(MAKER, precision="bf16", compiled=True)), cell
+    ).split(" && ")
+    assert shlex.split(distil) == [
+        "datastill", "distill", "folder:my photos@64", "--method", "dm+iid", "--ipc", "5", "--seed", "3", "--iterations", "40", "--preset",
+        "code", "--set", "cc.weight=0.1", "--set", "views=2", "--validate-at", "0,40", "--validation-epochs", "9", "--precision", "fp32",
+        "--no-compile", "--out", "runs/t/a run",
+    ]  # fmt: skip
+    assert shlex.split(evaluate) == [
+        "datastill", "evaluate", "runs/t/a run", "--network", "vgg11", "--epochs", "7", "--repeats", "2", "--seed", "3", "--split",
+        "validation", "--compare", "random,rendering", "--no-augment", "--no-learned-rate", "--set", "momentum=0.5", "--set",
+        "weight_decay=0.001", "--precision", "bf16", "--compile",
+    ]  # fmt: skip
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (RESULTS / name / "table.csv").exists() and "teacher-" not in name])
+def test_every_published_row_of_methods_has_its_commands(name: str) -> None:
+    with (RESULTS / name / "table.csv").open() as file:
+        for row in csv.DictReader(file):
+            each = row["commands"].split("; ")
+            assert len(each) == int(row["sets"])
+            assert [re.findall(r"--seed (\d+)", words)[0] for words in each] == row["run_seed"].split(", ")
+
+
+def test_a_row_of_teachers_has_its_command() -> None:
+    with (RESULTS / "teacher-cifar10" / "table.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert row["commands"] == f"datastill experiment teacher-cifar10 --only {row['recipe']}"
+
+
+def test_the_protocol_of_evaluate_is_set_by_its_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for setting, said in (
+        ("batch=none", "batch must be a whole number such as 256"),
+        ("bach=3", "unknown setting of the protocol 'bach'. Did you mean 'batch'?"),
+        ("momentum=1", "a momentum in [0, 1) and a weight decay of at least 0, got 1.0"),
+        ("network=vgg11", "--set network=vgg11 contradicts the network convnet: give it with --network"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["evaluate", str(tmp_path), "--set", setting])
+        assert said in capsys.readouterr().err
