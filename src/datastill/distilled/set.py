@@ -59,6 +59,11 @@ class Origin:
     kind: str = ""
 
     @property
+    def made(self) -> dict[str, str | int]:
+        """How the set was made, as plain values; empty for a file made by other code, which does not say."""
+        return {"method": self.method, "iterations": self.iterations, "seed": self.seed} if self.version else {}
+
+    @property
     def real(self) -> bool | None:
         """Whether the images are real ones that were chosen; None where that is not known, as of a file made by other code."""
         kind = self.kind or kind_of(self.method)

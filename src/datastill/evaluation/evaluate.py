@@ -94,7 +94,7 @@ def evaluate(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
         images=len(distilled), trained_on=trained_on, label_kind=distilled.label_kind,
         learned_rate=distilled.learning_rate if protocol.learned_rate else None,
-        made={"method": distilled.origin.method, "iterations": distilled.origin.iterations, "seed": distilled.origin.seed},
+        made=distilled.origin.made,
     )  # fmt: skip
 
 
