@@ -10,6 +10,9 @@ from typing import Any
 Presets = Mapping[str, Mapping[str, Any]]
 """Values by the name of the preset, then of the field; one that depends on the setting is a function of it."""
 
+SMALL = 16
+"""Pixels of the shorter side below which images are small: a ResNet18 leaves a single position of one of 8x8."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -20,12 +23,19 @@ class Setting:
         classes: Number of classes.
         ipc: Synthetic images per class.
         preset: A name of `PRESETS`.
+        side: The shorter side of the images in pixels; None where it is not known, or nothing should depend on it.
     """
 
     data: str
     classes: int
     ipc: int
     preset: str = "paper"
+    side: int | None = None
+
+    @property
+    def small(self) -> bool:
+        """Whether the images are known to be smaller than those that published networks were made for."""
+        return self.side is not None and self.side < SMALL
 
     def values(self, presets: Presets) -> dict[str, Any]:
         """The values of this preset for this setting; none where it has none of its own.

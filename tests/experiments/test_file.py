@@ -72,6 +72,7 @@ def test_a_file_gives_the_objects_that_python_does(tmp_path: Path) -> None:
         policy=Policy("fp32", compile=False),
         remark="Mind this.",
         protocol=Protocol(epochs=3, batch=64, learning_rate=0.02),
+        by_size=True,
     )
 
 
@@ -90,7 +91,7 @@ def test_the_cells_have_what_the_file_says(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_as_in_the_commands(tmp_path: Path) -> None:
     (cell,) = cells(read(tmp_path, "data: digits\nmethods: dm+iid\n")).values()
-    assert cell == Cell("mine/dm+iid", "mine/dm+iid", "digits", "dm+iid", 10, 0, 2000)
+    assert cell == Cell("mine/dm+iid", "mine/dm+iid", "digits", "dm+iid", 10, 0, 2000, by_size=True)
 
 
 MISTAKES = {

@@ -30,6 +30,8 @@ class Cell:
         split: What they are tested on: "test" to report, "validation" to choose.
         compare: What else is trained on in the same way, see `datastill.evaluation.COMPARISONS`.
         policy: In which precision, and whether compiled, for both halves; what it leaves open is settled for a whole table at once.
+        by_size: Whether values may depend on the size of the images (see `datastill.setting.Setting.side`); not so in tables that were
+            published before any did.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Cell:
     split: str = "test"
     compare: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    by_size: bool = False
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ def _experiment(name: str, table: Table) -> Experiment:
         policy=Policy(table.precision, table.compile),
         remark=table.remark.strip(),
         protocol=table.protocol,
+        by_size=True,
     )
 
 

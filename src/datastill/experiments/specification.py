@@ -125,6 +125,7 @@ class Experiment:
         policy: Precision and compilation of every cell, distilling and evaluating; what is left open is settled once, by the largest job.
         remark: What else a reader of the table must know.
         protocol: How networks are trained on the sets, where blocks and rows do not say otherwise; the DC protocol by default.
+        by_size: Whether values may depend on the size of the images (see `Cell`).
 
     Raises:
         UserError: If there is nothing to run, or a name is there twice or cannot be a folder's.
@@ -140,6 +141,7 @@ class Experiment:
     policy: Policy = field(default_factory=Policy)
     remark: str = ""
     protocol: Protocol = field(default_factory=Protocol)
+    by_size: bool = False
 
     def __post_init__(self) -> None:
         places = [f"{_folder(block.name)}-ipc{ipc}" for block in self.blocks for ipc in block.ipcs]
@@ -202,6 +204,7 @@ class Experiment:
             settings=(*self.settings, *block.settings, *row.settings) if row.inherits else row.settings,
             validate_at=row.validate_at or (block.validate_at if row.inherits else ()),
             validation_epochs=block.validation_epochs,
+            by_size=self.by_size,
         )
 
 

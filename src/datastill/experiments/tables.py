@@ -17,10 +17,11 @@ from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points
 from datastill.experiments.record import Found, Maker, Record, write_record
 from datastill.kinds import Method
-from datastill.methods import method
+from datastill.methods.grammar import compose as named
 from datastill.runs import Run
 from datastill.runs.distill import distill
 from datastill.runs.timing import run_seconds_per_step
+from datastill.setting import Lookup, Setting
 
 KEPT = ("config.yaml", "metrics.jsonl", "distilled/grid.png")
 """What is copied from a run beside its record, where it is there: the log that the page links, and the picture."""
@@ -64,7 +65,8 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
 
 def compose(cell: Cell, data: DataSet) -> Method:
     """The method of a cell."""
-    return method(cell.method, data=data, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
+    side = min(data.size) if cell.by_size else None
+    return named(Lookup(cell.method, Setting(data.source, data.classes, cell.ipc, cell.preset, side), cell.settings))
 
 
 def engine_of(cell: Cell, cost: float) -> Engine:

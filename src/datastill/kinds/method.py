@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datastill.configuration import describe
 from datastill.data import DataSet
+from datastill.encoders import Encoder
 from datastill.engine import Engine
 from datastill.engine.measuring import nbytes, seconds_of
 from datastill.errors import UserError
@@ -54,8 +55,13 @@ class Method(ABC):
             f"distributions, such as dm"
         )
 
-    def with_term(self, term: Term) -> Self:
-        """The same method with one more term, which takes the values that the method wants of it, if it wants any."""
+    def with_term(self, term: Term, encoder: Encoder | None = None) -> Self:
+        """The same method with one more term, which takes the values that the method wants of it, if it wants any.
+
+        Args:
+            term: What is added.
+            encoder: What it brings here; None for what it brings everywhere.
+        """
         return self + term
 
     def iterations(self, asked: int | None) -> int:

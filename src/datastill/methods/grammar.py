@@ -99,7 +99,7 @@ def method(
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     if isinstance(data, DataSet):
-        setting = Setting(data.source, data.classes, ipc, preset)
+        setting = Setting(data.source, data.classes, ipc, preset, min(data.size))
     else:
         source = source_of(data)
         if source not in CATALOGUE:
@@ -120,8 +120,8 @@ def compose(lookup: Lookup) -> Method:
     for term in (term for short in extra for term in BUNDLES.get(short, (short,))):
         cls = TERM_NAMES.find(term, hint=f"It came in the method '{lookup.name}'.")
         with TERM_NAMES.guarded(term):
-            suited = cls.suited(setting)
-        composed = composed.with_term(suited)
+            suited, encoder = cls.suited(setting), cls.brought(setting)
+        composed = composed.with_term(suited, encoder)
     composed = dataclasses.replace(composed, name=lookup.name.lower(), lookup=lookup)
     for change in lookup.settings:
         composed = changed(composed, change, composed.name)

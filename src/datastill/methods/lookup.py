@@ -29,7 +29,8 @@ def check_lookup(method: Method, data: DataSet, ipc: int) -> None:
     if method.lookup is None:
         return
     lookup = method.lookup
-    here = replace(lookup, setting=Setting(data.source, data.classes, ipc, lookup.setting.preset))
+    side = None if lookup.setting.side is None else min(data.size)
+    here = replace(lookup, setting=Setting(data.source, data.classes, ipc, lookup.setting.preset, side))
     if here.setting == lookup.setting:
         return
     has, looked_up, fitting = (flat(each.describe()) for each in (method, compose(lookup), compose(here)))
@@ -50,7 +51,8 @@ def _path(path: str) -> str:
 
 
 def _said(setting: Setting) -> str:
-    return f"{setting.data} with {setting.classes} classes at IPC {setting.ipc}"
+    pixels = "" if setting.side is None else f" of {setting.side} pixels"
+    return f"{setting.data}{pixels} with {setting.classes} classes at IPC {setting.ipc}"
 
 
 def _call(lookup: Lookup, data: DataSet, ipc: int) -> str:

@@ -114,3 +114,8 @@ class ClassCentralization(Term):
     def suited(cls, setting: Setting) -> ClassCentralization:
         """The squared form with the preset "code", its weight by IPC; elsewhere the relative form, whose weight serves every IPC."""
         return cls(weight=0.05 if setting.ipc <= 10 else 0.003, form="squared") if setting.preset == "code" else cls()
+
+    @classmethod
+    def brought(cls, setting: Setting) -> PretrainedPool:
+        """The paper's ResNet18; for small images a ConvNet, which serves them as well after seconds (results/teachers-digits)."""
+        return PretrainedPool("convnet") if setting.small else cls.brings

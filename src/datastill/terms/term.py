@@ -104,6 +104,11 @@ class Term(ABC):
         """Make the term with the published weights for a setting; by default the same everywhere."""
         return cls()
 
+    @classmethod
+    def brought(cls, setting: Setting) -> Encoder | None:
+        """The encoder that it brings in a setting; by default the same everywhere, `brings`."""
+        return cls.brings
+
     def share(self, read: int, images: int) -> float:
         """The expected value of the term if it reads only some of the images of every class, drawn at random.
 

@@ -116,9 +116,12 @@ class Composition(Method):
         """The same method with one more term."""
         return replace(self, name=f"{self.name}+{term.name}", terms=(*self.terms, term), added=(*self.added, term.name))
 
-    def with_term(self, term: Term) -> Self:
+    def with_term(self, term: Term, encoder: Encoder | None = None) -> Self:
         """The same method with one more term, which takes the values that the method wants of it (see `Method.with_term`)."""
-        return self + self._wanted(term, term.name)
+        if encoder is None or term.encoder in self.encoders:
+            return self + self._wanted(term, term.name)
+        brought = {**self.encoders, term.encoder: self._wanted(encoder, term.encoder)}
+        return replace(self, encoders=brought) + self._wanted(term, term.name)
 
     def _wanted(self, thing: T, name: str) -> T:
         try:
