@@ -22,3 +22,15 @@ def test_the_package_offers_functions_whatever_was_imported_before() -> None:
 def test_the_package_is_the_command() -> None:
     result = subprocess.run([sys.executable, "-m", "datastill", "--help"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("Usage: datastill COMMAND")
+
+
+def test_the_package_lists_its_names_and_its_version_without_importing_torch() -> None:
+    program = (
+        "import sys, datastill\n"
+        "from importlib.metadata import version\n"
+        "assert set(datastill.__all__) <= set(dir(datastill)), dir(datastill)\n"
+        "assert '__version__' in dir(datastill)\n"
+        "assert datastill.__version__ == version('datastill')\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

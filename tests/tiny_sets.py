@@ -37,7 +37,7 @@ def distilled_set(
 def soft_set(kind: str = "probabilities", *, factor: int = 1, size: tuple[int, int] = (8, 6), **numbers: float) -> DistilledSet:
     """The same set with soft labels of a kind, the largest value at the class, and learned numbers."""
     whole = distilled_set(factor=factor, size=size)
-    noise = torch.rand(len(whole), 3, generator=torch.Generator().manual_seed(5))
+    noise = torch.rand(len(whole.images), 3, generator=torch.Generator().manual_seed(5))
     labels = (noise + 2 * torch.nn.functional.one_hot(whole.labels, 3)) / 4
     labels = labels / labels.sum(1, keepdim=True) if kind == "probabilities" else labels
     labels = 8 * labels - 3 if kind in ("logits", "scores") else labels

@@ -42,11 +42,19 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import names lazily: the command's help must not wait for torch."""
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = importlib.import_module("datastill.provenance").package_version()
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'datastill' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The names above too, before they are imported."""
+    return sorted({*globals(), *_HOMES, "__version__"})
 
 
 __all__ = [

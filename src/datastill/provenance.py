@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 @cache
 def package_version() -> str:
@@ -36,6 +34,8 @@ def commit() -> str:
 
 def machine() -> dict[str, str | int]:
     """Processor, cores, threads, versions."""
+    import torch  # takes seconds, which the version alone must not
+
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from datastill import random
+from datastill.data.labelled import LabelledImages, Stored
+from datastill.data.naming import source_of, spans
+from datastill.data.notebook import COLUMNS, ROWS, gallery
 from datastill.errors import UserError, unknown
 from datastill.size import Size
+from datastill.text import escaped
 
 SPLIT_SEED = 0
 """The hold-outs belong to the data set, not to a run: every run and every pretrained network leaves out the same images."""
@@ -36,6 +40,9 @@ class ClassImages:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"
 
     @property
     def classes(self) -> int:
@@ -140,6 +147,16 @@ class DataSet:
     fingerprint: str
     held_out: float = 0.0
 
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{len(split)} {name}" for name, split in self._splits.items() if len(split))
+        return f"<{escaped(self.name)}: {splits} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"
+
+    def _repr_html_(self) -> str:
+        """A table of the first training images of every class."""
+        starts = self.train.offsets[: min(ROWS, self.classes) + 1]
+        rows = (self.train.gather(torch.arange(start, min(start + COLUMNS, end))) for start, end in pairwise(starts))
+        return gallery(repr(self)[1:-1], self.class_names, rows)
+
     @property
     def classes(self) -> int:
         """Number of classes, those without an image included."""
@@ -176,11 +193,40 @@ class DataSet:
         Raises:
             UserError: If there is no such split, or it is empty.
         """
-        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        splits = self._splits
         if name not in splits or not len(splits[name]):
             present = ", ".join(key for key, value in splits.items() if len(value))
             raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
         return splits[name]
+
+    @property
+    def _splits(self) -> dict[str, ClassImages]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def as_dataset(
+        self,
+        split: str = "train",
+        *,
+        form: str = "normalised",
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> LabelledImages:
+        """A split as a map-style data set for a `torch.utils.data.DataLoader`.
+
+        Args:
+            split: "train", "validation" or "test".
+            form: What an image is given as: a name of `datastill.data.labelled.FORMS`.
+            transform: Applied to every image.
+            target_transform: Applied to every label, an int.
+
+        Raises:
+            UserError: If there is no such split or form.
+        """
+        part = self.split(split)
+        return LabelledImages(
+            Stored(part.storage, part.rows), part.labels, self.class_names, self.mean, self.std,
+            form=form, transform=transform, target_transform=target_transform,
+        )  # fmt: skip
 
     def only(self, classes: Sequence[int | str]) -> DataSet:
         """The same data set with some of its classes: their images in every split, held out and normalised as in the whole.
@@ -231,32 +277,6 @@ class DataSet:
 
     def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]
-
-
-def source_of(name: str) -> str:
-    """The name of a data set without path, size and choice of classes.
-
-    Example:
-        >>> source_of("cifar100[0-19]"), source_of("folder:photos@64")
-        ('cifar100', 'folder')
-    """
-    return re.split(r"[:@\[]", name, maxsplit=1)[0]
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Write numbers with runs of consecutive ones as a span.
-
-    Example:
-        >>> spans([0, 1, 2, 7, 5])
-        '0-2,7,5'
-    """
-    found: list[list[int]] = []
-    for number in numbers:
-        if found and number == found[-1][-1] + 1:
-            found[-1] = [found[-1][0], number]
-        else:
-            found.append([number])
-    return ",".join("-".join(map(str, span)) for span in found)
 
 
 def fingerprint(images: ClassImages, class_names: Sequence[str]) -> str:

@@ -125,11 +125,11 @@ def numbers(values: tuple[float, ...]) -> str:
 
 
 def _page(distilled: SyntheticImages) -> list[str]:
-    origin, many = distilled.origin, len(distilled.images) * distilled.origin.factor**2
+    origin = distilled.origin
     soft = "" if distilled.track == HARD else " `label` is the class with the largest value, `soft_label` has every value."
     parts = [
         f"Every image is a grid of {origin.factor}x{origin.factor} parts, and networks are trained on the parts, each enlarged to the "
-        f"whole size: `distilled.expanded()` gives those {many} images and their labels.",
+        f"whole size: `distilled.expanded()` gives those {len(distilled)} images and their labels.",
         "",
     ]
     return [

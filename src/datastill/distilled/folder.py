@@ -15,7 +15,7 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.distilled.card import write_card
 from datastill.distilled.foreign import FOREIGN_FILES, read
-from datastill.distilled.hub import remove_others, write_parquet
+from datastill.distilled.hub import remove_others, table, write_parquet
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages, check
 from datastill.errors import UserError
@@ -28,7 +28,7 @@ IMAGES = "images.safetensors"
 FORMAT = "datastill-1"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DistilledSet(SyntheticImages):
     """A few images per class, synthetic or chosen, with a folder that they are kept in.
 
@@ -57,6 +57,20 @@ class DistilledSet(SyntheticImages):
         write_card(self, parquet, folder / "README.md")
         remove_others(parquet, folder)
         return folder
+
+    def as_hf(self) -> Any:
+        """What networks are trained on (see `expanded`) as a `datasets.Dataset` in memory.
+
+        Its columns are ``image`` (8 bits, see `clipped`), ``label`` (a ClassLabel) and, where labels are soft, ``soft_label``.
+
+        Raises:
+            UserError: If `datasets` is not installed.
+        """
+        try:
+            from datasets import Dataset
+        except ImportError as error:
+            raise UserError("`as_hf` needs the package datasets: pip install 'datastill[hub]'") from error
+        return Dataset(table(self.of_parts()))
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self, SupportsIndex
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from datastill.augment import LEAST_SIDE, expand
+from datastill.data.labelled import LabelledImages
+from datastill.data.notebook import gallery
 from datastill.errors import UserError
 from datastill.kinds import LEARNING_RATE, Canvas, Selection
 from datastill.labels import HARD, classes_of, problem, track
 from datastill.methods import kind_of
+from datastill.text import escaped
 
 NUMBER = re.compile(r"[a-z][a-z0-9_.]{0,59}")
 """Names of learned numbers."""
@@ -71,7 +75,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class SyntheticImages:
+class SyntheticImages(Dataset[tuple[Any, Any]]):
     """A few images per class, synthetic or chosen, and where they come from. `datastill.DistilledSet` is one that is saved and loaded.
 
     Attributes:
@@ -97,7 +101,52 @@ class SyntheticImages:
         return cls(canvas.images, canvas.labels, origin, canvas.label_kind, canvas.numbers)
 
     def __len__(self) -> int:
-        return len(self.images)
+        """How many images networks are trained on: those that are stored, or their parts where images have parts."""
+        return len(self.images) * self.origin.factor**2
+
+    def __getitem__(self, index: SupportsIndex) -> tuple[Any, Any]:
+        """What networks are trained on: a normalised image, float32 ``channel height width``, and its label (see `expanded`)."""
+        return self._items[index]
+
+    def __repr__(self) -> str:
+        origin, stored = self.origin, self.images
+        kind = {True: " real", False: " synthetic", None: ""}[origin.real]
+        parts = f" in {len(self)} parts" if origin.factor > 1 else ""
+        return (
+            f"<{escaped(origin.data)} by {escaped(origin.method)}: {len(stored)}{kind} images{parts} of {len(origin.class_names)} classes, "
+            f"{'x'.join(map(str, stored.shape[1:]))}, {self.track} labels>"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table of the images by class."""
+        return gallery(repr(self)[1:-1], self.origin.class_names, (self.pixels[rows] for rows in self.rows_by_class()))
+
+    @cached_property
+    def _items(self) -> LabelledImages:
+        return self.as_dataset()
+
+    def as_dataset(
+        self,
+        *,
+        form: str = "normalised",
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> LabelledImages:
+        """What networks are trained on (see `expanded`) as a map-style data set for a `torch.utils.data.DataLoader`.
+
+        Args:
+            form: What an image is given as: a name of `datastill.data.labelled.FORMS`. "pil" clips to 8 bits (see `clipped`).
+            transform: Applied to every image.
+            target_transform: Applied to every label: an int, or float32 ``class`` where labels are soft.
+
+        Raises:
+            UserError: If there is no such form.
+        """
+        images, labels = self.expanded()
+        return LabelledImages(
+            images, labels, self.origin.class_names, self.origin.mean, self.origin.std,
+            form=form, transform=transform, target_transform=target_transform,
+        )  # fmt: skip
 
     @property
     def ipc(self) -> float:

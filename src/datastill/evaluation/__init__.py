@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datastill.evaluation.evaluate import COMPARISONS
 from datastill.evaluation.ledger import Ledger
 from datastill.evaluation.protocol import Protocol
-from datastill.evaluation.score import Evaluation, Score
+from datastill.evaluation.score import COMPARISONS, Evaluation, Score
 from datastill.evaluation.scorer import Scorer
 
 __all__ = ["COMPARISONS", "Evaluation", "Ledger", "Protocol", "Score", "Scorer"]

@@ -18,18 +18,12 @@ from datastill.engine import Engine
 from datastill.errors import UserError, unknown
 from datastill.evaluation.ledger import Ledger
 from datastill.evaluation.protocol import Protocol
-from datastill.evaluation.score import Evaluation
+from datastill.evaluation.score import COMPARISONS, Evaluation
 from datastill.evaluation.scorer import Scorer, rate, training_cost
 from datastill.networks import ZOO
 from datastill.progress import progress
 
 log = logging.getLogger(__name__)
-
-COMPARISONS: dict[str, str] = {
-    "rendering": "the 8-bit rendering of the set",
-    "random": "a random real subset of the same size",
-}
-"""What a set may be compared with."""
 
 
 def evaluate(
@@ -92,7 +86,7 @@ def evaluate(
             scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar, **options)
     return Evaluation(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
-        images=len(distilled), trained_on=trained_on, label_kind=distilled.label_kind,
+        images=len(distilled.images), trained_on=trained_on, label_kind=distilled.label_kind,
         learned_rate=distilled.learning_rate if protocol.learned_rate else None,
         made=distilled.origin.made,
     )  # fmt: skip
@@ -135,7 +129,7 @@ def evaluate_across(
     if not protocols or len(protocols) < len(networks):
         raise UserError(f"expected different networks, got '{','.join(networks)}'")
     distilled, data = resolve(distilled, data)
-    images = len(distilled) * distilled.origin.factor**2
+    images = len(distilled)
     found = {}
     for name, chosen in protocols.items():
         suited = engine.suited(training_cost(data, chosen, images)) if engine else None

@@ -9,9 +9,17 @@ from typing import Any
 
 from torch import Tensor
 
+from datastill.data.notebook import table
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.spread import half_interval, spread
 from datastill.labels import HARD, track
+from datastill.text import escaped
+
+COMPARISONS: dict[str, str] = {
+    "rendering": "the 8-bit rendering of the set",
+    "random": "a random real subset of the same size",
+}
+"""What a set may be compared with."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,10 @@ class Score:
         """Accuracy of every class in percent; NaN for a class without images."""
         hits = self.confusion.diag().double()
         return tuple((100 * hits / self.confusion.sum(1)).tolist())
+
+    def __repr__(self) -> str:
+        spread = "" if self.std is None else f" +- {self.std:.2f}"
+        return f"<{self.mean:.2f}{spread} % top-1, n = {len(self.accuracies)}>"
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -102,15 +114,48 @@ class Evaluation:
         """Whether the set's labels are "hard" or "soft"."""
         return track(self.label_kind)
 
+    def __repr__(self) -> str:
+        compared = "".join(f"; {name} {repr(score)[1:-1]}" for name, score in self.comparisons.items())
+        return f"<{self._title}: {repr(self.score)[1:-1]}{compared}>"
+
+    def _repr_html_(self) -> str:
+        """A table of the scores."""
+        scores = {"the distilled set": self.score, **{self.compared_with(name): score for name, score in self.comparisons.items()}}
+        rows = [
+            [name, f"{score.mean:.2f}", "" if score.std is None else f"{score.std:.2f}", str(len(score.accuracies))]
+            for name, score in scores.items()
+        ]
+        return table(self._title, ["trained on", "accuracy %", "std", "n"], rows)
+
+    @property
+    def _title(self) -> str:
+        return (
+            f"{self.images} images, {self.track} labels, tested on {escaped(self.data)}, {self.split} split, with {self.protocol.network}"
+        )
+
+    def labels_of(self, name: str) -> str:
+        """Whether the labels of what the set is compared with are "hard" or "soft": real images always have hard ones."""
+        return HARD if name == "random" else self.track
+
+    def compared_with(self, name: str) -> str:
+        """What a name of `COMPARISONS` stands for here; a real subset has hard labels and the protocol's rate, whatever the set has."""
+        if name != "random" or (self.track == HARD and self.learned_rate is None):
+            return COMPARISONS[name]
+        labels = "" if self.track == HARD else ", hard labels"
+        rate = "" if self.learned_rate is None else f", learning rate {self.protocol.learning_rate:.4g}"
+        return f"{COMPARISONS[name]}{labels}{rate}"
+
     @property
     def advice(self) -> str:
         """What to try if the set is no better than a random real subset of its size; empty if it is better or was not compared."""
         random = self.comparisons.get("random")
         if random is None or self.score.mean > random.mean:
             return ""
+        mine, others = ("", "") if self.track == HARD else (", with soft labels,", " with hard labels")
+        figures = f"{self.score.mean:.2f}% against {random.mean:.2f}%"
         return (
-            f"this set is not better than a random subset of real images ({self.score.mean:.2f}% against {random.mean:.2f}%): try another "
-            f"method (such as dm+cm), fewer iterations, or a smaller weight of an added term (such as cc.weight)"
+            f"this set{mine} is not better than a random subset of real images{others} ({figures}): try another method (such as dm+cm), "
+            f"fewer iterations, or a smaller weight of an added term (such as cc.weight)"
         )
 
     def describe(self) -> dict[str, Any]:
@@ -130,6 +175,6 @@ class Evaluation:
             "images": self.images,
             "trained_on": self.trained_on,
             **self.score.describe(),
-            "comparisons": {name: score.describe() for name, score in self.comparisons.items()},
+            "comparisons": {name: {"labels": self.labels_of(name), **score.describe()} for name, score in self.comparisons.items()},
             "advice": self.advice or None,
         }

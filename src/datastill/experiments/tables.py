@@ -41,7 +41,7 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
     run, target = runs / cell.run, results / cell.name
     engine = engine_of(cell, composed.cost(data, cell.ipc) * composed.iterations(cell.iterations))
     distilled = _distilled(cell, composed, data, run, engine)
-    engine = engine_of(cell, training_cost(data, cell.protocol, len(distilled) * distilled.origin.factor**2))
+    engine = engine_of(cell, training_cost(data, cell.protocol, len(distilled)))
     evaluation = evaluate(
         distilled,
         repeats=cell.repeats,

@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.configuration import changed
 from datastill.data import CATALOGUE, DataSet
-from datastill.data.images import source_of
+from datastill.data.naming import source_of
 from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.cafe import cafe

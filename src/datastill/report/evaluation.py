@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from datastill.evaluation import COMPARISONS, Evaluation, Score
+from datastill.evaluation import Evaluation, Score
 from datastill.labels import HARD
 from datastill.text import printable
 
@@ -27,7 +27,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
     table.add_row("the distilled set", *_cells(evaluation.score))
     for name, score in evaluation.comparisons.items():
-        table.add_row(_compared(name, evaluation), *_cells(score))
+        table.add_row(evaluation.compared_with(name), *_cells(score))
     console.print(table)
     if evaluation.advice:
         console.print(Text(evaluation.advice), soft_wrap=True)
@@ -70,15 +70,9 @@ def _trained(evaluation: Evaluation) -> str:
     return f"{parts}, labels: {evaluation.track}{kind}{rate}"
 
 
-def _compared(name: str, evaluation: Evaluation) -> str:
-    """What a set is compared with; a real subset has hard labels and the protocol's rate, whatever the set has."""
-    labels = "" if evaluation.track == HARD else ", hard labels"
-    rate = "" if evaluation.learned_rate is None else f", learning rate {evaluation.protocol.learning_rate:.4g}"
-    return COMPARISONS[name] + (labels + rate if name == "random" else "")
-
-
 def _column(name: str, evaluation: Evaluation) -> str:
-    return f"{name}, hard labels" if name == "random" and evaluation.track != HARD else name
+    labels = evaluation.labels_of(name)
+    return name if labels == evaluation.track else f"{name}, {labels} labels"
 
 
 def _cells(score: Score) -> tuple[str, str, str]:

@@ -48,10 +48,10 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     even = min(counts) == max(counts)
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
     parts = origin.factor**2
-    expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {parts * len(distilled)} images in training")]
+    expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {len(distilled)} images in training")]
     taken = f"{origin.iterations} iteration{'' if origin.iterations == 1 else 's'}"
     lines = [
-        ("images", f"{len(distilled)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
+        ("images", f"{len(images)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
         ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
         ("method", f"{origin.method}, {taken}, seed {origin.seed}, datastill {origin.version}"),
         (

@@ -1,0 +1,32 @@
+"""Names of data sets, taken apart and put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+def source_of(name: str) -> str:
+    """The name of a data set without path, size and choice of classes.
+
+    Example:
+        >>> source_of("cifar100[0-19]"), source_of("folder:photos@64")
+        ('cifar100', 'folder')
+    """
+    return re.split(r"[:@\[]", name, maxsplit=1)[0]
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Write numbers with runs of consecutive ones as a span.
+
+    Example:
+        >>> spans([0, 1, 2, 7, 5])
+        '0-2,7,5'
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1] = [found[-1][0], number]
+        else:
+            found.append([number])
+    return ",".join("-".join(map(str, span)) for span in found)
