@@ -14,6 +14,7 @@ from datastill.errors import UserError
 from datastill.files import load_tensors
 from datastill.runs import Run
 from datastill.runs.folder import KEPT, plain
+from full_disks import files_of_at_most
 
 CONFIG: dict[str, Any] = {
     "data": {"name": "tiny", "mean": [0.3, 0.4]},
@@ -24,7 +25,6 @@ CONFIG: dict[str, Any] = {
     "validate_at": {"iterations": [0]},
     "made_by": {"commit": "abc"},
 }
-FULL = Path("/dev/full")
 
 
 def changed(**changes: Any) -> Mapping[str, Any]:
@@ -120,7 +120,7 @@ def test_a_folder_with_other_things_is_not_written_into(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("name", [".DS_Store", ".config.yaml.4711.partial"])
+@pytest.mark.parametrize("name", [".DS_Store", ".datastill-0123456789abcdef.partial", ".datastill-0123456789abcdef.lock"])
 def test_a_folder_that_a_killed_process_left_counts_as_empty(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("half of a configurat")
     assert Run(tmp_path).begin(CONFIG, resume=True) == (0, {})
@@ -128,11 +128,11 @@ def test_a_folder_that_a_killed_process_left_counts_as_empty(tmp_path: Path, nam
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
     run = begun(tmp_path, checkpoints=(5,))
-    (tmp_path / "checkpoint" / ".00000010.safetensors.4711.partial").write_bytes(b"half")
-    (tmp_path / ".config.yaml.4711.partial").write_bytes(b"half")
+    (tmp_path / "checkpoint" / ".datastill-0123456789abcdef.partial").write_bytes(b"half")
+    (tmp_path / ".datastill-fedcba9876543210.partial").write_bytes(b"half")
     assert run.begin(CONFIG, resume=True)[0] == 5
     assert kept(run) == ["00000005.safetensors"]
-    assert not (tmp_path / ".config.yaml.4711.partial").exists()
+    assert not (tmp_path / ".datastill-fedcba9876543210.partial").exists()
 
 
 @pytest.mark.parametrize(
@@ -247,17 +247,18 @@ def test_binding_nothing_changes_nothing(tmp_path: Path) -> None:
     assert (run.config() or {})["encoders"] == {"pretrained 0": "aaaa"}
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
 def test_metrics_that_do_not_fit_on_the_disk_give_one_clear_line(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.begin(CONFIG, resume=False)
-    (tmp_path / "metrics.jsonl").symlink_to(FULL)
     run.record({"iteration": 1, "loss": 1.0})
-    with pytest.raises(UserError, match=r"no space left on the disk to write .*metrics.jsonl"):
-        run.checkpoint(1, {"pixels": torch.zeros(1)})
-    assert not (tmp_path / "checkpoint").exists()
-    with pytest.raises(UserError, match="no space left on the disk"):
-        run.close()
+    with files_of_at_most(10):
+        with pytest.raises(UserError, match=r"files are not allowed to become large enough to write .*metrics.jsonl; what was written"):
+            run.checkpoint(1, {"pixels": torch.zeros(1)})
+        assert not (tmp_path / "checkpoint").exists()
+        with pytest.raises(UserError, match=r"to write .*metrics.jsonl"):
+            run.close()
+    run.close()
+    assert run.begin(CONFIG, resume=True) == (0, {})
     run.close()
 
 
@@ -287,6 +288,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     mine.begin({"ipc": 2, "iterations": 9}, resume=False)
     other.begin({"ipc": 1, "iterations": 9}, resume=False)
     other.checkpoint(5, {"pixels": torch.zeros(1)})
+    mine.close()
     (tmp_path / "mine" / "checkpoint").mkdir()
     (tmp_path / "other" / "checkpoint" / "00000005.safetensors").rename(tmp_path / "mine" / "checkpoint" / "00000005.safetensors")
     with pytest.raises(UserError, match=r"does not belong to the configuration of .*mine"):

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from datastill import provenance
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet, Origin
@@ -67,8 +69,22 @@ def distill(
 
 def run_job(job: Job, checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS) -> DistilledSet:
     """Begin or continue a run (see `distill`)."""
+    run = job.run
+    if run is None:
+        return _distilled(job, 0, {}, checkpoint_seconds)
+    done, state = run.begin(job.plan.describe(), resume=job.resume)
+    try:
+        distilled = _distilled(job, done, state, checkpoint_seconds)
+        run.flush()
+        distilled.save(run.folder / "distilled")
+        return distilled
+    finally:
+        run.close()
+
+
+def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds: float) -> DistilledSet:
+    """Take the steps that are left of a run; the set after the last one."""
     data, method, run = job.data, job.method, job.run
-    done, state = run.begin(job.plan.describe(), resume=job.resume) if run else (0, {})
     stepper = method.open(data, job.engine, job.ipc, job.seed)
     if state:
         stepper.restore(state)
@@ -76,17 +92,10 @@ def run_job(job: Job, checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS) -
     if run:
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine)
-    try:
-        loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds)
-    finally:
-        if run:
-            run.close()
+    loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds)
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),
         held_out=data.held_out, kind=method.kind,
     )  # fmt: skip
-    distilled = DistilledSet.of(stepper.canvas(), origin)
-    if run:
-        distilled.save(run.folder / "distilled")
-    return distilled
+    return DistilledSet.of(stepper.canvas(), origin)

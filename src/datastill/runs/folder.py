@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +18,7 @@ from torch import Tensor
 from datastill.configuration import describe, flat
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.files import load_tensors, save_tensors, storage_error, write_atomic
+from datastill.files import OURS, load_tensors, locked, open_to_append, remove_leftovers, save_tensors, storage_error, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,12 @@ EARLIER = {f"validate_at.{field}": value for field, value in describe(Protocol()
 VALIDATIONS = "validate_at."
 MARKED_BEFORE = ("validate_at.network", "validate_at.epochs")
 """Of validations, on which no checkpoint depends, what those of earlier versions were marked with."""
+CHECKPOINT = re.compile(r"([0-9]{8,})\.safetensors")
+"""What checkpoints are called, by their iteration; other files beside them are not ours."""
 
 
 class Run:
-    """The folder of one run.
+    """The folder of one run. From `begin` to `close` no other process can begin it.
 
     Attributes:
         folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``. The configuration's
@@ -44,6 +47,7 @@ class Run:
         self.folder = folder
         self._identities: tuple[str, ...] = ("",)
         self._metrics: TextIO | None = None
+        self._held = contextlib.ExitStack()
 
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
         """Open the folder, new or to be continued.
@@ -56,10 +60,22 @@ class Run:
             Steps done, and the state to restore (empty for a new run).
 
         Raises:
-            UserError: If the folder holds a run and `resume` is false, or a run with another configuration or more iterations.
+            UserError: If the folder holds a run and `resume` is false, a run with another configuration or more iterations, a run that
+                another process is at work on, or anything else.
         """
+        self.close()
+        self._existing(resume=resume)  # before a lock is left in a folder of something else
+        self._held.enter_context(locked(self.folder / "config.yaml", f"the run in {self.folder}"))
+        try:
+            return self._begun(config, resume=resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begun(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
         iteration, state, existing, config = self._looked_up(config, resume=resume)
-        self._remove_partial()
+        for folder in ("", "checkpoint", "snapshots", "distilled", "distilled/data"):
+            remove_leftovers(self.folder / folder)
         if existing is not None:
             going_on = iteration != config.get("iterations")
             makers = _makers(existing, plain(config.get("made_by")) if going_on else None)
@@ -76,11 +92,7 @@ class Run:
         self, config: Mapping[str, Any], *, resume: bool
     ) -> tuple[int, dict[str, Tensor], dict[str, Any] | None, Mapping[str, Any]]:
         """Steps done, their state, the configuration that is there, and the new one; see `begin`."""
-        existing = self.config()
-        if existing is not None and not resume:
-            raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")
-        if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
-            raise UserError(f"{self.folder} is not empty and does not hold a run; choose another `out`")
+        existing = self._existing(resume=resume)
         if existing is not None:
             self._require_same(existing, config)
             config = _with_protocol(existing, config)
@@ -91,6 +103,15 @@ class Run:
                 f"{self.folder} has {iteration} iterations already; ask for at least as many `iterations`, or choose another `out`"
             )
         return iteration, state, existing, config
+
+    def _existing(self, *, resume: bool) -> dict[str, Any] | None:
+        """The configuration of the run that is there; None if there is none, but room for one."""
+        existing = self.config()
+        if existing is not None and not resume:
+            raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")
+        if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
+            raise UserError(f"{self.folder} is not empty and does not hold a run; choose another `out`")
+        return existing
 
     def config(self) -> dict[str, Any] | None:
         """The run's configuration, or None for a folder without one."""
@@ -120,7 +141,7 @@ class Run:
         """Append a line to ``metrics.jsonl``."""
         try:
             if self._metrics is None:
-                self._metrics = (self.folder / "metrics.jsonl").open("a")
+                self._metrics = open_to_append(self.folder / "metrics.jsonl")
             self._metrics.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
@@ -133,13 +154,13 @@ class Run:
     def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
         """Write a checkpoint atomically, after the metrics it depends on, and drop the oldest."""
         self.flush()
-        folder = self.folder / "checkpoint"
-        newest = folder / f"{iteration:08d}.safetensors"
+        newest = self.folder / "checkpoint" / f"{iteration:08d}.safetensors"
         save_tensors(newest, state, {"iteration": str(iteration), "configuration": self._identities[0]})
         # One of a later iteration is damaged, or the run would have continued from it; counting it would displace intact ones.
-        older = [path for path in sorted(folder.glob("*.safetensors")) if path.name <= newest.name]
-        for path in {*folder.glob("*.safetensors")}.difference(older[-KEPT:]):
-            path.unlink()
+        found = self._checkpoints()
+        kept = [number for number in found if number <= iteration][-KEPT:]
+        for number in set(found).difference(kept):
+            found[number].unlink(missing_ok=True)
 
     def snapshot(self, iteration: int, tensors: Mapping[str, Tensor]) -> None:
         """Keep what had been learned after an iteration, for curves."""
@@ -156,16 +177,23 @@ class Run:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
 
     def close(self) -> None:
-        """Close the metrics."""
+        """Close the metrics, and let other processes begin the run."""
         metrics, self._metrics = self._metrics, None
         try:
             if metrics is not None:
                 metrics.close()
         except OSError as error:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
+        finally:
+            self._held.close()
+
+    def _checkpoints(self) -> dict[int, Path]:
+        """The files of checkpoints by their iterations, the earliest first."""
+        named = [(CHECKPOINT.fullmatch(path.name), path) for path in (self.folder / "checkpoint").glob("*")]
+        return dict(sorted((int(match[1]), path) for match, path in named if match and path.is_file()))
 
     def _newest(self) -> tuple[int, dict[str, Tensor]]:
-        for path in sorted((self.folder / "checkpoint").glob("*.safetensors"), reverse=True):
+        for path in reversed(self._checkpoints().values()):
             try:
                 state, metadata = load_tensors(path)
                 iteration = int(metadata["iteration"])
@@ -176,12 +204,6 @@ class Run:
                 raise UserError(f"{path} does not belong to the configuration of {self.folder}: remove it, or choose another `out`")
             return iteration, state
         return 0, {}
-
-    def _remove_partial(self) -> None:
-        """Remove what a killed process was writing."""
-        for path in self.folder.rglob(".*.partial"):
-            with contextlib.suppress(OSError):
-                path.unlink()
 
     def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         before, now = flat(existing), flat(plain(config))
@@ -231,7 +253,7 @@ def plain(value: Any) -> Any:
 
 def _passed_over(entry: Path) -> bool:
     """Whether a file does not count as content of a folder, such as the partial file of a killed process."""
-    return entry.name == ".DS_Store" or (entry.name.startswith(".") and entry.name.endswith(".partial"))
+    return entry.name == ".DS_Store" or OURS.fullmatch(entry.name) is not None
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from datastill.data import DataSet, load
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
+from datastill.files import check_folder
 from datastill.methods import Method, check_lookup, method
 from datastill.runs.folder import Run
 from datastill.runs.plan import Plan
@@ -68,6 +69,8 @@ class Job:
         Raises:
             UserError: If anything given is unknown or does not fit together.
         """
+        if out is not None:
+            check_folder(Path(out))
         data = load(data) if isinstance(data, str) else data
         if isinstance(named, str):
             composed = method(named, data=data, ipc=ipc, preset=preset or "paper", settings=settings)

@@ -54,6 +54,9 @@ def distill(
 
     --config repeats the run of that file: its data, method, IPC, seed, iterations, engine and validations.
     """
+    from datastill.files import check_folder
+
+    check_folder(out)
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
     changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
     if config is not None:
