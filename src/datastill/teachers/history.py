@@ -14,7 +14,7 @@ from datastill import stopping
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.files import load_tensors, save_tensors
+from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.pretraining import WITHIN, Pretraining, pool_folder, pretraining_cost
@@ -33,7 +33,8 @@ def history_path(data: DataSet, network: str, recipe: TrainingRecipe, cache: Pat
 def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, *, cache: Path | None = None) -> Tensor:
     """Train number 0 of a pool and record, for every image and epoch, whether it was classified correctly in its batch.
 
-    It is saved after every epoch: after a kill the same call continues, and once it is complete it is read.
+    It is saved after every epoch: after a kill the same call continues, and once it is complete it is read. Where another process records
+    it, this one waits, saying so, and then reads it.
 
     Args:
         data: The images; the history is of its training split.
@@ -46,11 +47,14 @@ def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine
         int8 ``epoch image``: 1 for correctly, 0 for wrongly, -1 where the epoch did not see the image.
 
     Raises:
-        UserError: If a saved history cannot be read.
+        UserError: If a saved history cannot be read, or nothing can be written into the cache.
     """
     path = history_path(data, network, recipe, cache)
     if not path.exists():
-        _train(data, network, recipe, engine, path)
+        with locked(path, f"the history in {path}", wait=True):
+            if not path.exists():  # no other process recorded it meanwhile
+                remove_leftovers(path.parent)
+                _train(data, network, recipe, engine, path)
     return load_tensors(path)[0][NAME]
 
 

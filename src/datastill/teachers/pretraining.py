@@ -23,7 +23,7 @@ from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
 from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
-from datastill.files import load_tensors, save_tensors
+from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
 from datastill.networks import Network, build
 from datastill.progress import Progress, clock, progress
 from datastill.teachers.recipe import TrainingRecipe
@@ -85,6 +85,8 @@ def pretrain(
 ) -> list[PretrainedNetwork]:
     """Train what is missing of a pool of networks; each is checkpointed every epoch and continued after a kill.
 
+    Where another process trains one of them, this one waits, saying so, and takes it from there.
+
     Args:
         data: The images; trained on its training split, measured on its validation split.
         network: A name of `datastill.networks.NETWORKS`.
@@ -97,22 +99,31 @@ def pretrain(
         The pool, in order.
 
     Raises:
-        UserError: If the count is below 1, or a network of the pool cannot be read.
+        UserError: If the count is below 1, a network of the pool cannot be read, or nothing can be written into the cache.
     """
     if count < 1:
         raise UserError(f"a pool needs at least one network, got `count={count}`")
     folder = pool_folder(data, network, recipe, cache)
-    missing = [index for index in range(count) if not (folder / f"{index}.safetensors").exists()]
-    if missing:
-        model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-        engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
-        pretraining = Pretraining(data, engine.place(model), recipe, engine)
-        log.info(
-            "pretraining %d %s for %d epochs on %s; kept in %s", len(missing), network, recipe.epochs, data.name, folder
-        )  # fmt: skip
-        for index in missing:
+    model = build(network, channels=data.channels, classes=data.classes, size=data.size)
+    pretraining: Pretraining | None = None
+    for index, path in _missing(folder, count):
+        with locked(path, f"network {index} of the pool in {folder}", wait=True):
+            if path.exists():  # another process trained it meanwhile
+                continue
+            remove_leftovers(folder)
+            if pretraining is None:
+                engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
+                pretraining = Pretraining(data, engine.place(model), recipe, engine)
+                many = len(_missing(folder, count))
+                log.info("pretraining %d %s for %d epochs on %s; kept in %s", many, network, recipe.epochs, data.name, folder)
             pretraining.train(folder, index)
     return found(data, network, count, recipe, cache=cache)
+
+
+def _missing(folder: Path, count: int) -> list[tuple[int, Path]]:
+    """The networks that a pool lacks, by their numbers."""
+    paths = [(index, folder / f"{index}.safetensors") for index in range(count)]
+    return [(index, path) for index, path in paths if not path.exists()]
 
 
 def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
