@@ -16,7 +16,7 @@ from datastill.data import DataSet, load
 from datastill.distilled import FOREIGN_FILES, DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError, unknown
-from datastill.evaluation.ledger import Ledger
+from datastill.evaluation.ledger import opened
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import COMPARISONS, Evaluation
 from datastill.evaluation.scorer import Scorer, rate, training_cost
@@ -59,7 +59,7 @@ def evaluate(
         Mean, deviation, interval, per-class accuracy and confusion matrix, of the set and of each comparison.
 
     Raises:
-        UserError: If the set does not fit the data, or a name is unknown.
+        UserError: If the set does not fit the data, a name is unknown, or `keep` cannot be written or is in use by another process.
     """
     if repeats < 1:
         raise UserError(f"evaluation needs at least one network, got `repeats={repeats}`")
@@ -78,12 +78,13 @@ def evaluate(
     if "random" in compare:
         sets["random"] = (*random_subset(data, distilled.hard_labels, seed), {})  # real images have hard labels and no learned rate
     engine = engine or Engine.choose(cost=training_cost(data, protocol, trained_on))
-    scorer = Scorer(data, examined, protocol, engine, Ledger(Path(keep) if keep is not None else None))
-    steps = sum(scorer.steps(len(images)) for images, _, _ in sets.values()) * repeats
     scores = {}
-    with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
-        for name, (images, labels, options) in sets.items():
-            scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar, **options)
+    with opened(Path(keep) if keep is not None else None) as ledger:
+        scorer = Scorer(data, examined, protocol, engine, ledger)
+        steps = sum(scorer.steps(len(images)) for images, _, _ in sets.values()) * repeats
+        with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
+            for name, (images, labels, options) in sets.items():
+                scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar, **options)
     return Evaluation(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
         images=len(distilled.images), trained_on=trained_on, label_kind=distilled.label_kind,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from datastill import provenance
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.evaluation.protocol import Protocol
-from datastill.files import checksum, write_atomic
+from datastill.files import checksum, locked, write_atomic
 from datastill.labels import HARD
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,20 @@ class Ledger:
         """Remove the file once everything is written elsewhere."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(path: Path | None) -> Iterator[Ledger]:
+    """A ledger that no other process opens meanwhile.
+
+    Args:
+        path: As of a `Ledger`; it is tried at once whether it can be written.
+
+    Raises:
+        UserError: If another process has opened it, or it cannot be written.
+    """
+    with contextlib.nullcontext() if path is None else locked(path, f"the evaluation that {path} keeps"):
+        yield Ledger(path)
 
 
 def key(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,7 +57,7 @@ def evaluate(
     from datastill.evaluation.evaluate import evaluate_across
     from datastill.evaluation.forecast import forecast_evaluation
     from datastill.evaluation.ledger import Ledger
-    from datastill.files import check_file, write_atomic
+    from datastill.files import check_file, locked, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
     from datastill.report.forecast import print_forecast
@@ -68,9 +69,9 @@ def evaluate(
         protocol = changed(protocol, change, "the protocol")
     if protocol.network != networks[0]:
         raise UserError(f"--set network={protocol.network} contradicts the network {networks[0]}: give it with --network")
-    engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     if out is not None:
         check_file(out)
+    engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     keep = None if out is None else out.with_name(f"{out.name}.partial")
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     if dry_run:
@@ -79,18 +80,19 @@ def evaluate(
         )
         print_forecast(shown, None)
         return
-    found = evaluate_across(
-        distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
-        engine=engine, keep=keep,
-    )  # fmt: skip
-    single = next(iter(found.values())) if len(found) == 1 else None
-    content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
+    with contextlib.nullcontext() if out is None else locked(out, f"the evaluation in {out}"):
+        found = evaluate_across(
+            distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
+            engine=engine, keep=keep,
+        )  # fmt: skip
+        single = next(iter(found.values())) if len(found) == 1 else None
+        content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
+        if out is not None:  # before anything is printed: nothing that an output can't take may lose it
+            write_atomic(out, json.dumps(content, indent=1) + "\n")
+            Ledger(keep).remove()
     if json_:
         print(json.dumps(content))
     elif single:
         print_evaluation(single)
     else:
         print_across(found)
-    if out is not None:
-        write_atomic(out, json.dumps(content, indent=1) + "\n")
-        Ledger(keep).remove()
