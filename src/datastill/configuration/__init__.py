@@ -5,6 +5,6 @@ from __future__ import annotations
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
 from datastill.configuration.settings import changed
-from datastill.configuration.types import from_plain
+from datastill.configuration.types import added_later, from_plain
 
-__all__ = ["changed", "describe", "flat", "from_plain", "qualified", "restore"]
+__all__ = ["added_later", "changed", "describe", "flat", "from_plain", "qualified", "restore"]

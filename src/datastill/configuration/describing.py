@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-from datastill.configuration.types import dataclass_in, described_fields
+from datastill.configuration.types import dataclass_in, described_fields, left_out
 from datastill.errors import UserError
 
 
 def describe(thing: object, declared: type | None = None) -> dict[str, Any]:
     """Describe a dataclass by its fields, as values that YAML and JSON hold; `restore` is the inverse.
 
-    Every field that distinguishes objects is described (all but those with ``compare=False``). Where other classes may stand in the same
-    place, the class is described too: as ``class``, or under another key if it says so with ``class_key``. A tuple of things that have
-    names becomes a mapping by name.
+    Every field that distinguishes objects is described: all but those with ``compare=False``, and those that were `added_later` at their
+    default. Where other classes may stand in the same place, the class is described too: as ``class``, or under another key if it says so
+    with ``class_key``. A tuple of things that have names becomes a mapping by name.
 
     Args:
         thing: An instance of a dataclass.
@@ -34,7 +34,10 @@ def describe(thing: object, declared: type | None = None) -> dict[str, Any]:
     described: dict[str, Any] = {}
     if cls is not (declared or cls) or any(inspect.isabstract(base) for base in cls.__mro__):
         described[class_key(cls)] = class_name(cls)
+    usual = left_out(cls)
     for name, hint in described_fields(cls).items():
+        if name in usual and getattr(thing, name) == usual[name]:
+            continue
         described[name] = _plain(getattr(thing, name), dataclass_in(hint), f"{cls.__qualname__}.{name}")
     return described
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from datastill import plugins
 from datastill.configuration.describing import class_key, class_name, qualified
-from datastill.configuration.types import dataclass_in, described_fields, from_plain, is_collection
+from datastill.configuration.types import dataclass_in, described_fields, from_plain, is_collection, left_out
 from datastill.errors import UserError, unknown
 
 T = TypeVar("T")
@@ -40,7 +40,10 @@ def restore(description: Any, base: type[T], where: str = "") -> T:
     for field, value in values.items():
         if field not in hints:
             raise unknown(f"field of {where}", field, hints, hint=f"Its value is {value!r}.")
+    usual = left_out(cls)
     for field, hint in hints.items():
+        if field not in values and field in usual:
+            continue
         if field not in values:
             raise UserError(f"{where} lacks the field '{field}'{_usual(cls, field)}")
         values[field] = _value(hint, values[field], f"{where}.{field}")

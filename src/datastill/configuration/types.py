@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +28,19 @@ def described_fields(cls: type) -> dict[str, Any]:
     except NameError as error:
         raise UserError(f"the fields of {cls.__qualname__} have types that cannot be found: {error}") from error
     return {entry.name: hints[entry.name] for entry in fields(cls) if entry.init and entry.compare}
+
+
+def added_later(default: Any) -> Any:
+    """A field of a dataclass that was added after runs had been described without it.
+
+    At its default it is not described, and a description without it is one with the default: what was written before stays valid.
+    """
+    return field(default=default, metadata={"added": True})
+
+
+def left_out(cls: type) -> dict[str, Any]:
+    """The fields that a description leaves out at their default, with it; see `added_later`."""
+    return {entry.name: entry.default for entry in fields(cls) if entry.metadata.get("added")}
 
 
 def dataclass_in(hint: Any) -> type | None:

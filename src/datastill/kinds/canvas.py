@@ -18,6 +18,8 @@ INITIALISATIONS = ("real", "noise")
 """What pixels may start from."""
 
 
+PIXELS = ("free", "box")
+"""Where pixels may move: anywhere, or within what 8 bits hold."""
 LEARNING_RATE = "learning_rate"
 """The learned number that a network is trained with on the set, if the evaluation's protocol says so."""
 
@@ -67,13 +69,18 @@ class PixelSGD:
         momentum: In [0, 1).
         by_class: Whether to step once for each class.
         halve_at: Iterations from which on the learning rate is half of what it was before.
+        bounds: The lowest and the highest value of a pixel, which broadcast to `pixels`; after every iteration, and before the first, what
+            lies beyond is moved to the nearer of them. None for no bounds.
     """
 
     def __init__(
-        self, pixels: Tensor, *, learning_rate: float, momentum: float, by_class: bool = False, halve_at: Sequence[int] = ()
-    ) -> None:
+        self, pixels: Tensor, *, learning_rate: float, momentum: float, by_class: bool = False, halve_at: Sequence[int] = (),
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> None:  # fmt: skip
         self.pixels, self.learning_rate, self.momentum, self.by_class, self.halve_at = pixels, learning_rate, momentum, by_class, halve_at
+        self.bounds = bounds
         self.velocity = torch.zeros_like(pixels)
+        self._bound()
 
     @torch.no_grad()
     def before(self, iteration: int) -> None:
@@ -91,10 +98,17 @@ class PixelSGD:
         self.pixels.add_(self.velocity, alpha=-self.rate(iteration))
         if self.by_class:
             self._drift(iteration, torch.arange(len(self.pixels) - 1, -1, -1, device=self.pixels.device))
+        self._bound()
 
     def rate(self, iteration: int) -> float:
         """The learning rate of an iteration."""
         return self.learning_rate * 0.5 ** sum(iteration >= bound for bound in self.halve_at)
+
+    @torch.no_grad()
+    def _bound(self) -> None:
+        """Move what lies beyond the bounds to them."""
+        if self.bounds is not None:
+            self.pixels.clamp_(*self.bounds)
 
     def _drift(self, iteration: int, steps: Tensor) -> None:
         """Take steps without a gradient, a different number for every class."""
@@ -103,6 +117,12 @@ class PixelSGD:
         factor, way = (values.to(self.pixels.dtype)[:, None, None, None, None] for values in (factor, way))
         self.pixels.sub_(self.rate(iteration) * way * self.velocity)
         self.velocity.mul_(factor)
+
+
+def bounds_of_bytes(data: DataSet, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest normalised value that 8 bits hold, black and white, each ``channel 1 1``."""
+    low, high = (data.normalise(torch.full((data.channels, 1, 1), value, dtype=torch.uint8, device=device)) for value in (0, 255))
+    return low, high
 
 
 def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.augment import check_factor
-from datastill.configuration import describe
+from datastill.configuration import added_later, describe
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
-from datastill.errors import UserError
-from datastill.kinds.canvas import INITIALISATIONS
+from datastill.errors import UserError, unknown
+from datastill.kinds.canvas import INITIALISATIONS, PIXELS
 from datastill.kinds.distribution_matching.balance import MATCHING
 from datastill.kinds.method import Measured, Method
 from datastill.networks import FIELDS, NETWORKS, build
@@ -48,6 +48,8 @@ class Composition(Method):
             may be in an iteration; 0 for no bound. Constraints are the terms that were added, and those that do not read the matching
             encoder.
         halve_at: Iterations from which on the learning rate is half of what it was before.
+        pixels: "free", or "box" to keep every pixel within what 8 bits hold, from black to white: after every iteration it is moved to the
+            nearest such value.
         wants: Other values for what is added, by the name of the term (if it is added by its name, see `with_term`) or of the encoder that
             a term brings, then of the field: ``{"cc": {"weight": 0.01}, "pretrained": {"most": 10}}``. The outcome is in the terms and
             encoders themselves.
@@ -70,6 +72,7 @@ class Composition(Method):
     added: tuple[str, ...] = ()
     balance: float = 1.0
     halve_at: tuple[int, ...] = ()
+    pixels: str = added_later("free")
     wants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +92,8 @@ class Composition(Method):
             raise UserError(f"{self.name} needs a balance of at least 0, where 0 is no bound, got {self.balance}")
         if any(bound < 1 for bound in self.halve_at):
             raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
+        if self.pixels not in PIXELS:
+            raise unknown("setting of pixels", self.pixels, PIXELS)
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         for term in self.terms:

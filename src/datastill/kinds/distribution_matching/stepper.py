@@ -15,7 +15,7 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
-from datastill.kinds.canvas import PixelSGD, initial_images
+from datastill.kinds.canvas import PixelSGD, bounds_of_bytes, initial_images
 from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
@@ -45,14 +45,15 @@ class MatchingStepper(Stepper):
         self.factor, views = method.factor, method.views
         self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
         self.pixels = initial_images(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()
-        self.average = self.pixels.detach().clone()
         self.optimizer = PixelSGD(
             self.pixels,
             learning_rate=method.learning_rate,
             momentum=method.momentum,
             by_class=method.by_class,
             halve_at=method.halve_at,
+            bounds=bounds_of_bytes(data, engine.device) if method.pixels == "box" else None,
         )
+        self.average = self.pixels.detach().clone()
         values = max(data.channels * data.size[0] * data.size[1], *(session.values for session in self.encoders.values()))
         together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // (4 * self.real_batch * values)))
         batchwise = any(session.network.batchwise and session.network.training for session in self.encoders.values())
