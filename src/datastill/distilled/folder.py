@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +20,7 @@ from datastill.distilled.hub import remove_others, table, write_parquet
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages, check
 from datastill.errors import UserError
-from datastill.files import load_tensors, save_tensors
+from datastill.files import is_empty, load_tensors, new_folder, save_tensors
 from datastill.kinds import Canvas
 from datastill.kinds.canvas import NUMBERS
 from datastill.labels import HARD, classes_of
@@ -44,19 +45,31 @@ class DistilledSet(SyntheticImages):
         """Write a self-describing folder: the float images with labels and learned numbers, an 8-bit parquet, a dataset card, a picture.
 
         Args:
-            folder: Made if missing; files of an earlier set in it are replaced.
+            folder: Made if missing, as a whole; files of an earlier set in it are replaced, others stay.
 
         Returns:
             The folder.
+
+        Raises:
+            UserError: If the folder holds other files and no set, the disk is full, or it cannot be written.
         """
         folder = Path(folder)
+        if not os.path.lexists(folder):
+            with new_folder(folder) as built:
+                self._write(built)
+            return folder
+        if folder.is_dir() and not (folder / IMAGES).is_file() and not is_empty(folder):
+            raise UserError(f"{folder} holds other files and no distilled set: remove them, or name another folder")
+        self._write(folder)
+        return folder
+
+    def _write(self, folder: Path) -> None:
         header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
         save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, header)
         parquet = write_parquet(self, folder)
         write_grid(self, folder / "grid.png")
         write_card(self, parquet, folder / "README.md")
         remove_others(parquet, folder)
-        return folder
 
     def as_hf(self) -> Any:
         """What networks are trained on (see `expanded`) as a `datasets.Dataset` in memory.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from datastill.distilled.hub import png
 from datastill.distilled.set import SyntheticImages
 from datastill.distilled.tensor_file import write_dc
 from datastill.errors import UserError, unknown
-from datastill.files import write_atomic
+from datastill.files import new_folder, write_atomic
 from datastill.labels import HARD
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,12 @@ def export(distilled: DistilledSet, target: Path | str, format: str) -> Path:
         What was written.
 
     Raises:
-        UserError: If the format is unknown or the target exists.
+        UserError: If the format is unknown, the target exists, or it cannot be written; then there is no target, not even a part of it.
     """
     target = Path(target)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    if target.exists():
+    if os.path.lexists(target):
         raise UserError(f"{target} already exists; choose another place or remove it first")
     FORMATS[format](distilled if format == "parquet" else distilled.of_parts(), target)
     return target
@@ -63,14 +64,16 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
             f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with --format dc or parquet"
         )
     soft: dict[str, list[float]] = {}
-    for name, rows in zip(folder_names(class_names), distilled.rows_by_class(), strict=True):
-        for number, row in enumerate(rows):
-            write_atomic(target / name / f"{number:04d}.png", png(distilled.pixel_array(row)))
-            if distilled.track != HARD:
-                soft[f"{name}/{number:04d}.png"] = distilled.labels[row].tolist()
+    with new_folder(target) as built:
+        for name, rows in zip(folder_names(class_names), distilled.rows_by_class(), strict=True):
+            for number, row in enumerate(rows):
+                write_atomic(built / name / f"{number:04d}.png", png(distilled.pixel_array(row)))
+                if distilled.track != HARD:
+                    soft[f"{name}/{number:04d}.png"] = distilled.labels[row].tolist()
+        if soft or distilled.numbers:
+            kind = {"kind": distilled.label_kind, "class_names": list(class_names)}
+            write_atomic(built / LABELS, json.dumps({**kind, "numbers": dict(distilled.numbers), "labels": soft}, indent=1) + "\n")
     if soft or distilled.numbers:
-        kind = {"kind": distilled.label_kind, "class_names": list(class_names)}
-        write_atomic(target / LABELS, json.dumps({**kind, "numbers": dict(distilled.numbers), "labels": soft}, indent=1) + "\n")
         log.warning("ImageFolder reads one class per image; soft labels and learned numbers are only in %s", target / LABELS)
 
 

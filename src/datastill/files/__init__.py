@@ -5,7 +5,7 @@ from __future__ import annotations
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, write_atomic
 from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
-from datastill.files.partial import OURS, partial_file, remove_leftovers
+from datastill.files.partial import OURS, is_empty, partial_file, remove_leftovers
 from datastill.files.tensors import checksum, load_tensors, save_tensors
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "check_file",
     "check_folder",
     "checksum",
+    "is_empty",
     "load_tensors",
     "locked",
     "make_folder",

@@ -15,6 +15,8 @@ from typing import BinaryIO
 OURS = re.compile(r"\.datastill-[0-9a-f]{16}\.(partial|lock)")
 """Names of what is being written, and of locks: nothing else is passed over or removed as a leftover."""
 
+PASSED_OVER = (".DS_Store",)
+
 
 @contextlib.contextmanager
 def partial_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
@@ -45,6 +47,15 @@ def partial_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but what is passed over: what we were writing when we were killed, and what file managers leave.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return all(OURS.fullmatch(entry.name) or entry.name in PASSED_OVER for entry in folder.iterdir())
 
 
 def remove_leftovers(folder: Path) -> None:

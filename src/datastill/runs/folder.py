@@ -18,7 +18,7 @@ from torch import Tensor
 from datastill.configuration import describe, flat
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.files import OURS, load_tensors, locked, open_to_append, remove_leftovers, save_tensors, storage_error, write_atomic
+from datastill.files import is_empty, load_tensors, locked, open_to_append, remove_leftovers, save_tensors, storage_error, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Run:
         existing = self.config()
         if existing is not None and not resume:
             raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")
-        if existing is None and self.folder.is_dir() and any(not _passed_over(entry) for entry in self.folder.iterdir()):
+        if existing is None and self.folder.is_dir() and not is_empty(self.folder):
             raise UserError(f"{self.folder} is not empty and does not hold a run; choose another `out`")
         return existing
 
@@ -249,11 +249,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _passed_over(entry: Path) -> bool:
-    """Whether a file does not count as content of a folder, such as the partial file of a killed process."""
-    return entry.name == ".DS_Store" or OURS.fullmatch(entry.name) is not None
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
