@@ -51,6 +51,17 @@ def read_earlier(folder: Path, cell: Cell) -> Record | None:
     )
 
 
+def remove_earlier(folder: Path) -> None:
+    """Remove the ``evaluation.json`` of an earlier version, which a record has taken the place of; another file of that name stays."""
+    path = folder / "evaluation.json"
+    try:
+        evaluation = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return
+    if isinstance(evaluation, dict) and {"class_names", "comparisons", "made_by", "n", "protocol"} <= set(evaluation):
+        path.unlink(missing_ok=True)
+
+
 def read_earlier_teacher(folder: Path, cell: TeacherCell) -> TeacherRecord | None:
     """Read ``config.yaml`` and ``metrics.jsonl`` of a teacher as the record that it would be now."""
     run = Run(folder)

@@ -19,6 +19,7 @@ from datastill.experiments.record import Record, TeacherRecord
 from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, run_cell
 from datastill.experiments.teachers import run_teacher
+from datastill.files import check_folder, locked
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,10 @@ def run_experiment(
 
     Raises:
         UserError: If there is no such experiment or row, if nothing that is missing can be run, or if what is recorded was run in another
-            precision than what is missing would be.
+            precision than what is missing would be, another process is at work on one of the cells, or nothing can be written.
     """
+    check_folder(results)
+    check_folder(runs)
     work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
     for cell in work.cells:
         log.info("experiment: %s", cell.name)
@@ -61,10 +64,16 @@ def run_experiment(
         else:
             run_cell(cell, results=results, runs=runs, read=work.read)
         if recorded is not None:
-            recorded(name, results, experiments)
+            _draw(recorded, name, results, experiments)
     if recorded is not None and not work.missing:
-        recorded(name, results, experiments)
+        _draw(recorded, name, results, experiments)
     return results / name
+
+
+def _draw(recorded: Callable[[str, Path, Specifications], None], name: str, results: Path, experiments: Specifications) -> None:
+    """Have the pages written by one process at a time, so that none writes them from fewer records after another one."""
+    with locked(results / name / "README.md", f"the pages of {name}", wait=True):
+        recorded(name, results, experiments)
 
 
 @dataclass(frozen=True)

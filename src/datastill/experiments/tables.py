@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.evaluation.evaluate import evaluate
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import Cell
-from datastill.experiments.earlier import points
+from datastill.experiments.earlier import points, remove_earlier
 from datastill.experiments.record import Found, Maker, Record, write_record
+from datastill.files import locked, write_atomic
 from datastill.kinds import Method
 from datastill.methods.grammar import compose as named
 from datastill.runs import Run
@@ -35,7 +35,15 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
         results: Where the record goes, into the folder of the cell's name.
         runs: Where the run is kept, and continued from.
         read: Loads the data set.
+
+    Raises:
+        UserError: If another process is at work on the cell or its run, or nothing can be written there.
     """
+    with locked(runs / cell.name, f"the cell {cell.name}"):
+        return _run(cell, results, runs, read)
+
+
+def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) -> Record:
     data = read(cell.data)
     composed = compose(cell, data)
     run, target = runs / cell.run, results / cell.name
@@ -55,11 +63,10 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
     )
     for name in KEPT:
         if (run / name).exists():
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(run / name, target / Path(name).name)
+            write_atomic(target / Path(name).name, (run / name).read_bytes())
     record = _record(cell, data, Run(run), evaluation, composed.pretraining_seconds(data))
     write_record(record, target)
-    (target / "evaluation.json").unlink(missing_ok=True)  # of an earlier version, which the record takes the place of
+    remove_earlier(target)
     return record
 
 

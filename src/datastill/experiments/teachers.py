@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from datastill.encoders import pretrain
 from datastill.engine import Engine
 from datastill.experiments.cell import TeacherCell
 from datastill.experiments.record import Maker, TeacherRecord, write_record
-from datastill.files import write_atomic
+from datastill.files import locked, write_atomic
 from datastill.networks import Network, build
 from datastill.runs import Run
 from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
@@ -29,14 +29,23 @@ def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[
         results: Where the record goes, into the folder of the cell's name, with a log of one line per epoch.
         runs: Where the run is kept, and continued from.
         read: Loads the data set.
+
+    Raises:
+        UserError: If another process is at work on the cell, or nothing can be written there.
     """
+    with locked(runs / cell.name, f"the cell {cell.name}"):
+        return _run(cell, results, runs, read)
+
+
+def _run(cell: TeacherCell, results: Path, runs: Path, read: Callable[[str], DataSet]) -> TeacherRecord:
     data, run, target = read(cell.data), runs / cell.name, results / cell.name
     network, kept = build(cell.network, channels=data.channels, classes=data.classes, size=data.size), Run(run)
     begun = kept.config()
     engine = _engine(cell, pretraining_cost(data, network, cell.recipe), begun or {})
-    if begun is None or not found(data, cell.network, 1, cell.recipe, cache=run):
-        kept.begin(_describe(cell, network, data, engine), resume=begun is not None)
-    (trained,) = pretrain(data, cell.network, 1, cell.recipe, engine, cache=run)
+    with contextlib.closing(kept):
+        if begun is None or not found(data, cell.network, 1, cell.recipe, cache=run):
+            kept.begin(_describe(cell, network, data, engine), resume=begun is not None)
+        (trained,) = pretrain(data, cell.network, 1, cell.recipe, engine, cache=run)
     config = kept.config() or {}
     record = TeacherRecord(
         cell=cell,
@@ -48,8 +57,7 @@ def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[
         curve=trained.curve,
         trained_by=Maker.of(config["engine"], config["made_by"]["machine"], tuple(kept.commits())),
     )
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run / "config.yaml", target / "config.yaml")
+    write_atomic(target / "config.yaml", (run / "config.yaml").read_bytes())
     lines = [{"iteration": number, **epoch._asdict()} for number, epoch in enumerate(trained.curve, 1)]
     write_atomic(target / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     write_record(record, target)
