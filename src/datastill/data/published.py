@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from datastill.data import parquet
 from datastill.data.storage import RawData, RawSplit, cache_folder
 from datastill.errors import UserError
-from datastill.files import reason
+from datastill.files import locked, make_folder, reason
 
 DIGITS = tuple(str(digit) for digit in range(10))
 HUB_FOLDERS = {"svhn": "cropped_digits"}
@@ -50,8 +50,9 @@ def read(name: str) -> RawData:
         if found:
             return found
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        return _load(name, cache, download=True)
+        with locked(cache, f"the download of {name}", wait=True):
+            make_folder(cache)
+            return _load(name, cache, download=True)  # what another process downloaded meanwhile is found
     except (*DAMAGE, http.client.HTTPException) as error:
         raise UserError(
             f"the data set '{name}' is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "

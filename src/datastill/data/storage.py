@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
-from datastill.files import storage_error
+from datastill.files import locked, partial_file, remove_leftovers, storage_error
 from datastill.size import Size
 
 MEMORY_BUDGET = 4 * 2**30
@@ -89,21 +88,24 @@ def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) 
     key = hashlib.blake2b(repr((DECODING, raw.identity, shape)).encode(), digest_size=8).hexdigest()
     path = cache_folder() / "mapped" / f"{key}.npy"
     if not _whole(path, shape):
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path, f"the pixels in {path}", wait=True):
+            if not _whole(path, shape):  # no other process decoded them meanwhile
+                remove_leftovers(path.parent)
+                _decode(path, raw, position, shape)
+    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    return mapped
+
+
+def _decode(path: Path, raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+    try:
+        with partial_file(path.parent) as (_, partial):
             storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
             _reserve(partial)
             _fill(storage, raw, position)
             storage.flush()
             partial.replace(path)
-        except OSError as error:
-            raise storage_error(error, path) from error
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="c")
-    return mapped
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def _whole(path: Path, shape: tuple[int, ...]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from datastill.data import folder
 from datastill.data.storage import RawData, cache_folder
 from datastill.errors import UserError
-from datastill.files import reason
+from datastill.files import locked, new_folder, reason
 from datastill.size import Size
 
 ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -78,15 +78,15 @@ def _find() -> Path:
         return found
     from torchvision.datasets.utils import download_and_extract_archive
 
-    # Extracted beside its place and then moved there, so that an interrupted extraction is not taken for the data set.
-    extracted = cache / f"{PUBLISHED_NAME}.partial"
+    goal = cache / PUBLISHED_NAME
     try:
-        download_and_extract_archive(ARCHIVE, str(cache), str(extracted), md5=MD5, remove_finished=True)
-        (extracted / PUBLISHED_NAME).replace(cache / PUBLISHED_NAME)
-        extracted.rmdir()
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        with locked(goal, "the download of TinyImageNet", wait=True):
+            if not goal.exists():  # no other process downloaded it meanwhile
+                with new_folder(goal) as built:
+                    download_and_extract_archive(ARCHIVE, str(cache), str(built.parent), md5=MD5, remove_finished=True)
+    except (UserError, OSError, RuntimeError, http.client.HTTPException) as error:
         raise UserError(
             f"TinyImageNet is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "
             f"({reason(error)}); name its folder as tinyimagenet:PATH"
         ) from error
-    return cache / PUBLISHED_NAME
+    return goal

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill import UserError
-from datastill.files import load_tensors, save_tensors
+from datastill.files import load_tensors, locked, save_tensors
 from datastill.kinds.distribution_matching.store import DEFAULT_LIMIT, LIMIT, TargetStore
 
 
@@ -73,3 +75,18 @@ def test_the_limit_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch, t
         monkeypatch.setenv(LIMIT, said)
         with pytest.raises(UserError, match=f"{LIMIT} must be a number of gigabytes, such as 4, got '{said}'"):
             TargetStore(tmp_path)
+
+
+def test_stores_of_several_processes_make_room_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / ".datastill-0123456789abcdef.partial").write_bytes(b"of a killed process")
+    (tmp_path / ".mine.partial").write_bytes(b"a user's")
+    store = TargetStore(tmp_path, 10**6)
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path / "targets", "what another process keeps"):
+            writing = pool.submit(store.write, "a", {"mean": torch.ones(3)})
+            time.sleep(0.3)
+            assert not writing.done()
+            assert store.read("a") is None
+        writing.result(timeout=60)
+    assert store.read("a") is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".mine.partial", store.path("a").name])

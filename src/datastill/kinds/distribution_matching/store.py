@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datastill.data import cache_folder
 from datastill.errors import UserError
-from datastill.files import load_tensors, save_tensors
+from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,14 @@ class TargetStore:
         """Keep tensors, and remove the oldest files if all are too large together; a run continues if nothing can be written."""
         path = self.path(made_of)
         try:
-            save_tensors(path, tensors, {"made_of": made_of})
+            with locked(self.folder / "targets", "the kept targets", wait=True):
+                remove_leftovers(self.folder)
+                save_tensors(path, tensors, {"made_of": made_of})
+                self._make_room(path)
         except UserError as error:
             if not self._told:
                 log.warning("%s; targets will be kept in memory only", error)
                 self._told = True
-            return
-        self._make_room(path)
 
     def _make_room(self, newest: Path) -> None:
         files = []
