@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from datastill.engine.compiling import KEPT_IN, keep_compiled
+from datastill.engine import Engine, hardware
+from datastill.engine.compiling import KEPT_IN, keep_compiled, why_unsafe
+from datastill.errors import UserError
 
 
 def test_compiled_code_is_kept_with_the_other_caches_unless_the_user_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +37,41 @@ def test_the_folder_that_torch_chooses_by_itself_is_not_the_users_choice(monkeyp
     assert cache_dir() == os.environ[KEPT_IN]  # what counting operations does the first time
     keep_compiled()
     assert os.environ[KEPT_IN] == "/somewhere/compiled"
+
+
+@pytest.mark.parametrize("variable", ["DATASTILL_CACHE", KEPT_IN, "TMPDIR"])
+def test_nothing_is_compiled_where_other_users_could_put_their_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name in ("DATASTILL_CACHE", KEPT_IN, "TMPDIR"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    if variable != KEPT_IN:
+        monkeypatch.delenv(KEPT_IN)
+    assert why_unsafe() == ""
+    (tmp_path / variable).chmod(0o777)
+    said = rf"compiled code would be loaded from {tmp_path / variable}\S*, and other users can write to .*, or set {variable} to a folder"
+    with pytest.raises(UserError, match=said):
+        Engine(compiled=True).compile(lambda value: (value,))
+    if any(map(shutil.which, hardware.COMPILERS)):
+        with pytest.raises(UserError, match=said):
+            Engine.choose(device="cpu", compile=True)
+        assert not Engine.choose(device="cpu", cost=1e20).compiled
+
+
+def test_the_folder_of_compiled_code_is_made_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(KEPT_IN, "what to put back")
+    monkeypatch.delenv(KEPT_IN)
+    before = os.umask(0)
+    try:
+        tmp_path.joinpath("cache").mkdir(mode=0o755)
+        assert why_unsafe() == ""
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "cache" / "compiled").stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(KEPT_IN, str(tmp_path / "file" / "deep"))
+    assert why_unsafe().endswith(f"cannot be kept in {tmp_path / 'file' / 'deep'} (Not a directory): set {KEPT_IN} to a folder of your own")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from datastill.data import cache_folder
+from datastill.files import reason, why_not_ours
 from datastill.progress import held_up
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,22 @@ def keep_compiled() -> None:
     given = os.environ.get(KEPT_IN)
     if given is None or given == _own_folder():
         os.environ[KEPT_IN] = str(cache_folder() / "compiled")
+
+
+def why_unsafe() -> str:
+    """Why compiled code must not be loaded, and what to do: other users could put theirs where it is kept; "" if they can't."""
+    keep_compiled()
+    kept = Path(os.environ[KEPT_IN])
+    variable = "DATASTILL_CACHE" if kept == cache_folder() / "compiled" else KEPT_IN
+    for folder, instead in ((kept, variable), (Path(_own_folder()), "TMPDIR")):  # torch keeps compiled headers in its own in any case
+        if not folder.exists():
+            try:
+                folder.mkdir(parents=True, mode=0o700)
+            except OSError as error:
+                return f"compiled code cannot be kept in {folder} ({reason(error)}): set {instead} to a folder of your own"
+        if why := why_not_ours(folder):
+            return f"compiled code would be loaded from {folder}, and {why}: end that, or set {instead} to a folder of your own"
+    return ""
 
 
 def announce() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.engine import hardware
-from datastill.engine.compiling import announce, keep_compiled
+from datastill.engine.compiling import announce, why_unsafe
 from datastill.engine.cost import widest_map
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.errors import UserError
@@ -109,11 +109,16 @@ class Engine:
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def compile(self, function: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
-        """Compile a function of tensors of fixed shapes, or return it as it is."""
+        """Compile a function of tensors of fixed shapes, or return it as it is.
+
+        Raises:
+            UserError: If other users could put their code where compiled code is kept.
+        """
         if not self.compiled:
             return function
+        if why := why_unsafe():
+            raise UserError(why)
         torch._dynamo.config.recompile_limit = 64
-        keep_compiled()
         announce()
         compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
         return compiled

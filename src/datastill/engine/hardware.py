@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from datastill.engine.compiling import announce, keep_compiled
+from datastill.engine.compiling import announce, keep_compiled, why_unsafe
 from datastill.errors import UserError
 from datastill.files import reason
 
@@ -50,14 +50,14 @@ def device(name: str) -> torch.device:
 
 
 def why_no_compiler(device: torch.device) -> str:
-    """Why nothing can be compiled for a device; "" if it can."""
+    """Why nothing can be compiled for a device, or must not be; "" if it can."""
     if device.type == "cuda":
-        return "" if find_spec("triton") is not None else "Triton is not installed"
+        return why_unsafe() if find_spec("triton") is not None else "Triton is not installed"
     if device.type != "cpu":
         return f"nothing is compiled for {device.type}"
     if not any(shutil.which(name) for name in COMPILERS):
         return "no C++ compiler (g++, clang++) is found, install one"
-    return compile_trial()
+    return why_unsafe() or compile_trial()
 
 
 @cache

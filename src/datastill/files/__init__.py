@@ -7,6 +7,7 @@ from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, is_empty, partial_file, remove_leftovers
 from datastill.files.tensors import checksum, load_tensors, save_tensors
+from datastill.files.trust import why_not_ours
 
 __all__ = [
     "OURS",
@@ -24,5 +25,6 @@ __all__ = [
     "remove_leftovers",
     "save_tensors",
     "storage_error",
+    "why_not_ours",
     "write_atomic",
 ]
