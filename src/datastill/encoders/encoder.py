@@ -16,6 +16,7 @@ from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
+from datastill.files import check_tensors
 from datastill.networks import NETWORKS, Features, Network, build
 from datastill.teachers.missing import Untrained
 
@@ -156,8 +157,13 @@ class Session(ABC):
         """Bytes of the `state` after an iteration, which may be one to come."""
         return nbytes(list(self.state().values()))
 
-    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027  # most encoders keep nothing
-        """Take over a `state`."""
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over a `state`; by default there must be none.
+
+        Raises:
+            UserError: If it is not exactly what `state` gives.
+        """
+        check_tensors(state, {}, f"the state of an encoder {self.network.name}")
 
     def checksums(self) -> dict[str, str]:
         """Checksums of weights that were read from files, by name; none for weights drawn from the seed."""
@@ -202,3 +208,17 @@ def check_sgd(who: str, learning_rate: float, momentum: float, weight_decay: flo
             f"{who} needs a learning rate above 0, a momentum in [0, 1) and a weight decay of at least 0, "
             f"got {learning_rate}, {momentum}, {weight_decay}"
         )
+
+
+def check_accuracies(values: Tensor, what: str) -> None:
+    """Refuse accuracies that are not shares.
+
+    Args:
+        values: Any number of them.
+        what: What they are of, for the message.
+
+    Raises:
+        UserError: If one is not in [0, 1].
+    """
+    if values.numel() and not 0 <= float(values.min()) <= float(values.max()) <= 1:
+        raise UserError(f"{what} does not fit: accuracies must be from 0 to 1, got {float(values.min()):.4g} to {float(values.max()):.4g}")

@@ -11,11 +11,12 @@ from torch import Tensor
 from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
-from datastill.encoders.encoder import Encoder, Session, check_sgd
+from datastill.encoders.encoder import Encoder, Session, check_accuracies, check_sgd
 from datastill.engine import Engine, Runner, Trainer
 from datastill.engine.cost import forward_cost
 from datastill.engine.inference import BLOCK, share_correct
 from datastill.errors import UserError
+from datastill.files import check_tensors
 from datastill.networks import build
 
 
@@ -141,6 +142,13 @@ class GrowingSession(Session):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over network and accuracies (see `Session.restore`)."""
+        what = f"the state of a growing {self.growing.network}"
+        reached = {name: value for name, value in state.items() if name in ("accuracy", "history")}
+        length = min(reached["history"].numel() if "history" in reached else 0, self.growing.window)
+        lengths = {"accuracy": 1, "history": length}
+        check_tensors(reached, {name: torch.empty(each, dtype=torch.float64) for name, each in lengths.items()}, what)
+        check_accuracies(torch.cat(list(reached.values())), what)
+        self.trainer.check({name: value for name, value in state.items() if name not in reached}, what)
         self.trainer.restore(state)
         self.history, self.accuracy = state["history"].tolist(), float(state["accuracy"])
 

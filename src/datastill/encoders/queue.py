@@ -10,10 +10,11 @@ from torch import Tensor
 
 from datastill import random
 from datastill.data import DataSet
-from datastill.encoders.encoder import Encoder, Session, check_sgd
+from datastill.encoders.encoder import Encoder, Session, check_accuracies, check_sgd
 from datastill.engine import Engine, Trainer
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
+from datastill.files import check_tensors
 from datastill.networks import build
 
 ACCURACY = "accuracy"
@@ -118,6 +119,14 @@ class QueueSession(Session):
         for key, value in sorted(state.items()):
             place, _, name = key.partition(".")
             entries.setdefault(place, {})[name] = value.to(self.engine.device)
+        what = f"the state of a queue of {self.queue.network}"
+        if list(entries) != [f"{place:04d}" for place in range(len(entries))] or not 1 <= len(entries) <= self.queue.longest:
+            raise UserError(f"{what} does not fit: expected 1 to {self.queue.longest} networks, numbered from 0000, got {len(entries)}")
+        for place, entry in entries.items():
+            accuracy = entry.get(ACCURACY, torch.empty(0))
+            check_tensors({ACCURACY: accuracy}, {ACCURACY: torch.zeros(())}, f"{what}, network {place},")
+            check_accuracies(accuracy, what)
+            self.trainer.check({name: value for name, value in entry.items() if name != ACCURACY}, f"{what}, network {place},")
         self.entries = list(entries.values())
 
     def _fresh(self, *path: int | str) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from datastill import labels as of_labels
 from datastill.engine.engine import Engine
 from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.files import check_tensors
 from datastill.networks import Network
 
 
@@ -85,6 +86,20 @@ class Trainer:
         buffers = {name: self.optimizer.state[entry].get("momentum_buffer") for name, entry in self.network.named_parameters()}
         momenta = {f"momentum.{name}": buffer.clone() for name, buffer in buffers.items() if buffer is not None}
         return {**{name: value.clone() for name, value in self.network.weights().items()}, **momenta}
+
+    def check(self, state: Mapping[str, Tensor], what: str) -> None:
+        """Refuse what is not exactly a `state`, with all momenta or none.
+
+        Args:
+            state: As it was read.
+            what: What it is, for the message.
+
+        Raises:
+            UserError: If a name, a shape, a type or a value is not right.
+        """
+        momenta = {f"momentum.{name}": entry for name, entry in self.network.named_parameters()}
+        begun = any(name in state for name in momenta)
+        check_tensors(state, {**self.network.weights(), **(momenta if begun else {})}, what)
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,38 +17,44 @@ from torch import Tensor
 from datastill import provenance
 from datastill.data import DataSet
 from datastill.engine import Engine
+from datastill.errors import UserError
 from datastill.evaluation.protocol import Protocol
-from datastill.files import checksum, locked, write_atomic
+from datastill.files import checksum, locked, reason, sealed, unsealed, write_atomic
 from datastill.labels import HARD
 
 log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Confusion matrices by what they depend on.
+    """Confusion matrices by what they depend on, each with a checksum of its own.
 
     Args:
-        path: A JSON file, made with the first matrix; None keeps nothing. One that cannot be read is started again, with a message.
+        path: A JSON file, made with the first matrix; None keeps nothing. What is damaged in it is left out, with a message.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._matrices: dict[str, Any] = {}
-        if path is not None and path.exists():
-            try:
-                self._matrices = {str(key): torch.tensor(matrix).tolist() for key, matrix in json.loads(path.read_text()).items()}
-            except (ValueError, TypeError, AttributeError, RuntimeError):
-                log.warning("%s is damaged; the networks in it will be trained again", path)
+        self._matrices = _read(path) if path is not None and path.exists() else {}
 
-    def find(self, key: str) -> Tensor | None:
-        """The matrix ``true predicted`` of a key, if it is there."""
-        return torch.tensor(self._matrices[key], dtype=torch.int64) if key in self._matrices else None
+    def find(self, key: str, counts: Sequence[int] = ()) -> Tensor | None:
+        """The matrix ``true predicted`` of a key, if it is there.
+
+        Args:
+            key: Its name.
+            counts: Images of every class that the network was tested on; a matrix of other numbers is left out, with a message.
+        """
+        matrix = self._matrices.get(key)
+        if matrix is None or not counts or [sum(row) for row in matrix] == list(counts):
+            return None if matrix is None else torch.tensor(matrix, dtype=torch.int64)
+        log.warning("%s holds a network that was tested on other images; it will be trained again", self.path)
+        return None
 
     def keep(self, key: str, matrix: Tensor) -> None:
         """Write a matrix at once."""
         self._matrices[key] = matrix.tolist()
         if self.path is not None:
-            write_atomic(self.path, json.dumps(self._matrices))
+            entries = [sealed({"network": name, "confusion": rows}) for name, rows in self._matrices.items()]
+            write_atomic(self.path, json.dumps(entries))
 
     def remove(self) -> None:
         """Remove the file once everything is written elsewhere."""
@@ -68,6 +74,38 @@ def opened(path: Path | None) -> Iterator[Ledger]:
     """
     with contextlib.nullcontext() if path is None else locked(path, f"the evaluation that {path} keeps"):
         yield Ledger(path)
+
+
+def _read(path: Path) -> dict[str, list[list[int]]]:
+    """The matrices of a file that are intact, by their names."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        log.warning("%s is damaged (%s); the networks in it will be trained again", path, reason(error))
+        return {}
+    if isinstance(content, dict) and content:
+        log.warning("%s was written by an earlier version, without checksums; the networks in it will be trained again", path)
+        return {}
+    entries = content if isinstance(content, list) else [content]
+    found = {entry["network"]: entry["confusion"] for entry in entries if _intact(entry)}
+    if len(found) < len(entries):
+        log.warning("%s is damaged; %d of the %d networks in it will be trained again", path, len(entries) - len(found), len(entries))
+    return found
+
+
+def _intact(entry: Any) -> bool:
+    try:
+        content, checked = unsealed(entry, "the entry") if isinstance(entry, dict) else ({}, False)
+    except UserError:
+        return False
+    rows = content.get("confusion")
+    return (
+        checked
+        and isinstance(content.get("network"), str)
+        and isinstance(rows, list)
+        and all(isinstance(row, list) and len(row) == len(rows) for row in rows)
+        and all(type(count) is int and 0 <= count < 2**63 for row in rows for count in row)
+    )
 
 
 def key(

@@ -97,7 +97,7 @@ class Scorer:
             name = key(
                 images, labels, path, data=self.data, tested=self.tested, protocol=followed, engine=self.engine, label_kind=label_kind
             )
-            matrix = self.ledger.find(name)
+            matrix = self.ledger.find(name, self.examined.counts)
             if matrix is None:
                 place = self.engine.device
                 self._train(images.to(place), labels.to(place), path, bar, label_kind=label_kind, rate=followed.learning_rate)

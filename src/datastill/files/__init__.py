@@ -1,4 +1,4 @@
-"""Files: written completely or not at all, locked while they are worked on, tensors with a checksum."""
+"""Files: written completely or not at all, locked while they are worked on, read back only if they are intact and fit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from datastill.files.atomic import check_file, check_folder, make_folder, new_fo
 from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, is_empty, partial_file, remove_leftovers
-from datastill.files.tensors import checksum, load_tensors, save_tensors
+from datastill.files.reading import check_tensors, load_tensors
+from datastill.files.sealed import sealed, unsealed
+from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
 
 __all__ = [
     "OURS",
     "check_file",
     "check_folder",
+    "check_tensors",
     "checksum",
     "is_empty",
     "load_tensors",
@@ -24,7 +27,9 @@ __all__ = [
     "reason",
     "remove_leftovers",
     "save_tensors",
+    "sealed",
     "storage_error",
+    "unsealed",
     "why_not_ours",
     "write_atomic",
 ]

@@ -20,7 +20,7 @@ from datastill.engine import Engine, Runner
 from datastill.engine.cost import forward_cost
 from datastill.engine.inference import BLOCK, seconds_of_all
 from datastill.errors import UserError
-from datastill.files import checksum, load_tensors
+from datastill.files import check_tensors, checksum, load_tensors
 from datastill.kinds.canvas import Canvas
 from datastill.kinds.method import Measured, Method, Stepper
 from datastill.networks import build
@@ -173,6 +173,11 @@ class SelectionStepper(Stepper):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over the positions (see `Stepper.restore`)."""
+        what = f"the state of {self.method.name}"
+        check_tensors(state, {"positions": self.positions}, what)
+        first, end = (torch.tensor(self.data.train.offsets)[part, None] for part in (slice(None, -1), slice(1, None)))
+        if bool(((state["positions"] < first) | (state["positions"] >= end)).any()):
+            raise UserError(f"{what} does not fit: it holds positions that are not those of images of their class")
         self.positions = state["positions"]
 
 

@@ -83,9 +83,18 @@ class Network(nn.Module, ABC):
         """Copy weights by name, in place and in the precision they are kept in here.
 
         Args:
-            weights: One tensor for every entry of `weights`; others are ignored.
+            weights: One tensor for every entry of `weights`, of its shape; others are ignored.
+
+        Raises:
+            UserError: If one is missing, or has another shape or no floating-point numbers.
         """
-        for name, entry in self.weights().items():
+        entries = self.weights()
+        for name, entry in entries.items():
+            given = weights.get(name)
+            if given is None or given.shape != entry.shape or not given.is_floating_point():
+                got = "nothing" if given is None else f"{given.dtype} {tuple(given.shape)}"
+                raise UserError(f"these are not the weights of this {self.name}: '{name}' must be {tuple(entry.shape)}, got {got}")
+        for name, entry in entries.items():
             entry.copy_(weights[name])
 
     def weights(self) -> dict[str, Tensor]:

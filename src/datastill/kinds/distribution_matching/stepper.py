@@ -15,6 +15,7 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
+from datastill.files import check_tensors
 from datastill.kinds.canvas import PixelSGD, bounds_of_bytes, initial_images
 from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
@@ -106,9 +107,7 @@ class MatchingStepper(Stepper):
     def state(self) -> dict[str, Tensor]:
         """The pixels, their momentum and their average, and what the encoders keep (see `Stepper.state`)."""
         return {
-            "pixels": self.pixels.detach(),
-            "momentum": self.optimizer.velocity,
-            **({"average": self.average} if self.method.averaging else {}),
+            **self._own_state(),
             **{f"{name}/{key}": value for name, encoder in self.encoders.items() for key, value in encoder.state().items()},
         }
 
@@ -123,14 +122,18 @@ class MatchingStepper(Stepper):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over pixels, momentum, average and what the encoders kept (see `Stepper.restore`)."""
-        with torch.no_grad():
-            self.pixels.copy_(state["pixels"])
-            self.average.copy_(state.get("average", state["pixels"]))
-            self.optimizer.velocity.copy_(state["momentum"])
+        own = {key: value for key, value in state.items() if not any(key.startswith(f"{name}/") for name in self.encoders)}
+        check_tensors(own, self._own_state(), "the state of the pixels")
         for name, encoder in self.encoders.items():
-            of_encoder = {key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")}
-            if of_encoder:
-                encoder.restore(of_encoder)
+            encoder.restore({key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")})
+        with torch.no_grad():
+            self.pixels.copy_(own["pixels"])
+            self.average.copy_(own.get("average", own["pixels"]))
+            self.optimizer.velocity.copy_(own["momentum"])
+
+    def _own_state(self) -> dict[str, Tensor]:
+        averaged = {"average": self.average} if self.method.averaging else {}
+        return {"pixels": self.pixels.detach(), "momentum": self.optimizer.velocity, **averaged}
 
     def _weight(self, term: Term, encoder: Encoder) -> float:
         """A term's factor at an iteration that reads its encoder: what is read less often or in part weighs more."""
