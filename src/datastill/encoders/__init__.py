@@ -7,8 +7,9 @@ from datastill.encoders.fresh import FreshNetwork
 from datastill.encoders.growing import GrowingNetwork
 from datastill.encoders.pretrained import PretrainedPool
 from datastill.encoders.queue import NetworkQueue
-from datastill.teachers.pretraining import Epoch, PretrainedNetwork, pretrain
+from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe, recipe
+from datastill.teachers.stored import Epoch, PretrainedNetwork
 
 __all__ = [
     "RECIPES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,7 +14,7 @@ from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.files import checksum, load_tensors
+from datastill.files import checksum
 from datastill.networks import build
 from datastill.teachers.missing import Untrained
 from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
@@ -58,7 +58,7 @@ class PretrainedPool(Encoder):
         pool = pretrain(data, self.network, self.count, self.recipe, engine)
         reached = ", ".join(f"{member.accuracy:.1f}%" for member in pool)
         log.info("encoder: %s pretrained, %s on %s", self.network, reached, measured_on(data))
-        weights, accuracies = [load_tensors(member.path)[0] for member in pool], [member.accuracy / 100 for member in pool]
+        weights, accuracies = [member.weights for member in pool], [member.accuracy / 100 for member in pool]
         return PoolSession(self.network, data, engine, fields, seed, weights, accuracies)
 
     def pretraining_seconds(self, data: DataSet) -> float:
@@ -83,7 +83,7 @@ class UntrainedPool(PretrainedPool):
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Draw the weights (see `Encoder.open`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        weights = []
+        weights: list[dict[str, Tensor]] = []
         for number in range(self.count):
             network.reset(random.generator(number, "pretraining", "weights"))
             weights.append({name: value.clone() for name, value in network.weights().items()})
@@ -100,7 +100,7 @@ class PoolSession(Session):
         engine: Engine,
         fields: Sequence[str],
         seed: int,
-        weights: Sequence[dict[str, Tensor]],
+        weights: Sequence[Mapping[str, Tensor]],
         accuracies: Sequence[float],
     ) -> None:
         super().__init__(network, data, engine, fields)

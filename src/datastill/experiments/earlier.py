@@ -12,7 +12,7 @@ from datastill.experiments.cell import Cell, TeacherCell
 from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
-from datastill.teachers.pretraining import Epoch
+from datastill.teachers.stored import Epoch
 
 
 def read_earlier(folder: Path, cell: Cell) -> Record | None:

@@ -13,7 +13,7 @@ from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.files import write_atomic
 from datastill.labels import HARD, track
-from datastill.teachers.pretraining import Epoch
+from datastill.teachers.stored import Epoch
 
 RECORD = "record.json"
 

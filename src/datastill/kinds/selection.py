@@ -20,14 +20,15 @@ from datastill.engine import Engine, Runner
 from datastill.engine.cost import forward_cost
 from datastill.engine.inference import BLOCK, seconds_of_all
 from datastill.errors import UserError
-from datastill.files import check_tensors, checksum, load_tensors
+from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import Canvas
 from datastill.kinds.method import Measured, Method, Stepper
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pretraining import PretrainedNetwork, found, measured_on, pool_folder, pretrain
+from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
+from datastill.teachers.stored import PretrainedNetwork
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +107,8 @@ class EmbeddingSelection(Selection):
 
     def choose(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Tensor:
         """Choose class by class (see `Selection.choose`)."""
-        weights = load_tensors(self._teacher(data, engine).path)[0]
         network = engine.place(build(self.network, channels=data.channels, classes=data.classes, size=data.size))
-        network.take(weights)
+        network.take(self._teacher(data, engine).weights)
         runner = Runner(engine, network.eval(), ("embedding",))
         title = f"{self.name}: embeddings of the training images"
         orders = (self.order(embeddings, ipc) for embeddings in _class_embeddings(runner, data, title))
@@ -118,7 +118,7 @@ class EmbeddingSelection(Selection):
         """The network, trained if it is missing (see `Selection.networks_used`)."""
         teacher = self._teacher(data, engine)
         log.info("%s: %s pretrained, %.1f%% on %s", self.name, self.network, teacher.accuracy, measured_on(data))
-        return {"pretrained 0": checksum(load_tensors(teacher.path)[0])}
+        return {"pretrained 0": checksum(teacher.weights)}
 
     def cost(self, data: DataSet, ipc: int) -> float:
         """Every training image through the network once (see `Method.cost`)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datastill.teachers.pretraining import Epoch, PretrainedNetwork, pretrain
+from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
+from datastill.teachers.stored import Epoch, PretrainedNetwork
 
 __all__ = ["RECIPES", "Epoch", "PretrainedNetwork", "TrainingRecipe", "pretrain"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,11 +16,12 @@ from datastill import stopping
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
+from datastill.files import check_tensors, load_tensors, locked, remove_leftovers, save_tensors
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.pretraining import WITHIN, Pretraining, pool_folder, pretraining_cost
 from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.stored import AGAIN, Member, check_correct, continued, number
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +58,30 @@ def training_history(data: DataSet, network: str, recipe: TrainingRecipe, engine
             if not path.exists():  # no other process recorded it meanwhile
                 remove_leftovers(path.parent)
                 _train(data, network, recipe, engine, path)
-    return load_tensors(path)[0][NAME]
+    return _read(Member(data, network, recipe), path)[0]
 
 
 def history_seconds(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> float:
     """How long the training of a history took, in wall time; 0 if there is none yet."""
     path = history_path(data, network, recipe, cache)
-    return float(load_tensors(path)[1]["seconds"]) if path.exists() else 0.0
+    return _read(Member(data, network, recipe), path)[1] if path.exists() else 0.0
+
+
+def _read(member: Member, path: Path) -> tuple[Tensor, float]:
+    """A history, and its seconds."""
+    try:
+        tensors, text = load_tensors(path)
+        member.check(text, path)
+        _check(tensors, member, member.recipe.epochs, path)
+        return tensors[NAME], number(text, "seconds", math.inf, path)
+    except UserError as error:
+        raise UserError(f"{error}: {AGAIN}") from error
+
+
+def _check(tensors: Mapping[str, Tensor], member: Member, epochs: int, path: Path) -> None:
+    """Refuse what is not a history of some epochs."""
+    check_tensors(tensors, {NAME: torch.empty(epochs, len(member.data.train), dtype=torch.int8)}, str(path))
+    check_correct(tensors[NAME], str(path))
 
 
 def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, path: Path) -> None:
@@ -72,18 +92,15 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
         "training %s for %d epochs on %s and recording its prediction for every image; kept in %s", network, recipe.epochs, data.name, path
     )  # fmt: skip
     pretraining.begin(0)
-    described = json.dumps(engine.describe())
-    partial = path.with_name(f"{NAME}.partial.safetensors")
+    partial, member = path.with_name(f"{NAME}.partial.safetensors"), Member(data, network, recipe)
+    origin = {**member.text(), "engine": json.dumps(engine.describe())}
     state_of = pretraining.trainer.state
-    state, seconds = _begun(partial, described)
-    history, begun = list(state.pop(NAME, torch.empty(0, 0))), state.pop(WITHIN, None)
-    if state:
-        pretraining.trainer.restore(state)
+    history, begun, seconds = _continued(partial, member, pretraining)
     began = time.monotonic()
 
     def keep(correct: Tensor) -> None:
         found = {**({NAME: torch.stack(history)} if history else {}), WITHIN: correct}
-        save_tensors(partial, {**state_of(), **found}, {"engine": described, "seconds": str(seconds + time.monotonic() - began)})
+        save_tensors(partial, {**state_of(), **found}, {**origin, "seconds": str(seconds + time.monotonic() - began)})
 
     steps, done = recipe.epochs * pretraining.batches, len(history) * pretraining.batches + pretraining.taken(begun)
     with progress(f"history of {network}", steps, done=done, unit="step", work=pretraining.work) as bar, stopping.Hold(keep) as hold:
@@ -91,22 +108,27 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
             began = time.monotonic()
             history.append(pretraining.epoch(0, epoch, bar, hold, begun))
             begun, seconds = None, seconds + time.monotonic() - began
-            save_tensors(partial, {**state_of(), NAME: torch.stack(history)}, {"engine": described, "seconds": str(seconds)})
+            save_tensors(partial, {**state_of(), NAME: torch.stack(history)}, {**origin, "seconds": str(seconds)})
             stopping.check()
-    save_tensors(path, {NAME: torch.stack(history)}, {"engine": described, "seconds": str(seconds)})
+    save_tensors(path, {NAME: torch.stack(history)}, {**origin, "seconds": str(seconds)})
     partial.unlink(missing_ok=True)
 
 
-def _begun(partial: Path, described: str) -> tuple[dict[str, Tensor], float]:
-    """The state that a killed training left, and its seconds."""
-    if not partial.exists():
-        return {}, 0.0
-    try:
-        state, metadata = load_tensors(partial)
-    except UserError as error:
-        log.warning("%s; that history starts again", error)
-        return {}, 0.0
-    if metadata.get("engine") != described:
-        log.warning("%s was started with another precision or compilation; that history starts again", partial)
-        return {}, 0.0
-    return state, float(metadata["seconds"])
+def _continued(partial: Path, member: Member, pretraining: Pretraining) -> tuple[list[Tensor], Tensor | None, float]:
+    """Take over what was left: the epochs that were taken, what a further one had found when it was stopped, the seconds of it all."""
+
+    def check(tensors: dict[str, Tensor], text: dict[str, str]) -> None:
+        history = {name: value for name, value in tensors.items() if name == NAME}
+        taken = len(history[NAME]) if history and history[NAME].ndim else 0
+        if history:
+            _check(history, member, max(1, taken), partial)
+        pretraining.check({name: value for name, value in tensors.items() if name != NAME}, taken, str(partial))
+        number(text, "seconds", math.inf, partial)
+
+    left = continued(partial, member, pretraining.engine, check, "that history")
+    if left is None:
+        return [], None, 0.0
+    tensors, text = left
+    history, within = list(tensors.pop(NAME, torch.empty(0, 0))), tensors.pop(WITHIN, None)
+    pretraining.trainer.restore(tensors)
+    return history, within, float(text["seconds"])

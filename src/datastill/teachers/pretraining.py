@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from functools import partial as calling
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +23,11 @@ from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
 from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
-from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
+from datastill.files import check_tensors, locked, remove_leftovers, save_tensors
 from datastill.networks import Network, build
 from datastill.progress import Progress, clock, progress
 from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
 
 log = logging.getLogger(__name__)
 
@@ -34,37 +35,6 @@ HALF_SIZE_WORK = 0.25
 """What an image of half the side costs, compared with a whole one."""
 WITHIN = "epoch.correct"
 """What an epoch had found when it was stopped, beside the weights of that moment."""
-
-
-class Epoch(NamedTuple):
-    """What a network had reached after an epoch.
-
-    Attributes:
-        seconds: Wall time of training so far, without measuring.
-        accuracy: Top-1 in percent on the epoch's own augmented batches, before each step.
-        held_out: Top-1 in percent on the validation split; None where nothing is held out, and in files of earlier versions.
-    """
-
-    seconds: float
-    accuracy: float
-    held_out: float | None = None
-
-
-@dataclass(frozen=True)
-class PretrainedNetwork:
-    """A network in the cache.
-
-    Attributes:
-        path: Its weights.
-        accuracy: Top-1 on the validation split, in percent; of the training split where nothing is held out.
-        seconds: How long its training took.
-        curve: What it had reached after every epoch.
-    """
-
-    path: Path
-    accuracy: float
-    seconds: float
-    curve: tuple[Epoch, ...] = ()
 
 
 def measured_on(data: DataSet) -> str:
@@ -128,8 +98,9 @@ def _missing(folder: Path, count: int) -> list[tuple[int, Path]]:
 
 def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
     """What is there of a pool, in order (see `pretrain`)."""
-    paths = [pool_folder(data, network, recipe, cache) / f"{index}.safetensors" for index in range(count)]
-    return [_entry(path) for path in paths if path.exists()]
+    folder = pool_folder(data, network, recipe, cache)
+    paths = {index: folder / f"{index}.safetensors" for index in range(count)}
+    return [Member(data, network, recipe, index).read(path) for index, path in paths.items() if path.exists()]
 
 
 def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
@@ -153,12 +124,6 @@ def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
     """Top-1 accuracy in percent on a split, without augmentation."""
     predicted = predictions(runner, images, data)
     return 100 * int((predicted == images.labels).sum()) / len(images)
-
-
-def _entry(path: Path) -> PretrainedNetwork:
-    _, metadata = load_tensors(path)
-    curve = tuple(Epoch(*values) for values in json.loads(metadata.get("curve", "[]")))
-    return PretrainedNetwork(path, float(metadata["accuracy"]), float(metadata["seconds"]), curve)
 
 
 class Pretraining:
@@ -200,13 +165,14 @@ class Pretraining:
     def train(self, folder: Path, index: int) -> None:
         """Train number `index` with the seed of that number and keep it in `folder`; its bits do not depend on the rest of the pool."""
         self.begin(index)
-        partial = folder / f"{index}.partial.safetensors"
-        curve, begun, seconds = _restore(partial, self.trainer)
-        began, engine = time.monotonic(), json.dumps(self.engine.describe())
+        partial, member = folder / f"{index}.partial.safetensors", Member(self.data, self.network.name, self.recipe, index)
+        origin = {**member.text(), "engine": json.dumps(self.engine.describe())}
+        curve, begun, seconds = self._continued(partial, member)
+        began = time.monotonic()
 
         def keep(correct: Tensor) -> None:
-            metadata = {"curve": json.dumps(curve), "engine": engine, "seconds": str(seconds + time.monotonic() - began)}
-            save_tensors(partial, {**self.trainer.state(), WITHIN: correct}, metadata)
+            text = {**origin, "curve": json.dumps(curve), "seconds": str(seconds + time.monotonic() - began)}
+            save_tensors(partial, {**self.trainer.state(), WITHIN: correct}, text)
 
         title, steps = f"pretraining {self.network.name} {index}", self.recipe.epochs * self.batches
         done = len(curve) * self.batches + self.taken(begun)
@@ -217,25 +183,53 @@ class Pretraining:
                 begun, seconds = None, seconds + time.monotonic() - began
                 reached = 100 * int((correct == 1).sum()) / int((correct >= 0).sum())
                 curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
-                metadata = {"curve": json.dumps(curve), "engine": engine, "seconds": str(seconds)}
-                save_tensors(partial, self.trainer.state(), metadata)
+                save_tensors(partial, self.trainer.state(), {**origin, "curve": json.dumps(curve), "seconds": str(seconds)})
                 stopping.check()
         last = curve[-1]
         reached = accuracy(self.runner, self.data.train, self.data) if last.held_out is None else last.held_out
         log.info("%s: %.1f%% on %s after %s", title, reached, measured_on(self.data), clock(last.seconds))
-        metadata = {
-            "accuracy": str(reached),
-            "seconds": str(last.seconds),
-            "curve": json.dumps(curve),
-            "network": self.network.name,
-            "data": self.data.name,
-            "fingerprint": self.data.fingerprint,
-            "recipe": json.dumps(asdict(self.recipe)),
-            "seed": str(index),
-            "engine": engine,
-        }
-        save_tensors(folder / f"{index}.safetensors", self.network.weights(), metadata)
+        text = {**origin, "accuracy": str(reached), "seconds": str(last.seconds), "curve": json.dumps(curve)}
+        save_tensors(folder / f"{index}.safetensors", self.network.weights(), text)
         partial.unlink(missing_ok=True)
+
+    def _continued(self, partial: Path, member: Member) -> tuple[list[Epoch], Tensor | None, float]:
+        """Take over what was left: the epochs that were taken, what a further one had found when it was stopped, the seconds of it all."""
+
+        def check(tensors: dict[str, Tensor], text: dict[str, str]) -> None:
+            taken = len(epochs(text.get("curve", ""), partial))
+            self.check(tensors, taken, str(partial))
+            if "seconds" in text:  # files of earlier versions have those of the epochs alone
+                number(text, "seconds", math.inf, partial)
+
+        left = continued(partial, member, self.engine, check, "that network")
+        if left is None:
+            return [], None, 0.0
+        tensors, text = left
+        within, curve = tensors.pop(WITHIN, None), list(epochs(text["curve"], partial))
+        self.trainer.restore(tensors)
+        return curve, within, float(text.get("seconds", curve[-1].seconds if curve else 0))
+
+    def check(self, tensors: Mapping[str, Tensor], taken: int, what: str) -> None:
+        """Refuse what was not left by a training that was stopped after an epoch or within one.
+
+        Args:
+            tensors: The trainer's state, and `WITHIN` where an epoch was begun.
+            taken: Whole epochs.
+            what: What they are, for the message.
+
+        Raises:
+            UserError: If a name, a shape, a type or a value is not right.
+        """
+        within = {name: value for name, value in tensors.items() if name == WITHIN}
+        self.trainer.check({name: value for name, value in tensors.items() if name != WITHIN}, what)
+        if not 1 - len(within) <= taken <= self.recipe.epochs - len(within):
+            raise UserError(f"{what} does not fit: it is of {taken} epochs, and there are {self.recipe.epochs}")
+        if within:
+            check_tensors(within, {WITHIN: torch.empty(len(self.data.train), dtype=torch.int8)}, what)
+            check_correct(within[WITHIN], what)
+            seen = int((within[WITHIN] >= 0).sum())
+            if seen % self.size or seen > self.batches * self.size:
+                raise UserError(f"{what} does not fit: it has seen {seen} images, which are no batches of {self.size}")
 
     def _held_out(self) -> float | None:
         return accuracy(self.runner, self.data.validation, self.data) if len(self.data.validation) else None
@@ -287,20 +281,3 @@ def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step:
     if recipe.augment:
         images = flip_and_shift(images, flip=data.flip, generator=random.generator(seed, "pretraining", "augmentation", step))
     return images, data.train.labels[rows]
-
-
-def _restore(partial: Path, trainer: Trainer) -> tuple[list[Epoch], Tensor | None, float]:
-    """The epochs that were taken, what a further one had found when it was stopped, and the seconds of it all."""
-    if not partial.exists():
-        return [], None, 0.0
-    try:
-        tensors, metadata = load_tensors(partial)
-    except UserError as error:
-        log.warning("%s; that network starts again", error)
-        return [], None, 0.0
-    if "curve" not in metadata or metadata.get("engine") != json.dumps(trainer.engine.describe()):
-        log.warning("%s was started with another precision or compilation; that network starts again", partial)
-        return [], None, 0.0
-    trainer.restore(tensors)
-    curve = [Epoch(*values) for values in json.loads(metadata["curve"])]
-    return curve, tensors.get(WITHIN), float(metadata.get("seconds", curve[-1].seconds if curve else 0))
