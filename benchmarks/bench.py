@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.page import write_page
 from datastill import provenance
-from datastill.files import write_atomic
+from datastill.files import check_folder, write_atomic
 from datastill.progress import progress
 
 STEPS: list[dict[str, Any]] = [
@@ -74,6 +74,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="where the figures and the page are written")
     parser.add_argument("--only", choices=tuple(GROUPS), help="one group, printed and not written")
     arguments = parser.parse_args()
+    if not arguments.only:
+        check_folder(arguments.out)
     chosen = {name: cases for name, cases in GROUPS.items() if arguments.only in (None, name)}
     results: dict[str, list[dict[str, Any]]] = {}
     with progress("bench", sum(len(cases) for cases in chosen.values()), unit="case") as bar:

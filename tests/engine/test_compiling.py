@@ -74,4 +74,5 @@ def test_the_folder_of_compiled_code_is_made_for_this_user_alone(tmp_path: Path,
 def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(KEPT_IN, str(tmp_path / "file" / "deep"))
-    assert why_unsafe().endswith(f"cannot be kept in {tmp_path / 'file' / 'deep'} (Not a directory): set {KEPT_IN} to a folder of your own")
+    assert why_unsafe().startswith(f"cannot write {tmp_path / 'file' / 'deep'} (Not a directory); choose another folder")
+    assert why_unsafe().endswith(f"or set {KEPT_IN} to a folder of your own, which compiled code is kept in")

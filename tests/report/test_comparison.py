@@ -236,6 +236,10 @@ def test_files_hold_what_the_tables_do(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "c.svg").read_text()
+    for ending in ("png", "pdf", "svg"):
+        write_comparison(found, tmp_path / f"c.{ending}")
+        write_comparison(found, tmp_path / f"again.{ending}")
+        assert (tmp_path / f"c.{ending}").read_bytes() == (tmp_path / f"again.{ending}").read_bytes()
     with pytest.raises(UserError, match=r"c\.doc says no format: expected a name that ends in \.md, \.tex, \.csv, \.png, \.pdf or \.svg"):
         write_comparison(found, tmp_path / "c.doc")
 

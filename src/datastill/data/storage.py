@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -98,9 +99,9 @@ def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) 
 
 def _decode(path: Path, raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> None:
     try:
-        with partial_file(path.parent) as (_, partial):
+        with partial_file(path.parent) as (file, partial):
             storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-            _reserve(partial)
+            _reserve(file, partial.stat().st_size)
             _fill(storage, raw, position)
             storage.flush()
             partial.replace(path)
@@ -116,8 +117,7 @@ def _whole(path: Path, shape: tuple[int, ...]) -> bool:
     return bool(found.shape == shape and found.dtype == np.uint8)
 
 
-def _reserve(path: Path) -> None:
+def _reserve(file: BinaryIO, size: int) -> None:
     """Reserve the space on disk now: a full disk kills a process that writes through a memory map."""
     if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        os.posix_fallocate(file.fileno(), 0, size)

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from datastill.data import cache_folder
-from datastill.files import reason, why_not_ours
+from datastill.errors import UserError
+from datastill.files import make_folder, why_not_ours
 from datastill.progress import held_up
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,10 @@ def why_unsafe() -> str:
     kept = Path(os.environ[KEPT_IN])
     variable = "DATASTILL_CACHE" if kept == cache_folder() / "compiled" else KEPT_IN
     for folder, instead in ((kept, variable), (Path(_own_folder()), "TMPDIR")):  # torch keeps compiled headers in its own in any case
-        if not folder.exists():
-            try:
-                folder.mkdir(parents=True, mode=0o700)
-            except OSError as error:
-                return f"compiled code cannot be kept in {folder} ({reason(error)}): set {instead} to a folder of your own"
+        try:
+            make_folder(folder, 0o700)
+        except UserError as error:
+            return f"{error}, or set {instead} to a folder of your own, which compiled code is kept in"
         if why := why_not_ours(folder):
             return f"compiled code would be loaded from {folder}, and {why}: end that, or set {instead} to a folder of your own"
     return ""

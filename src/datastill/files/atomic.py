@@ -126,14 +126,18 @@ def check_folder(folder: Path, path: Path | None = None) -> None:
         raise storage_error(error, path or folder) from error
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those that it is in.
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those that it is in, where they are not there.
+
+    Args:
+        folder: The folder.
+        mode: Its permissions, of which those are taken away that the user takes away from every file.
 
     Raises:
         UserError: If it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(error, folder) from error
 

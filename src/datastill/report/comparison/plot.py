@@ -10,6 +10,8 @@ from datastill.report.comparison.tables import Comparison, ComparisonTable
 
 PICTURES = (".png", ".pdf", ".svg")
 """Endings of pictures."""
+UNLIKE = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}
+"""What would make two pictures of one comparison differ, by the kind of file."""
 
 
 def write_plot(comparison: Comparison, target: Path) -> None:
@@ -19,6 +21,7 @@ def write_plot(comparison: Comparison, target: Path) -> None:
         comparison: What to draw.
         target: A file with one of the endings of `PICTURES`.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,8 +42,9 @@ def write_plot(comparison: Comparison, target: Path) -> None:
         axes.set_title(table.title, fontsize=8)
         axes.set_xlabel("top-1, %")
         axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=target.suffix[1:])
+    buffer, kind = io.BytesIO(), target.suffix[1:]
+    with rc_context({"svg.hashsalt": "datastill"}):
+        figure.savefig(buffer, format=kind, metadata={UNLIKE[kind]: None})
     write_atomic(target, buffer.getvalue())
 
 
