@@ -73,6 +73,29 @@ def numbers(text: str | None) -> list[int]:
         raise UserError(f"--validate-at takes iterations separated by commas, such as 0,500,1000, got '{text}'") from error
 
 
+def entries(text: str | None) -> list[str]:
+    """Split at commas, but not at those between brackets.
+
+    Example:
+        >>> entries("data=cifar10[3,5],ipc=10")
+        ['data=cifar10[3,5]', 'ipc=10']
+    """
+    return re.split(r",(?![^\[]*\])", text) if text else []
+
+
+def seconds(hint: Any, tokens: Sequence[Token]) -> float:
+    """Read a time such as 2h, 90m or 1h30m."""
+    text = tokens[0].value
+    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
+    if not parts or "".join(map("".join, parts)) != text:
+        raise ValueError(f'expected a time such as 2h, 90m or 1h30m, got "{text}"')
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+Time = Annotated[float, Parameter(converter=seconds)]
+
+
 def engine_of(device: str, precision: str, compile: bool | None, cost: float) -> Engine:
     """Choose how to run, by what was asked for and the size of the job."""
     from datastill.engine import Engine

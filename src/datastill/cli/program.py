@@ -16,7 +16,10 @@ from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 
 FLAGS = {
-    **{name: f"--{name}" for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "seed")},
+    **{
+        name: f"--{name}"
+        for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "scale", "seed")
+    },
     "learning_rate": "--lr",
     "initialisation": "--init",
 }

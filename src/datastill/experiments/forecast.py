@@ -47,22 +47,52 @@ def forecast_experiment(
 
 def _parts(work: Work, runs: Path) -> Iterator[Part]:
     """What is trained first, each network once, and then the cells."""
-    measured: dict[Cell, list[Part]] = {}
-    trained, made = set[str](), {cell.run for cell in work.cells if isinstance(cell, Cell) and (runs / cell.run / "distilled").is_dir()}
+    measuring = Measuring(work, runs)
     with progress("measuring", len(work.cells), unit="cell") as bar:
         for cell in work.cells:
-            if isinstance(cell, TeacherCell):
-                yield replace(_teacher(cell, work, runs), what=cell.name, where="")
-            else:
-                parts = measured.setdefault(_alike(cell), [])
-                parts.extend([] if parts else _cell(cell, work))
-                first = [part for part in parts if part.where]
-                yield from (part for part in first if part.where not in trained)
-                trained |= {part.where for part in first}
-                own = [part for part in parts if not part.where][cell.run in made :]
-                made.add(cell.run)
-                yield Part(cell.name, sum(part.seconds for part in own), sum(part.kept for part in own))
+            yield from measuring.parts(cell)
+            measuring.count(cell)
             bar.advance(cell.name)
+
+
+class Measuring:
+    """Measures cells one by one; those that differ in the seed alone are measured once.
+
+    Args:
+        work: What they are of.
+        runs: Where the runs are kept.
+    """
+
+    def __init__(self, work: Work, runs: Path) -> None:
+        self._work, self._runs = work, runs
+        self._measured: dict[Cell, list[Part]] = {}
+        self._trained = set[str]()
+        self._made = {cell.run for cell in work.cells if isinstance(cell, Cell) and (runs / cell.run / "distilled").is_dir()}
+
+    def parts(self, cell: Cell | TeacherCell) -> list[Part]:
+        """What is trained before a cell, unless it was counted, and the cell."""
+        if isinstance(cell, TeacherCell):
+            return [replace(_teacher(cell, self._work, self._runs), what=cell.name, where="")]
+        every = self._every(cell)
+        own = [part for part in every if not part.where][cell.run in self._made :]
+        first = [part for part in every if part.where and part.where not in self._trained]
+        return [*first, Part(cell.name, sum(part.seconds for part in own), sum(part.kept for part in own))]
+
+    def seconds(self, cell: Cell | TeacherCell) -> float:
+        """How long a cell takes, with what is trained before it."""
+        return sum(part.seconds for part in self.parts(cell))
+
+    def count(self, cell: Cell | TeacherCell) -> None:
+        """From now on the networks that a cell reads are trained, and its set is made."""
+        if isinstance(cell, Cell):
+            self._trained |= {part.where for part in self._every(cell)}
+            self._made.add(cell.run)
+
+    def _every(self, cell: Cell) -> list[Part]:
+        alike = _alike(cell)
+        if alike not in self._measured:
+            self._measured[alike] = _cell(cell, self._work)
+        return self._measured[alike]
 
 
 def _alike(cell: Cell) -> Cell:

@@ -49,7 +49,7 @@ def settled(
     if asked.precision != "auto" and asked.compile is not None:
         return asked
     jobs = dict.fromkeys(replace(cell, name="", run="", seed=0) if isinstance(cell, Cell) else cell for cell in cells)
-    chosen, compile = asked.resolve(hardware.device("auto"), max(_cost(cell, read(cell.data)) for cell in jobs))
+    chosen, compile = asked.resolve(hardware.device("auto"), max(cost(cell, read(cell.data)) for cell in jobs))
     return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
 
 
@@ -63,7 +63,8 @@ def _said(way: tuple[str, bool | None]) -> str:
     return precision if compiled is None else f"{precision}, {'compiled' if compiled else 'not compiled'}"
 
 
-def _cost(cell: Cell | TeacherCell, data: DataSet) -> float:
+def cost(cell: Cell | TeacherCell, data: DataSet) -> float:
+    """Approximate floating-point operations of the larger half of a cell, distilling or evaluating."""
     if isinstance(cell, TeacherCell):
         network = build(cell.network, channels=data.channels, classes=data.classes, size=data.size)
         return pretraining_cost(data, network, cell.recipe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.choosing import chosen
 from datastill.experiments.policy import settled
 from datastill.experiments.reading import read_cell
 from datastill.experiments.record import Record, TeacherRecord
@@ -33,6 +34,7 @@ def run_experiment(
     repeats: int | None = None,
     recorded: Callable[[str, Path, Specifications], None] | None = None,
     experiments: Specifications = EXPERIMENTS,
+    order: Order | None = None,
 ) -> Path:
     """Run what is missing of an experiment and record it.
 
@@ -42,10 +44,11 @@ def run_experiment(
         name: One of `experiments`.
         results: Where every cell's record is written, in a folder of its name.
         runs: Where the runs are kept, and continued from.
-        only: What to run: names of rows such as "dm", of parts such as "digits-ipc2", or of cells such as "digits-ipc2/dm/seed1".
+        only: What to run, see `datastill.experiments.choosing.chosen`: entries such as "data=cifar10" and "method=dm", or names.
         repeats: Networks to evaluate with, if fewer than the specification asks for; later calls add only the missing ones.
         recorded: Called after every cell with the experiment's name, `results` and `experiments`, such as `datastill.report.results.write`.
         experiments: The specifications by name.
+        order: Gives the cells to run, such as a `datastill.experiments.budget.Budget`; None for all in their order.
 
     Returns:
         The folder of the results.
@@ -57,7 +60,8 @@ def run_experiment(
     check_folder(results)
     check_folder(runs)
     work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
-    for cell in work.cells:
+    written = False
+    for cell in order(work, name, experiments) if order else work.cells:
         log.info("experiment: %s", cell.name)
         if isinstance(cell, TeacherCell):
             run_teacher(cell, results=results, runs=runs, read=work.read)
@@ -65,7 +69,8 @@ def run_experiment(
             run_cell(cell, results=results, runs=runs, read=work.read)
         if recorded is not None:
             _draw(recorded, name, results, experiments)
-    if recorded is not None and not work.missing:
+            written = True
+    if recorded is not None and not written:
         _draw(recorded, name, results, experiments)
     return results / name
 
@@ -84,11 +89,17 @@ class Work:
         cells: With the policy that the whole table has, in order; without those that cannot be run.
         missing: Cells that are not recorded, those that cannot be run included.
         read: Loads a data set, or gives the last one again.
+        recorded: Names of cells that have a record.
     """
 
     cells: tuple[Cell | TeacherCell, ...]
     missing: int
     read: Callable[[str], DataSet]
+    recorded: frozenset[str] = frozenset()
+
+
+Order = Callable[[Work, str, Specifications], Iterable[Cell | TeacherCell]]
+"""Gives cells of an experiment of that name one after the other, each when the one before has been run."""
 
 
 def to_run(
@@ -104,7 +115,7 @@ def to_run(
     if repeats is not None and repeats < 1:
         raise UserError(f"an experiment needs at least one network, got `repeats={repeats}`")
     cells = experiments[name].cells(name, experiments)
-    wanted = _chosen(name, cells, only)
+    wanted = chosen(name, cells, only)
     found = {cell.name: read_cell(cell, results) for cell in cells}
     missing = [cell for cell in (_fewer(cell, repeats) for cell in wanted) if not _done(cell, found[cell.name])]
     read = lru_cache(maxsize=1)(load)
@@ -112,17 +123,8 @@ def to_run(
     runnable = _runnable(missing, refused)
     possible = [cell for cell in cells if cell.name not in refused]
     policy = settled(name, possible, [record for record in found.values() if record], read) if runnable else Policy()
-    return Work(tuple(replace(cell, policy=policy) for cell in runnable), len(missing), read)
-
-
-def _chosen(name: str, cells: Sequence[Cell | TeacherCell], only: Sequence[str]) -> list[Cell | TeacherCell]:
-    """The cells that have one of the names as a part of their own, after the experiment's."""
-    parts = {cell.name: f"/{cell.name.removeprefix(f'{name}/')}/" for cell in cells}
-    for entry in only:
-        if not any(f"/{entry}/" in part for part in parts.values()):
-            known = dict.fromkeys(part for whole in parts.values() for part in whole.strip("/").split("/"))
-            raise unknown("row", entry, known)
-    return [cell for cell in cells if not only or any(f"/{entry}/" in parts[cell.name] for entry in only)]
+    recorded = frozenset(cell.name for cell in cells if found[cell.name])
+    return Work(tuple(replace(cell, policy=policy) for cell in runnable), len(missing), read, recorded)
 
 
 def _refused(cells: Sequence[Cell | TeacherCell], read: Callable[[str], DataSet]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import DryRun, Whole
+from datastill.cli.parameters import DryRun, Time, Whole, entries
 from datastill.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,17 @@ def experiment(
     *,
     results: Annotated[Path, Parameter(help="where to write tables, curves and logs")] = Path("results"),
     runs: Annotated[Path, Parameter(help="where to keep the runs")] = Path("runs"),
-    only: Annotated[str | None, Parameter(help="what to run, comma-separated: rows, or parts such as digits-ipc2; default all")] = None,
+    only: Annotated[
+        str | None,
+        Parameter(help="what to run, comma-separated: data=D, ipc=N, method=M, seed=S, network=N, or names of rows and parts; default all"),
+    ] = None,
+    budget: Annotated[
+        Time | None, Parameter(help="run the most informative cells that fit into this time, such as 2h or 90m, and say what is left")
+    ] = None,
+    scale: Annotated[
+        float | None,
+        Parameter(help="rehearse with this share of iterations, epochs, networks and seeds, such as 0.1, in another folder"),
+    ] = None,
     repeats: Annotated[Whole | None, Parameter(help="networks per row; default as in the specification; more can be added later")] = None,
     redraw: Annotated[
         bool,
@@ -33,8 +43,10 @@ def experiment(
     NAME is one of `datastill list experiments`, or a YAML file of your own (see docs/experiments.md).
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
+    from datastill.experiments.budget import Budget
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
+    from datastill.experiments.scale import scaled
     from datastill.report.forecast import print_forecast
     from datastill.report.results import write, write_index
 
@@ -48,17 +60,20 @@ def experiment(
         print(f"results in {results}")
         return
     own, experiments = named(name)
+    file = None if own == name else name
+    if scale is not None:
+        own, experiments = scaled(own, experiments, scale)
 
     def recorded(each: str, results: Path, experiments: Specifications) -> None:
         write(each, results, experiments)
-        if own != name:
-            keep(name, results)
+        if file is not None and scale is None:
+            keep(file, results)
 
     if dry_run:
-        rows = only.split(",") if only else ()
-        print_forecast(
-            forecast_experiment(own, results=results, runs=runs, only=rows, repeats=repeats, experiments=experiments), runs / own
-        )
+        if budget is not None:
+            raise UserError("--dry-run says what every cell takes, and --budget runs those that fit: give one of them")
+        forecast = forecast_experiment(own, results=results, runs=runs, only=entries(only), repeats=repeats, experiments=experiments)
+        print_forecast(forecast, runs / own)
         return
     if redraw:
         recorded(own, results, experiments)
@@ -67,10 +82,11 @@ def experiment(
             own,
             results=results,
             runs=runs,
-            only=only.split(",") if only else (),
+            only=entries(only),
             repeats=repeats,
             recorded=recorded,
             experiments=experiments,
+            order=None if budget is None else Budget(budget, runs),
         )
-    write_index({**experiments, **kept(results)}, results)
+    write_index({**EXPERIMENTS, **kept(results)}, results)
     print(f"results in {results / own}")

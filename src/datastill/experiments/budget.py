@@ -1,0 +1,78 @@
+"""As much of an experiment as fits into a time, the most informative cells first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datastill.errors import UserError
+from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.forecast import Measuring
+from datastill.experiments.policy import cost
+from datastill.experiments.running import Work
+from datastill.experiments.specification import Experiment, Specifications
+from datastill.progress import clock
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Budget:
+    """Chooses cells for `run_experiment` until a time is over, and says what is left.
+
+    Rows that have no set yet come before rows that have one, those before rows with two, and so on. Among them, rows with a published
+    number come first, then the cheapest. A cell is begun if it fits into the time that is left, by a few of its steps that are measured
+    just before; what measuring takes counts. A cell that takes longer than that is not stopped.
+
+    Attributes:
+        seconds: The time, above 0.
+        runs: Where the runs are kept.
+        clock: Seconds by the clock.
+        left: What the cells that did not fit would take at least, in seconds by their names.
+
+    Raises:
+        UserError: If there is no time.
+    """
+
+    seconds: float
+    runs: Path
+    clock: Callable[[], float] = time.monotonic
+    left: dict[str, float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise UserError(f"a budget is a time above 0, got {self.seconds:g} seconds")
+
+    def __call__(self, work: Work, name: str, experiments: Specifications) -> Iterator[Cell | TeacherCell]:
+        """Give one cell after the other, each when the one before has been run."""
+        end, measuring = self.clock() + self.seconds, Measuring(work, self.runs)
+        costs = {cell.name: cost(cell, work.read(cell.data)) for cell in work.cells}
+        experiment = experiments[name]
+        lines = experiment.lines(name, experiments) if isinstance(experiment, Experiment) else ()
+        line_of = {cell.name: number for number, line in enumerate(lines) for cell in line.cells}
+        published = {cell.name for line in lines if line.published is not None for cell in line.cells}
+        sets = Counter(line_of.get(each) for each in work.recorded)
+        waiting, rate = list(work.cells), 0.0
+        while waiting:
+            cell = min(waiting, key=lambda each: (sets[line_of.get(each.name)], each.name not in published, costs[each.name]))
+            waiting.remove(cell)
+            takes = rate * costs[cell.name]
+            if self.clock() + takes < end:
+                takes = measuring.seconds(cell)
+                rate = min(rate or takes / costs[cell.name], takes / costs[cell.name])
+            if self.clock() + takes >= end:
+                self.left[cell.name] = takes
+                continue
+            yield cell
+            measuring.count(cell)
+            sets[line_of.get(cell.name)] += 1
+        self._report(len(work.cells))
+
+    def _report(self, cells: int) -> None:
+        if self.left:
+            names = ", ".join(f"{name} (about {clock(seconds)})" for name, seconds in self.left.items())
+            log.info("the budget of %s was for %d of %d cells; left: %s", clock(self.seconds), cells - len(self.left), cells, names)

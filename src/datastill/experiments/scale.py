@@ -1,0 +1,80 @@
+"""Rehearsals: the same table with a fraction of its budget, under another name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from datastill.errors import UserError
+from datastill.experiments.specification import Block, Experiment, Row, Specifications, TeacherExperiment
+
+
+def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, Specifications]:
+    """Shrink an experiment, and those whose sets it evaluates.
+
+    Iterations, epochs of networks trained on sets, networks and seeds become that fraction of what they are, at least one of each, and
+    points of curves move with the iterations. Methods, real images and the networks that they read stay as they are. Titles say so,
+    published numbers are left out, as nothing is comparable with them, and names end in the factor, so that records, pages and
+    runs have other folders.
+
+    Args:
+        name: Of the experiment.
+        experiments: By name.
+        factor: Above 0 and below 1.
+
+    Returns:
+        The name of the rehearsal, and all rehearsals by name.
+
+    Raises:
+        UserError: If the factor is none.
+    """
+    if not 0 < factor < 1:
+        raise UserError(f"a rehearsal has a scale above 0 and below 1, got `scale={factor:g}`")
+    ending = f"-scale{factor:g}"
+    smaller = {f"{each}{ending}": _experiment(experiment, factor, ending) for each, experiment in experiments.items()}
+    return f"{name}{ending}", smaller
+
+
+def _experiment(experiment: Experiment | TeacherExperiment, factor: float, ending: str) -> Experiment | TeacherExperiment:
+    title = f"Rehearsal at scale {factor:g}, not a result: {experiment.title}"
+    if isinstance(experiment, TeacherExperiment):
+        recipes = {name: replace(recipe, epochs=_less(recipe.epochs, factor)) for name, recipe in experiment.recipes.items()}
+        return replace(experiment, title=title, recipes=recipes)
+    return replace(
+        experiment,
+        title=title,
+        blocks=tuple(_block(block, factor) for block in experiment.blocks),
+        rows=tuple(_row(row, factor, ending) for row in experiment.rows),
+        protocol=replace(experiment.protocol, epochs=_less(experiment.protocol.passes, factor)),
+    )
+
+
+def _block(block: Block, factor: float) -> Block:
+    return replace(
+        block,
+        iterations=_less(block.iterations, factor),
+        seeds=block.seeds[: _less(len(block.seeds), factor)],
+        validate_at=_points(block.validate_at, factor),
+        validation_epochs=_less(block.validation_epochs, factor),
+        repeats=_less(block.repeats, factor),
+        epochs=None if block.epochs is None else _less(block.epochs, factor),
+    )
+
+
+def _row(row: Row, factor: float, ending: str) -> Row:
+    experiment, slash, origin = row.of.partition("/")
+    return replace(
+        row,
+        paper=None,
+        iterations=row.iterations and _less(row.iterations, factor),
+        validate_at=_points(row.validate_at, factor),
+        of=f"{experiment}{ending}{slash}{origin}" if row.of else "",
+    )
+
+
+def _less(number: int, factor: float) -> int:
+    return max(1, round(number * factor))
+
+
+def _points(iterations: tuple[int, ...], factor: float) -> tuple[int, ...]:
+    """Points of a curve, each once; the first images stay the first."""
+    return tuple(dict.fromkeys(_less(at, factor) if at else 0 for at in iterations))
