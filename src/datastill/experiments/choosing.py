@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from datastill.data.images import source_of
+from datastill.data.naming import source_of
 from datastill.errors import UserError, unknown
 from datastill.experiments.cell import Cell, TeacherCell
 
