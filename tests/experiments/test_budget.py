@@ -100,6 +100,7 @@ def test_the_command_runs_what_fits(tmp_path: Path, capsys: pytest.CaptureFixtur
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(
         "data: digits[0-2]\nmethods: [{method: dm, iterations: 1000000000}, random]\nipc: 1\nprotocol: {epochs: 1}\n"
+        "settings: {real_batch: 8}\nprecision: fp32\ncompile: no\n"
     )
     main(["experiment", "mine.yaml", "--budget", "1h30m", "--repeats", "1"])
     assert [path.parent.name for path in Path("results").rglob("record.json")] == ["random"]
