@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,28 @@ def test_a_second_command_with_the_same_out_is_refused(tmp_path: Path, saved: Pa
         line = refusal(capsys, "evaluate", str(saved), "--out", str(tmp_path / "e.json"), *QUICK)
     assert f"the evaluation in {tmp_path / 'e.json'} is in use by process {os.getpid()} on " in line
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_results_of_networks_are_kept_under_a_name_that_no_user_has(
+    tmp_path: Path, saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A killed evaluation continues, and a user's file that was called as ours once was stays."""
+    (tmp_path / "e.json.partial").write_text("a user's download")
+    train, trained = Scorer._train, []
+
+    def killed(scorer: Scorer, *arguments: Any, **options: Any) -> None:
+        trained.append(1)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        train(scorer, *arguments, **options)
+
+    command = ["evaluate", str(saved), "--out", str(tmp_path / "e.json"), *QUICK[2:], "--repeats", "2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scorer, "_train", killed)
+        with pytest.raises(SystemExit):
+            main(command)
+        main(command)
+    assert len(trained) == 3
+    assert json.loads((tmp_path / "e.json").read_text())["n"] == 2
+    assert (tmp_path / "e.json.partial").read_text() == "a user's download"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.json", "e.json.partial", "run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, write_atomic
 from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
-from datastill.files.partial import OURS, is_empty, partial_file, remove_leftovers
+from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import check_tensors, load_tensors
 from datastill.files.sealed import sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
@@ -13,6 +13,7 @@ from datastill.files.trust import why_not_ours
 
 __all__ = [
     "OURS",
+    "beside",
     "check_file",
     "check_folder",
     "check_tensors",

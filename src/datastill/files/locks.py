@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import logging
 import os
 import platform
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from datastill.errors import UserError
 from datastill.files.messages import reason, storage_error
+from datastill.files.partial import beside
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,7 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     Raises:
         UserError: If another process holds it and `wait` is false, or the file of the lock cannot be written.
     """
-    name = hashlib.blake2b(path.name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    place = path.with_name(f".datastill-{name}.lock")
+    place = beside(path, "lock")
     descriptor = _acquired(place, path, what, wait=wait)
     try:
         yield

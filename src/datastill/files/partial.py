@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -47,6 +48,12 @@ def partial_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+def beside(path: Path, kind: str) -> Path:
+    """The file of ours that goes with a file or folder, in the same folder, whatever that is called."""
+    name = hashlib.blake2b(path.name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    return path.with_name(f".datastill-{name}.{kind}")
 
 
 def is_empty(folder: Path) -> bool:

@@ -57,7 +57,7 @@ def evaluate(
     from datastill.evaluation.evaluate import evaluate_across
     from datastill.evaluation.forecast import forecast_evaluation
     from datastill.evaluation.ledger import Ledger
-    from datastill.files import check_file, locked, write_atomic
+    from datastill.files import beside, check_file, locked, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
     from datastill.report.forecast import print_forecast
@@ -72,7 +72,7 @@ def evaluate(
     if out is not None:
         check_file(out)
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
-    keep = None if out is None else out.with_name(f"{out.name}.partial")
+    keep = None if out is None else beside(out, "networks")
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     if dry_run:
         shown = forecast_evaluation(
