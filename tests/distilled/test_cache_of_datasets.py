@@ -50,10 +50,9 @@ def test_exports_of_one_name_are_told_apart_too(tmp_path: Path, hub: Any) -> Non
 
 
 def test_a_saved_set_has_no_parquet_of_an_earlier_one_beside_it_but_what_is_not_ours_stays(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
+    data = distilled_set(seed=1).save(tmp_path) / "data"
     for name in ("train-00000-of-00001.parquet", "train-00000-of-00001-0123456789abcdef.parquet", "test-00000-of-00001.parquet", "notes"):
         (data / name).touch()
-    distilled_set().save(tmp_path)
+    distilled_set(seed=2).save(tmp_path)
     assert {path.name for path in data.iterdir() if not path.stat().st_size} == {"test-00000-of-00001.parquet", "notes"}
     assert len(list(data.iterdir())) == 3

@@ -10,7 +10,7 @@ import torch
 from torchvision.datasets import ImageFolder
 
 from datastill import DistilledSet, export
-from datastill.distilled.formats import folder_names
+from datastill.data.image_folder import folder_names
 from datastill.errors import UserError
 from tiny_sets import distilled_set, same_bits
 
@@ -52,7 +52,9 @@ def test_image_folder_reads_labels_and_pixels_in_the_order_of_the_classes(tmp_pa
     assert set(tmp_path.parent.iterdir()) == outside
     assert list(tmp_path.iterdir()) == [tmp_path / "deep"]
     assert list(target.parent.iterdir()) == [target]
-    assert all(path.parent.parent == target for path in tmp_path.rglob("*") if path.is_file())
+    beside = {path.name for path in target.iterdir() if path.is_file()}
+    assert beside == {"README.md", "normalisation.json"}
+    assert all(path.parent.parent == target for path in tmp_path.rglob("*.png"))
 
 
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())

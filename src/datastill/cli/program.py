@@ -20,6 +20,7 @@ FLAGS = {
         name: f"--{name}"
         for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "scale", "seed")
     },
+    "format": "--format",
     "learning_rate": "--lr",
     "initialisation": "--init",
 }
@@ -30,7 +31,7 @@ class _Messages(logging.Handler):
     """Prints to the current standard error: while a progress bar is shown, lines go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        print(flags(self.format(record)), file=sys.stderr)
 
 
 def run(arguments: list[str]) -> None:

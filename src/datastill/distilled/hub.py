@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
+from datastill.data.image_folder import png
 from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
 from datastill.labels import HARD
@@ -49,7 +46,7 @@ def table(distilled: SyntheticImages) -> pa.Table:
     """
     import pyarrow as pa
 
-    images = [{"bytes": png(distilled.pixel_array(row)), "path": f"{row:05d}.png"} for row in range(len(distilled.images))]
+    images = [{"bytes": png(distilled.pixels[row]), "path": f"{row:05d}.png"} for row in range(len(distilled.images))]
     names = class_labels(distilled.origin.class_names)
     features: dict[str, Any] = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
     columns: dict[str, Any] = {"image": images, "label": distilled.hard_labels.tolist()}
@@ -95,10 +92,3 @@ def class_labels(class_names: tuple[str, ...]) -> list[str]:
     """
     names = [name.encode(errors="backslashreplace").decode() for name in class_names]
     return names if len(set(names)) == len(names) else [f"{label}_{name}" for label, name in enumerate(names)]
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """An image as the content of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datastill.augment import LEAST_SIDE, expand
+from datastill.data.image_folder import array
 from datastill.data.labelled import LabelledImages
 from datastill.data.notebook import gallery
 from datastill.errors import UserError
@@ -210,8 +211,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def pixel_array(self, row: int) -> NDArray[np.uint8]:
         """One image as uint8 ``height width`` (1 channel) or ``height width channel``."""
-        pixels = self.pixels[row].numpy()
-        return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        return array(self.pixels[row])
 
 
 def check(canvas: Canvas, origin: Origin, name: str) -> None:
