@@ -15,7 +15,7 @@ from datastill.engine import hardware
 
 @pytest.mark.skipif(not any(map(shutil.which, hardware.COMPILERS)), reason="no compiler here")
 def test_what_a_command_compiles_is_kept_in_the_cache(tmp_path: Path) -> None:
-    # Operations are counted first, which imports torch's compiler. The command is refused only after it has tried the compiler.
+    # The command is refused only after it has tried the compiler.
     command = [sys.executable, "-m", "datastill", "distill", "digits", "--method", "dm", "--compile", "--iterations", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
     environment |= {"DATASTILL_CACHE": str(tmp_path / "cache")}

@@ -35,8 +35,8 @@ class _Compiling:
 def keep_compiled() -> None:
     """Have what is compiled kept with the other caches, for the next process, unless the user says where.
 
-    torch's compiler writes its own folder into the environment as soon as anything imports it, be it to count operations: that folder
-    is not the user's choice.
+    torch's compiler writes its own folder into the environment as soon as anything imports it: that folder is not the user's
+    choice.
     """
     given = os.environ.get(KEPT_IN)
     if given is None or given == _own_folder():
