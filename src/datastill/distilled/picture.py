@@ -1,13 +1,18 @@
-"""A distilled set as a picture."""
+"""Labelled images as a picture: a distilled set, and whatever it is shown beside."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from datastill.distilled.set import SyntheticImages
 from datastill.files import write_atomic
@@ -15,10 +20,41 @@ from datastill.text import escaped
 
 COLUMNS = 10
 """The most images of a class that the picture shows."""
-INCHES = 0.6
-"""The height of an image in the picture."""
-MOST_INCHES = 600
-"""The height of the picture at most: it must have fewer than 65,536 pixels a side."""
+CELL = 64
+"""Pixels that the longer side of an image is enlarged to, at least if it is a whole number of times as long."""
+LARGEST_CELL = 128
+"""Pixels of the longer side above which an image is made smaller."""
+GAP = 4
+"""Pixels between images."""
+LONGEST = 60_000
+"""Pixels of the picture's side at most: PNG files of 65,536 and more cannot be drawn."""
+DPI = 100
+TEXT, TITLE = 9, 11
+"""Sizes of names and of titles, in points."""
+LETTER = 9
+"""Pixels of a letter, at most about."""
+NAME = 20
+"""Letters of a class's name that are shown."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Images that are shown together.
+
+    Attributes:
+        title: What they are; "" says nothing.
+        by_class: uint8 ``height width`` or ``height width 3``, for every class any number.
+    """
+
+    title: str
+    by_class: Sequence[Sequence[Pixels]]
+
+    @property
+    def longest(self) -> int:
+        """The most images of a class."""
+        return max((len(images) for images in self.by_class), default=0)
 
 
 def write_grid(distilled: SyntheticImages, target: Path, *, columns: int = COLUMNS) -> None:
@@ -29,48 +65,93 @@ def write_grid(distilled: SyntheticImages, target: Path, *, columns: int = COLUM
         target: A PNG file.
         columns: The most images per class.
     """
+    write_atomic(target, drawn([strip("", distilled, columns)], distilled.origin.class_names))
+
+
+def strip(title: str, distilled: SyntheticImages, columns: int) -> Strip:
+    """The first images of every class of a set."""
+    return Strip(title, [[distilled.pixel_array(index) for index in row[:columns]] for row in distilled.rows_by_class()])
+
+
+def drawn(strips: Sequence[Strip], class_names: Sequence[str], heading: str = "") -> bytes:
+    """Draw strips side by side, with a row per class; where classes have few images one below the other, with a column per class.
+
+    Images are enlarged by a whole number and without smoothing, so that every pixel is a square.
+
+    Args:
+        strips: At least one, with images of one size.
+        class_names: One per class.
+        heading: Stands above everything.
+
+    Returns:
+        A PNG file.
+    """
+    names = [escaped(name)[:NAME] for name in class_names]
+    lying = 2 * max(each.longest for each in strips) < len(names) <= 20
+    height, width = next(pixels.shape[:2] for each in strips for images in each.by_class for pixels in images)
+    side, most = max(height, width), min(LARGEST_CELL, max(1, LONGEST // len(names) - GAP))
+    factor = min(-(-CELL // side), most // side) or most / side
+    cell = (max(1, int(height * factor)), max(1, int(width * factor)))
+    canvases = [_canvas(each, cell, lying) for each in strips]
+    return _laid_out(canvases, [each.title for each in strips], names, lying, heading)
+
+
+def _canvas(strip: Strip, cell: tuple[int, int], lying: bool) -> Pixels:
+    """The images of a strip, a row per class or a column."""
+    step = (cell[0] + GAP, cell[1] + GAP)
+    shape = (strip.longest, len(strip.by_class)) if lying else (len(strip.by_class), strip.longest)
+    canvas = np.full((shape[0] * step[0], shape[1] * step[1], 3), 255, dtype=np.uint8)
+    for place, images in enumerate(strip.by_class):
+        for number, pixels in enumerate(images):
+            line, column = (number, place) if lying else (place, number)
+            top, left = line * step[0] + GAP // 2, column * step[1] + GAP // 2
+            canvas[top : top + cell[0], left : left + cell[1]] = _scaled(pixels, cell)
+    return canvas
+
+
+def _scaled(pixels: Pixels, cell: tuple[int, int]) -> Pixels:
+    image = Image.fromarray(pixels).convert("RGB")
+    larger = cell[0] >= pixels.shape[0]
+    return np.asarray(image.resize((cell[1], cell[0]), Image.Resampling.NEAREST if larger else Image.Resampling.BOX))
+
+
+def _laid_out(canvases: Sequence[Pixels], titles: Sequence[str], names: Sequence[str], lying: bool, heading: str) -> bytes:
+    """Put strips, titles and names together."""
     from matplotlib.figure import Figure
 
-    rows = [row[:columns] for row in distilled.rows_by_class()]
-    names = [escaped(name)[:20] for name in distilled.origin.class_names]
-    lying = 2 * max(len(row) for row in rows) < len(rows) <= 20
-    down, across = (max(len(row) for row in rows), len(rows)) if lying else (len(rows), max(len(row) for row in rows))
-    height, width = distilled.images.shape[2:]
-    tall = min(INCHES, MOST_INCHES / down)
-    wide, margin = tall * width / height, 0.2 + 0.085 * max(len(name) for name in names)
-    figure = Figure(figsize=(across * wide + (0 if lying else margin), down * tall + (margin if lying else 0)), dpi=100)
-    left, top = (0.0, 1 - margin / figure.get_figheight()) if lying else (margin / figure.get_figwidth(), 1.0)
-    axes = figure.add_axes((left, 0, 1 - left, top))
-    axes.imshow(_canvas(distilled, rows, lying), interpolation="nearest", aspect="auto", extent=(0, across, down, 0))
-    middles = [place + 0.5 for place in range(len(rows))]
+    space, above = 24 * any(titles), 40 * bool(heading)
+    step = canvases[0].shape[1 if lying else 0] / len(names)
+    longest, upright = LETTER * max(map(len, names)) + 10, 10 + LETTER * max(map(len, names)) > step
+    starts = [0, *accumulate(canvas.shape[0 if lying else 1] + space for canvas in canvases)]
+    extent, across = starts[-1] - space, max(canvas.shape[1 if lying else 0] for canvas in canvases)
     if lying:
-        upright = max(len(name) for name in names) > 6
-        axes.set_xticks(middles, names, fontsize=9, parse_math=False, rotation=90 if upright else 0)
-        axes.xaxis.tick_top()
-        axes.set_yticks([])
+        left, top = 12 + LETTER * max(map(len, titles)) if any(titles) else 0, above + (longest if upright else 24)
+        width, height = left + across, top + extent
     else:
-        axes.set_yticks(middles, names, fontsize=9, parse_math=False)
-        axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+        left, top = longest, above + space
+        width, height = left + extent, top + across
+    width = max(width, LETTER * len(heading)) if heading else width
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+
+    def write(text: str, x: float, y: float, size: int, **options: Any) -> None:
+        figure.text(x / width, 1 - y / height, text, fontsize=size, parse_math=False, **{"va": "center", **options})
+
+    write(heading, 10, above / 2, TITLE)
+    for canvas, start, title in zip(canvases, starts, titles, strict=False):
+        x, y = (left, top + start) if lying else (left + start, top)
+        figure.figimage(canvas, xo=x, yo=height - y - canvas.shape[0], origin="upper")
+        if lying:
+            write(title, left - 8, y + canvas.shape[0] / 2, TITLE, ha="right")
+        else:
+            write(title, x + canvas.shape[1] / 2, top - space / 2, TITLE, ha="center")
+    for place, name in enumerate(names):
+        middle = (place + 0.5) * step
+        if lying:
+            write(name, left + middle, top - 6, TEXT, ha="center", va="bottom", rotation=90 if upright else 0)
+        else:
+            write(name, left - 8, top + middle, TEXT, ha="right")
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks shows as boxes
         figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_atomic(target, buffer.getvalue())
-
-
-def _canvas(distilled: SyntheticImages, rows: list[list[int]], lying: bool) -> NDArray[np.uint8]:
-    height, width = distilled.images.shape[2:]
-    gap = max(1, height // 16)
-    longest = max(len(row) for row in rows)
-    down, across = (longest, len(rows)) if lying else (len(rows), longest)
-    canvas = np.full((down * (height + gap), across * (width + gap), 3), 255, dtype=np.uint8)
-    for place, row in enumerate(rows):
-        for number, index in enumerate(row):
-            line, column = (number, place) if lying else (place, number)
-            pixels = distilled.pixel_array(index)
-            tile = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-            top, left = line * (height + gap) + gap // 2, column * (width + gap) + gap // 2
-            canvas[top : top + height, left : left + width] = tile
-    return canvas
+    return buffer.getvalue()

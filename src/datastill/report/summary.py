@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
 from datastill.files import check_file
 from datastill.labels import HARD, KINDS
+from datastill.report.beside import IMAGES, write_beside
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
 from datastill.text import printable
@@ -18,27 +20,39 @@ MOST_CLASSES = 20
 """Classes above which their names are left out."""
 
 
-def show(path: Path, out: Path | None, columns: int, distilled: DistilledSet | None = None) -> None:
+def show(
+    path: Path,
+    out: Path | None,
+    columns: int,
+    distilled: DistilledSet | None = None,
+    *,
+    beside: Sequence[str] = (),
+    evaluation: Path | None = None,
+) -> None:
     """Print what a run or a set is and draw its images.
 
     Args:
         path: A run's folder, a distilled folder or its file.
-        out: The picture; None is ``grid.png`` in the set's folder.
+        out: The picture; None is ``grid.png`` in the set's folder, or ``beside.png`` where it is shown beside others.
         columns: Images of a class in the picture.
         distilled: The set, if it has been read already.
+        beside: What the picture shows it beside, of `datastill.report.beside.BESIDE`.
+        evaluation: As in `write_beside`.
     """
     if columns < 1:
         raise UserError(f"the picture needs at least one column, got {columns}")
     if out is not None:
         check_file(out)
     distilled = distilled or DistilledSet.load(path)
-    lines = [*_set(distilled), *_run(path)]
-    for name, value in lines:
-        print(f"{name:<12}{printable(value)}")
     folder = path.parent if path.is_file() else path / "distilled" if (path / "distilled").is_dir() else path
-    target = out or folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else "grid.png")
-    write_grid(distilled, target, columns=columns)
-    print(f"{'picture':<12}{target}")
+    name = "beside.png" if beside or evaluation else "grid.png"
+    target = out or folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else name)
+    if beside or evaluation:
+        write_beside(path, distilled, beside, target, images=min(columns, IMAGES), evaluation=evaluation)
+    else:
+        write_grid(distilled, target, columns=columns)
+    for label, value in [*_set(distilled), *_run(path), ("picture", str(target))]:
+        print(f"{label:<12}{printable(value)}")
 
 
 def _set(distilled: DistilledSet) -> list[tuple[str, str]]:

@@ -16,6 +16,8 @@ def show(
     *,
     out: Annotated[Path | None, Parameter(help="where to write the picture; default grid.png in the set's folder")] = None,
     columns: Annotated[Whole, Parameter(help="images per class in the picture")] = 10,
+    beside: Annotated[str | None, Parameter(help="what to draw it beside, comma-separated: real, start")] = None,
+    evaluation: Annotated[Path | None, Parameter(help="a file of `evaluate --out`, whose accuracies stand in the picture")] = None,
     data: FromData = None,
     experiment: Number = None,
     labels: Labels = None,
@@ -23,4 +25,5 @@ def show(
     """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class."""
     from datastill.report.summary import show as summarise
 
-    summarise(path, out, columns, opened(path, data, experiment, labels))
+    strips = [name for name in (beside or "").split(",") if name]
+    summarise(path, out, columns, opened(path, data, experiment, labels), beside=strips, evaluation=evaluation)
