@@ -2,12 +2,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench faults install clean
+INDEX ?=
+PIP = $(BIN)/pip install --quiet --constraint constraints.txt $(if $(INDEX),--extra-index-url $(INDEX))
+DRAW = --beside real,start --evaluation
+
+.PHONY: demo demo-long test check bench faults install clean
 
 demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
-	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 200 --seed 0 --out runs/demo --resume
-	$(BIN)/datastill evaluate runs/demo --repeats 3 --compare random --out runs/demo/evaluation.json
-	$(BIN)/datastill show runs/demo
+	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 50 --real-batch 64 --out runs/demo --resume
+	$(BIN)/datastill evaluate runs/demo --repeats 3 --epochs 150 --compare random --out runs/demo/evaluation.json
+	$(BIN)/datastill show runs/demo $(DRAW) runs/demo/evaluation.json --out runs/demo/picture.png
+
+demo-long: $(VENV)/installed ## the same with more steps on all real images, and under the whole evaluation protocol
+	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 300 --out runs/demo-long --resume
+	$(BIN)/datastill evaluate runs/demo-long --out runs/demo-long/evaluation.json
+	$(BIN)/datastill show runs/demo-long $(DRAW) runs/demo-long/evaluation.json --out runs/demo-long/picture.png
 
 test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
@@ -28,11 +37,11 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
 	touch $@
 
 clean:
