@@ -19,7 +19,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation.protocol import Protocol
-from datastill.files import checksum, locked, reason, sealed, unsealed, write_atomic
+from datastill.files import checksum, locked, reason, remove_leftovers, sealed, unsealed, write_atomic
 from datastill.labels import HARD
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,11 @@ def opened(path: Path | None) -> Iterator[Ledger]:
     Raises:
         UserError: If another process has opened it, or it cannot be written.
     """
-    with contextlib.nullcontext() if path is None else locked(path, f"the evaluation that {path} keeps"):
+    if path is None:
+        yield Ledger(None)
+        return
+    with locked(path, f"the evaluation that {path} keeps"):
+        remove_leftovers(path.parent)
         yield Ledger(path)
 
 

@@ -20,7 +20,7 @@ from datastill.experiments.record import Record, TeacherRecord
 from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, run_cell
 from datastill.experiments.teachers import run_teacher
-from datastill.files import check_folder, locked
+from datastill.files import check_folder, locked, remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def run_experiment(
 def _draw(recorded: Callable[[str, Path, Specifications], None], name: str, results: Path, experiments: Specifications) -> None:
     """Have the pages written by one process at a time, so that none writes them from fewer records after another one."""
     with locked(results / name / "README.md", f"the pages of {name}", wait=True):
+        remove_leftovers(results / name)
         recorded(name, results, experiments)
 
 

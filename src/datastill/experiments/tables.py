@@ -15,7 +15,7 @@ from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points, remove_earlier
 from datastill.experiments.record import Found, Maker, Record, write_record
-from datastill.files import locked, write_atomic
+from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.kinds import Method
 from datastill.methods.grammar import compose as named
 from datastill.runs import Run
@@ -61,6 +61,7 @@ def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) 
         engine=engine,
         keep=runs / f"{cell.name}.evaluations.json",
     )
+    remove_leftovers(target)
     for name in KEPT:
         if (run / name).exists():
             write_atomic(target / Path(name).name, (run / name).read_bytes())

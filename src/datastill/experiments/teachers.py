@@ -15,7 +15,7 @@ from datastill.encoders import pretrain
 from datastill.engine import Engine
 from datastill.experiments.cell import TeacherCell
 from datastill.experiments.record import Maker, TeacherRecord, write_record
-from datastill.files import locked, write_atomic
+from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.networks import Network, build
 from datastill.runs import Run
 from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
@@ -57,6 +57,7 @@ def _run(cell: TeacherCell, results: Path, runs: Path, read: Callable[[str], Dat
         curve=trained.curve,
         trained_by=Maker.of(config["engine"], config["made_by"]["machine"], tuple(kept.commits())),
     )
+    remove_leftovers(target)
     write_atomic(target / "config.yaml", (run / "config.yaml").read_bytes())
     lines = [{"iteration": number, **epoch._asdict()} for number, epoch in enumerate(trained.curve, 1)]
     write_atomic(target / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
