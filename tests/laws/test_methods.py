@@ -22,7 +22,7 @@ from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.kinds.distribution_matching import stepper as matching
 from datastill.methods import METHODS, Method, method
 from datastill.networks import NETWORKS
-from datastill.runs.folder import plain
+from datastill.runs.configuration import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
 from small_methods import POOL, gradient, opened, quick, small

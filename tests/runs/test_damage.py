@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from datastill import UserError
 from datastill.data import DataSet
@@ -76,7 +75,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_half_written_run(tiny: Dat
 
 
 def spoil(stepper: Stepper) -> None:
-    stepper.restore({**stepper.state(), "pixels": torch.full_like(stepper.state()["pixels"], float("nan"))})
+    stepper.state()["pixels"].fill_(float("nan"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(tiny: DataSet, straight: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from datastill.configuration import flat
 from datastill.errors import UserError
 from datastill.files import load_tensors
 from datastill.runs import Run
-from datastill.runs.folder import KEPT, plain
+from datastill.runs.configuration import plain
+from datastill.runs.folder import KEPT
 from full_disks import files_of_at_most
 
 CONFIG: dict[str, Any] = {
@@ -55,7 +56,9 @@ def test_a_new_run_writes_its_configuration(tmp_path: Path) -> None:
     run = Run(tmp_path / "a" / "run")
     assert run.config() is None
     assert run.begin(CONFIG, resume=False) == (0, {})
-    assert yaml.safe_load((tmp_path / "a" / "run" / "config.yaml").read_text()) == CONFIG
+    written = yaml.safe_load((tmp_path / "a" / "run" / "config.yaml").read_text())
+    assert list(written) == [*CONFIG, "checksum"]
+    assert {key: value for key, value in written.items() if key != "checksum"} == CONFIG
     assert run.config() == CONFIG
     assert run.metrics() == []
 

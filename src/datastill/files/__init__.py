@@ -6,12 +6,13 @@ from datastill.files.atomic import check_file, check_folder, make_folder, new_fo
 from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
-from datastill.files.reading import check_tensors, load_tensors
+from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
 from datastill.files.sealed import sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
 
 __all__ = [
+    "CHECKSUM",
     "OURS",
     "beside",
     "check_file",

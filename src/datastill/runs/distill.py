@@ -12,6 +12,7 @@ from datastill import provenance
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
+from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.methods import Method
 from datastill.runs.job import Job
@@ -87,7 +88,11 @@ def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds
     data, method, run = job.data, job.method, job.run
     stepper = method.open(data, job.engine, job.ipc, job.seed)
     if state:
-        stepper.restore(state)
+        try:
+            stepper.restore(state)
+        except UserError as error:
+            where = f"the checkpoint of iteration {done} in {run.folder if run else ''}"
+            raise UserError(f"{where} cannot be continued from: {error}; remove it to continue from the one before") from error
         log.info("continuing %s at iteration %d", run.folder if run else "", done)
     if run:
         run.bind("encoders", stepper.encoders_used())

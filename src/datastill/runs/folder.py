@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
 from torch import Tensor
 
 from datastill.configuration import describe, flat
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import is_empty, load_tensors, locked, open_to_append, remove_leftovers, save_tensors, storage_error, write_atomic
+from datastill.runs.configuration import plain, read_configuration, write_configuration
+from datastill.runs.metrics import line, read_metrics
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Run:
             going_on = iteration != config.get("iterations")
             makers = _makers(existing, plain(config.get("made_by")) if going_on else None)
             config = {**config, "encoders": existing.get("encoders", {}), **makers}
-        write_atomic(self.folder / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False, width=120))
+        write_configuration(self.folder / "config.yaml", config)
         self._truncate_metrics(iteration)
         return iteration, state
 
@@ -120,7 +121,8 @@ class Run:
     def commits(self) -> list[str]:
         """The commits that took steps of it, the first one first."""
         config = self.config() or {}
-        return list(dict.fromkeys(maker["commit"] for maker in (config["made_by"], *config.get("continued_by", []))))
+        makers = [config.get("made_by", {}), *config.get("continued_by", [])]
+        return list(dict.fromkeys(maker["commit"] for maker in makers if "commit" in maker))
 
     def bind(self, key: str, values: Mapping[str, str]) -> None:
         """Record what became known only after the run was opened, such as checksums of encoders; once written it must not change.
@@ -135,21 +137,20 @@ class Run:
                 f"{self.folder} was started with other {key} ({before}) than now ({dict(values)}); restore them, or choose another `out`"
             )
         if before != dict(values):
-            write_atomic(self.folder / "config.yaml", yaml.safe_dump({**config, key: dict(values)}, sort_keys=False, width=120))
+            write_configuration(self.folder / "config.yaml", {**config, key: dict(values)})
 
     def record(self, entry: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``."""
         try:
             if self._metrics is None:
                 self._metrics = open_to_append(self.folder / "metrics.jsonl")
-            self._metrics.write(json.dumps(entry) + "\n")
+            self._metrics.write(line(entry))
         except OSError as error:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every whole line of ``metrics.jsonl``; a line cut off by a kill is left out."""
-        path = self.folder / "metrics.jsonl"
-        return [entry for line in path.read_text(errors="replace").splitlines() if (entry := _parsed(line))] if path.exists() else []
+        """Every intact line of ``metrics.jsonl`` (see `datastill.runs.metrics.read_metrics`)."""
+        return read_metrics(self.folder / "metrics.jsonl")
 
     def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
         """Write a checkpoint atomically, after the metrics it depends on, and drop the oldest."""
@@ -193,16 +194,17 @@ class Run:
         return dict(sorted((int(match[1]), path) for match, path in named if match and path.is_file()))
 
     def _newest(self) -> tuple[int, dict[str, Tensor]]:
-        for path in reversed(self._checkpoints().values()):
+        for number, path in reversed(self._checkpoints().items()):
             try:
-                state, metadata = load_tensors(path)
-                iteration = int(metadata["iteration"])
-            except (UserError, KeyError, ValueError) as error:
+                state, text = load_tensors(path)
+                if text.get("iteration") != str(number):
+                    raise UserError(f"{path} is of iteration {text.get('iteration', 'unknown')[:20]}, not {number}")
+            except UserError as error:
                 log.warning("%s; the previous checkpoint is used", error)
                 continue
-            if metadata.get("configuration", self._identities[0]) not in self._identities:
+            if text.get("configuration") not in self._identities:
                 raise UserError(f"{path} does not belong to the configuration of {self.folder}: remove it, or choose another `out`")
-            return iteration, state
+            return number, state
         return 0, {}
 
     def _require_same(self, existing: Mapping[str, Any], config: Mapping[str, Any]) -> None:
@@ -228,35 +230,7 @@ class Run:
     def _truncate_metrics(self, iteration: int) -> None:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
         if kept or (self.folder / "metrics.jsonl").exists():
-            write_atomic(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
-
-
-def read_configuration(path: Path) -> dict[str, Any] | None:
-    """A run's configuration, as plain values; None if there is no such file."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: expected the configuration of a run")
-    return content
-
-
-def plain(value: Any) -> Any:
-    """Turn tuples into lists, as they come back from YAML."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("iteration"), int) else None
+            write_atomic(self.folder / "metrics.jsonl", "".join(map(line, kept)))
 
 
 def _with_protocol(existing: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:

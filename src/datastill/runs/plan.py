@@ -15,7 +15,7 @@ from datastill.engine import Engine, Policy
 from datastill.errors import UserError, unknown
 from datastill.evaluation import Protocol
 from datastill.methods import Method
-from datastill.runs.folder import read_configuration
+from datastill.runs.configuration import read_configuration
 
 RESULTS = ("made_by", "continued_by", "encoders")
 """What a configuration says about how a run went, not about what it is."""
@@ -77,7 +77,7 @@ class Plan:
         """
         path = Path(path)
         path = path / "config.yaml" if path.is_dir() else path
-        content = read_configuration(path)
+        content = read_configuration(path, changed=True)
         if content is None:
             raise UserError(f"there is no configuration at {path}: expected the config.yaml of a run, or the run's folder")
         needed = ("data", "method", "ipc", "seed", "engine", "iterations", "validate_at")
@@ -103,7 +103,7 @@ class Plan:
             validate_at=iterations,
             protocol=restore(protocol, Protocol, f"{path}: validate_at"),
             asked=None if asked is None else restore(asked, Policy, f"{path}: asked"),
-            encoders=content.get("encoders") or {},
+            encoders=from_plain(dict[str, str], content.get("encoders") or {}, f"{path}: encoders"),
             source=str(path),
         )
 

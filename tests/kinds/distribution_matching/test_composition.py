@@ -15,7 +15,7 @@ from datastill.encoders import RECIPES, FreshNetwork, NetworkQueue, PretrainedPo
 from datastill.methods import METHODS, DistributionMatching
 from datastill.methods import method as any_method
 from datastill.networks import Features
-from datastill.runs.folder import plain
+from datastill.runs.configuration import plain
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
 from small_methods import matching as method
 from small_methods import opened, small

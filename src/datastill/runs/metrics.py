@@ -1,0 +1,72 @@
+"""The lines of ``metrics.jsonl``, each with a checksum of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from datastill.errors import UserError
+from datastill.files import sealed, unsealed
+
+log = logging.getLogger(__name__)
+
+DIGITS = 8
+"""Hexadecimal digits of a line's checksum: enough for damage, and short beside the figures."""
+BOUNDS = {"iteration": math.inf, "seconds": math.inf, "validation_accuracy": 100.0, "loss": math.inf}
+"""What must be a number where it is there, with its largest value; a loss may be negative or not finite."""
+TEXTS = ("labels",)
+
+
+def line(entry: Mapping[str, Any]) -> str:
+    """Write an entry as a line with its checksum."""
+    return json.dumps(sealed(entry, DIGITS)) + "\n"
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Every intact line of a file, without its checksum.
+
+    A last line that was cut off by a kill is left out. So is a damaged line, which is told once. Files of earlier versions have no
+    checksums: all of their lines are taken that hold an iteration and numbers.
+    """
+    if not path.is_file():
+        return []
+    *lines, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    found = [(each, _parsed(each)) for each in (*lines, last) if each.strip()]
+    checked = any(parsed and parsed[1] for _, parsed in found)
+    entries = [parsed[0] for _, parsed in found if parsed and parsed[1] == checked]
+    damaged = len(found) - len(entries) - bool(last.strip() and _parsed(last) is None)
+    if damaged > 0:
+        _tell(str(path), damaged)
+    return entries
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], bool] | None:
+    """An entry, and whether it has a checksum; None for what is no intact entry."""
+    try:
+        content = json.loads(text)
+        entry, checked = unsealed(content, "the line") if isinstance(content, dict) else ({}, False)
+    except (ValueError, RecursionError, UserError):
+        return None
+    return (entry, checked) if _sound(entry) else None
+
+
+def _sound(entry: Mapping[str, Any]) -> bool:
+    if type(entry.get("iteration")) is not int or entry["iteration"] < 0:
+        return False
+    for name, value in entry.items():
+        if name in BOUNDS:
+            if type(value) not in (int, float) or (name != "loss" and not 0 <= value <= BOUNDS[name]):
+                return False
+        elif not (value is None or isinstance(value, str if name in TEXTS else int | float)):
+            return False
+    return True
+
+
+@cache
+def _tell(path: str, damaged: int) -> None:
+    log.warning("%s is damaged: %d line%s left out", path, damaged, " is" if damaged == 1 else "s are")
