@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from datastill.engine.policy import Policy
+from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
-from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord
+from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord, check_agreement
+from datastill.files import reason
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
 from datastill.teachers.stored import Epoch
@@ -26,7 +28,17 @@ def read_earlier(folder: Path, cell: Cell) -> Record | None:
     config = run.config()
     if config is None or not path.exists():
         return None
-    evaluation = json.loads(path.read_text())
+    try:
+        evaluation = json.loads(path.read_bytes())
+        found = _record(evaluation, config, run, cell)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}, or the configuration beside it, is damaged ({reason(error)})") from error
+    for score in (found.score, *found.comparisons.values()):
+        check_agreement(score.accuracies, score.confusion, path)
+    return found
+
+
+def _record(evaluation: dict[str, Any], config: dict[str, Any], run: Run, cell: Cell) -> Record:
     classes, made_by = evaluation["class_names"], evaluation["made_by"]
     images = cell.ipc * len(classes)
     distilled_by = Maker.of(config["engine"], config["made_by"]["machine"], tuple(run.commits()))
@@ -68,16 +80,19 @@ def read_earlier_teacher(folder: Path, cell: TeacherCell) -> TeacherRecord | Non
     config, metrics = run.config(), run.metrics()
     if config is None or not metrics:
         return None
-    return TeacherRecord(
-        cell=cell,
-        train=config["data"]["train"],
-        held_out=config["data"]["validation"],
-        batch=config["batch"],
-        half_size_epochs=config["half_size_epochs"],
-        cost=config["operations"],
-        curve=tuple(Epoch(entry["seconds"], entry["accuracy"], entry["held_out"]) for entry in metrics),
-        trained_by=Maker.of(config["engine"], config["made_by"]["machine"], tuple(run.commits())),
-    )
+    try:
+        return TeacherRecord(
+            cell=cell,
+            train=config["data"]["train"],
+            held_out=config["data"]["validation"],
+            batch=config["batch"],
+            half_size_epochs=config["half_size_epochs"],
+            cost=config["operations"],
+            curve=tuple(Epoch(entry["seconds"], entry["accuracy"], entry["held_out"]) for entry in metrics),
+            trained_by=Maker.of(config["engine"], config["made_by"]["machine"], tuple(run.commits())),
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(f"the configuration or the metrics in {folder} are damaged ({reason(error)})") from error
 
 
 def points(run: Run) -> tuple[Point, ...]:

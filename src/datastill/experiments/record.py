@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
-from datastill.files import write_atomic
+from datastill.files import read_sealed, sealed, write_atomic
 from datastill.labels import HARD, track
 from datastill.teachers.stored import Epoch
 
 RECORD = "record.json"
+ROUNDING = 1e-6
+"""How far a mean accuracy may be from that of a confusion matrix, in percent."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,8 @@ AnyRecord = TypeVar("AnyRecord", Record, TeacherRecord)
 
 def write_record(record: Record | TeacherRecord, folder: Path) -> None:
     """Write a record into the folder of its cell."""
-    write_atomic(folder / RECORD, TypeAdapter(type(record)).dump_json(record) + b"\n")
+    content = TypeAdapter(type(record)).dump_python(record, mode="json")
+    write_atomic(folder / RECORD, json.dumps(sealed(content), separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -> AnyRecord | None:
@@ -179,16 +184,51 @@ def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -
     path = folder / RECORD
     if not path.exists():
         return None
-    try:
-        record = TypeAdapter(kind).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
+    record = record_of(kind, *read_sealed(path), path)
     changed = _changes(record.cell, cell)
     if changed:
         raise UserError(f"{path} has another specification ({'; '.join(changed)}): choose another folder of results, or remove it")
     return record
+
+
+def record_of(kind: type[AnyRecord], content: Mapping[str, Any], checked: bool, path: Path) -> AnyRecord:
+    """A record from the values in its file.
+
+    Args:
+        kind: `Record` or `TeacherRecord`.
+        content: The values.
+        checked: Whether they had a checksum; if not, it is looked whether accuracies and confusion matrices agree.
+        path: The file, for messages.
+
+    Raises:
+        UserError: If a value is missing or cannot be right.
+    """
+    try:
+        record: AnyRecord = TypeAdapter(kind).validate_python(content)
+    except (ValidationError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
+    if isinstance(record, Record) and not checked:
+        for found in (record.score, *record.comparisons.values()):
+            check_agreement(found.accuracies, found.confusion, path)
+    return record
+
+
+def check_agreement(accuracies: Sequence[float], confusion: Sequence[Sequence[int]], path: Path) -> None:
+    """Refuse accuracies that are not those of the confusion matrix beside them.
+
+    Args:
+        accuracies: Of every network, in percent.
+        confusion: ``true predicted``, summed over the networks.
+        path: The file, for the message.
+
+    Raises:
+        UserError: If they are not.
+    """
+    images, hits = sum(map(sum, confusion)), sum(row[label] for label, row in enumerate(confusion))
+    if not images or abs(fmean(accuracies) - 100 * hits / images) > ROUNDING:
+        raise UserError(f"{path} is damaged: its accuracies are not those of its confusion matrix")
 
 
 def _changes(before: Cell | TeacherCell, now: Cell | TeacherCell) -> list[str]:

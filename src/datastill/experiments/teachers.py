@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from datastill.experiments.record import Maker, TeacherRecord, write_record
 from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.networks import Network, build
 from datastill.runs import Run
+from datastill.runs.metrics import line
 from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
 
 
@@ -60,7 +60,7 @@ def _run(cell: TeacherCell, results: Path, runs: Path, read: Callable[[str], Dat
     remove_leftovers(target)
     write_atomic(target / "config.yaml", (run / "config.yaml").read_bytes())
     lines = [{"iteration": number, **epoch._asdict()} for number, epoch in enumerate(trained.curve, 1)]
-    write_atomic(target / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_atomic(target / "metrics.jsonl", "".join(map(line, lines)))
     write_record(record, target)
     return record
 

@@ -7,7 +7,7 @@ from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
-from datastill.files.sealed import sealed, unsealed
+from datastill.files.sealing import read_sealed, sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
 
@@ -26,6 +26,7 @@ __all__ = [
     "new_folder",
     "open_to_append",
     "partial_file",
+    "read_sealed",
     "reason",
     "remove_leftovers",
     "save_tensors",

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from datastill.configuration import describe, restore
 from datastill.distilled.folder import IMAGES
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.experiments.record import RECORD, Record
+from datastill.experiments.record import RECORD, Record, record_of
+from datastill.files import CHECKSUM, read_sealed, reason
 from datastill.labels import HARD
 from datastill.report.comparison.measured import Conditions, Measured, values_of
 from datastill.runs import Run
@@ -31,7 +32,7 @@ class _Evaluation(_Score):
     split: str
     seed: int
     protocol: dict[str, Any]
-    class_names: tuple[str, ...]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     images: int
     fingerprint: str = ""
     labels: str = HARD
@@ -74,21 +75,22 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
 def _file(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:
     """What a JSON file holds: a record, an evaluation, or evaluations with several networks; nothing for other files."""
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict):
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: it cannot be read as JSON ({reason(error)})") from error
+    if not isinstance(content, dict) or not {"distilled_by", "accuracies", "networks", CHECKSUM} & set(content):
         return
+    values, checked = read_sealed(path)
     try:
-        if "distilled_by" in content:
-            yield _record(TypeAdapter(Record).validate_python(content), path)
-        elif "accuracies" in content:
-            yield _evaluation(_Evaluation.model_validate(content), path, config)
-        elif isinstance(networks := content.get("networks"), dict):
+        if "distilled_by" in values:
+            yield _record(record_of(Record, values, checked, path), path)
+        elif "accuracies" in values:
+            yield _evaluation(_Evaluation.model_validate(values), path, config)
+        elif isinstance(networks := values.get("networks"), dict):
             for each in networks.values():
                 yield _evaluation(_Evaluation.model_validate(each), path, config)
-    except ValidationError as error:
-        first = error.errors()[0]
+    except (ValidationError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
         raise UserError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
@@ -154,6 +156,8 @@ def _validated(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:
     curve = [entry for entry in Run(path).metrics() if "validation_accuracy" in entry]
     if not curve or "method" not in config:
         return
+    if missing := {"data", "validate_at", "ipc", "seed", "engine"} - set(config):
+        raise UserError(f"{path / 'config.yaml'} is damaged: it lacks {', '.join(sorted(missing))}")
     asked = {key: value for key, value in config["validate_at"].items() if key != "iterations"}
     data, last = config["data"], curve[-1]
     protocol = _protocol(asked, path / "config.yaml")
