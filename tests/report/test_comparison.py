@@ -157,7 +157,7 @@ def test_an_evaluation_alone_is_never_put_together_with_others(tmp_path: Path) -
     assert [(line.name, line.ipc, line.sets, line.random) for line in table.lines] == [("dm+cc", 2, 1, 25)] * 2
     earlier = tmp_path / "earlier.json"
     content = json.loads(files[0].read_text())
-    earlier.write_text(json.dumps({key: value for key, value in content.items() if key not in ("labels", "made", "fingerprint")}))
+    earlier.write_text(json.dumps({key: value for key, value in content.items() if key not in ("labels", "made", "fingerprint", "images")}))
     assert only(earlier).name == "earlier"
 
 
@@ -175,6 +175,23 @@ def test_a_run_that_was_not_evaluated_has_the_last_point_of_its_curve(tmp_path: 
     (table,) = compare([folder]).tables
     assert (table.conditions.split, table.conditions.protocol.passes) == ("validation", 5)
     assert [(line.accuracy, line.n) for line in table.lines] == [(20, 1)]
+
+
+def test_the_run_says_what_an_earlier_evaluation_does_not(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run")
+    evaluation(folder / "evaluation.json", fingerprint="")
+    (table,) = compare([folder, written(tmp_path, replace(CELL, name="table/dm+cm", run="table/dm+cm"))]).tables
+    assert (table.conditions.fingerprint, len(table.lines)) == ("0123", 2)
+    alone = evaluation(tmp_path / "alone.json", fingerprint="")
+    assert [table.title.partition("(")[2] for table in compare([folder, alone]).tables] == [
+        "training split 0123)",
+        "training split not recorded)",
+    ]
+
+
+def test_a_teacher_is_no_set(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "teacher" / "config.yaml", yaml.safe_dump({"network": "resnet18", "recipe": {"epochs": 4}}))
+    assert compare([tmp_path / "teacher", written(tmp_path)]).unmeasured == ()
 
 
 def test_sets_without_a_result_are_named(tmp_path: Path) -> None:

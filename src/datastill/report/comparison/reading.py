@@ -33,7 +33,7 @@ class _Evaluation(_Score):
     seed: int
     protocol: dict[str, Any]
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
-    images: int
+    images: int = 0
     fingerprint: str = ""
     labels: str = HARD
     learning_rate: float | None = None
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
         return list(_file(path / RECORD, {})), []
     config = Run(path).config() or {}
     evaluated = [found for file in sorted(path.glob("*.json")) for found in _file(file, config)]
-    if config or (path / IMAGES).exists() or evaluated:
+    if "method" in config or (path / IMAGES).exists() or evaluated:
         evaluated = evaluated or list(_validated(path, config))
         return evaluated, [] if evaluated else [path]
     inner = [read(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
@@ -132,7 +132,7 @@ def _evaluation(found: _Evaluation, path: Path, config: Mapping[str, Any]) -> Me
         source=str(path.parent if run else path),
         conditions=Conditions(
             found.data,
-            found.fingerprint,
+            found.fingerprint or config.get("data", {}).get("fingerprint", ""),
             found.split,
             protocol,
             found.labels,

@@ -109,7 +109,7 @@ def _table(conditions: Conditions, measured: Sequence[Measured], *, several: boo
     groups = sorted(_groups(measured), key=lambda group: group.first.ipc)
     lines = tuple(group.line(_differences(group, groups)) for group in groups)
     precisions = sorted({one.precision for one in measured if one.precision})
-    title = f"{conditions.title} (training split {conditions.fingerprint})" if several else conditions.title
+    title = f"{conditions.title} (training split {conditions.fingerprint or 'not recorded'})" if several else conditions.title
     return ComparisonTable(conditions, title, lines, tuple(precisions))
 
 

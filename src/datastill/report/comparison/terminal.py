@@ -11,11 +11,17 @@ from datastill.report.comparison.tables import Comparison
 from datastill.text import printable
 
 
+LONG = ("differs in", "from")
+"""Columns that may go on in the next line where the terminal is narrow."""
+
+
 def print_comparison(comparison: Comparison) -> None:
     """Print a table for every set of conditions."""
     console = Console()
     for table in comparison.tables:
-        shown = Table(*(Column(name, overflow="fold") for name in head(table)), title=Text(printable(table.title)))
+        shown = Table(
+            *(Column(name, overflow="fold", no_wrap=name not in LONG) for name in head(table)), title=Text(printable(table.title))
+        )
         for line in table.lines:
             shown.add_row(*(Text(printable(cell)) for cell in cells(table, line)))  # as text: names may hold what is markup to rich
         console.print(shown)
