@@ -10,7 +10,6 @@ from datastill.report.comparison.formats import SPREAD, cells, head, unmeasured,
 from datastill.report.comparison.tables import Comparison
 from datastill.text import printable
 
-
 LONG = ("differs in", "from")
 """Columns that may go on in the next line where the terminal is narrow."""
 
