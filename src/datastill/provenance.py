@@ -56,5 +56,7 @@ def made_by() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    result = subprocess.run(
+        ["git", "--no-optional-locks", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
     return result.stdout.strip()

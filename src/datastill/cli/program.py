@@ -25,6 +25,8 @@ FLAGS = {
     "initialisation": "--init",
 }
 """The flags of the arguments that messages of the library name."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a full disk."""
 
 
 class _Messages(logging.Handler):
@@ -46,12 +48,22 @@ def run(arguments: list[str]) -> None:
     except BrokenPipeError:
         _let_go()
         sys.exit(141)  # as a program ended by the signal, for example with `| head`
-    except OSError as error:
+    except Exception as error:
+        failed = error if isinstance(error, OSError) else _full_disk(error)
+        if failed is None:
+            raise
         _let_go()
-        where = f": {error.filename}" if error.filename else ""
-        advice = f"; free some space{goes_on(arguments)}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        print(f"datastill: {_one_line(UserError(f'{error.strerror or error}{where}{advice}'))}", file=sys.stderr)
+        where = f": {failed.filename}" if failed.filename else ""
+        advice = f"; free some space{goes_on(arguments)}" if failed.errno in NO_ROOM else ""
+        print(f"datastill: {_one_line(UserError(f'{failed.strerror or failed}{where}{advice}'))}", file=sys.stderr)
         sys.exit(2)
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """The full disk that an error of another package comes from, such as one of torch's compiler; None if it is something else."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in NO_ROOM):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _show_messages() -> None:
