@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from datastill.data import ClassImages, DataSet
-from disks import Disk
+from datastill.engine import Trainer
+from datastill.kinds.distribution_matching import stepper as matching
+from doubles import Compiler, Disk, Training
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -45,6 +48,65 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the test's own."""
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that data sets are looked for in: the test's own."""
+    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def no_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no folder that data sets are looked for in."""
+    monkeypatch.delenv("DATASTILL_DATA", raising=False)
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that relative paths begin at: the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes the terminal some columns wide; 80 before it is called."""
+
+    def resize(columns: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+
+    resize(80)
+    return resize
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    """The C++ compiler of the machine."""
+    compiler = Compiler()
+    monkeypatch.setattr(shutil, "which", compiler.which)
+    return compiler
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Training:
+    """The training steps of networks, from now on."""
+    training = Training()
+    monkeypatch.setattr(Trainer, "step", lambda *arguments: training.step(*arguments))
+    return training
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Limits what a step of a run that is opened later has in memory at a time: synthetic `images`, or `size` bytes of real ones."""
+
+    def limit(images: int | None = None, size: int | None = None) -> None:
+        for name, value in (("CHUNK", images), ("CHUNK_BYTES", size)):
+            if value is not None:
+                monkeypatch.setattr(matching, name, value)
+
+    return limit
 
 
 def _tiny_split(images: int, seed: int) -> ClassImages:

@@ -18,6 +18,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Method, Stepper
+from doubles import KilledError
 
 ITERATIONS = 8
 
@@ -62,10 +63,6 @@ def assert_same_run(folder: Path, other: Path) -> None:
         assert torch.equal(value, theirs[0][name])
 
 
-class KilledError(Exception):
-    """What stands for a kill."""
-
-
 def kill(stepper: Stepper) -> None:
     """Die at once."""
     raise KilledError
@@ -78,6 +75,9 @@ class Interrupted(Method):
     method: Method
     at: int
     act: Callable[[Stepper], None]
+
+    def iterations(self, asked: int | None) -> int:
+        return self.method.iterations(asked)
 
     def check(self, data: DataSet, ipc: int) -> None:
         self.method.check(data, ipc)

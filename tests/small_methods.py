@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, TrainingRecipe
+from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe
 from datastill.engine import Engine
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, Method, method
+from datastill.networks import Features
 
 POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
 
@@ -53,6 +55,23 @@ def opened(composed: DistributionMatching, data: DataSet, ipc: int = 2, seed: in
     stepper = composed.open(data, Engine(), ipc, seed)
     assert isinstance(stepper, MatchingStepper)
     return stepper
+
+
+Seen = list[tuple[Tensor, Tensor, str]]
+"""Images that went through a network, their classes, and what for."""
+
+
+def watched(session: Session) -> Seen:
+    """The real images that an encoder sees from now on."""
+    seen: Seen = []
+    real: Callable[..., Features] = session.real
+
+    def watching(images: Tensor, labels: Tensor, use: str = "batch") -> Features:
+        seen.append((images, labels, use))
+        return real(images, labels, use)
+
+    session.real = watching  # type: ignore[method-assign]  # watched
+    return seen
 
 
 def gradient(stepper: MatchingStepper) -> Tensor:

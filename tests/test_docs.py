@@ -13,8 +13,7 @@ PAGES = sorted(page for page in [*DOCS.glob("*.md"), DOCS.parent / "README.md"] 
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_every_block_of_a_page_runs(page: Path, working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     module = types.ModuleType("page")
     monkeypatch.setitem(__import__("sys").modules, "page", module)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,16 @@ def test_help_of_every_command_waits_for_no_heavy_import() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_its_options(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_every_command_explains_its_options(command: str, capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
+    terminal(200)
     main([command, "--help"])
     text = capsys.readouterr().out
     assert f"datastill {command}" in text
     assert all(option in text for option in COMMANDS[command])
 
 
-def test_the_examples_of_the_help_are_whole_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_the_examples_of_the_help_are_whole_lines(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
+    terminal(80)
     main(["--help"])
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert "  datastill distill digits --ipc 2 --iterations 200 --out runs/digits" in lines

@@ -177,13 +177,12 @@ def test_an_output_that_is_or_lies_in_a_file_is_named(place: str, tmp_path: Path
 @pytest.mark.parametrize("command", ["evaluate", "show"])
 @pytest.mark.parametrize("place", [".", "..", "folder"])
 def test_a_folder_is_no_file_to_write_to_and_said_before_the_work(
-    command: str, place: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command: str, place: str, run: Path, working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "folder").mkdir()
-    monkeypatch.chdir(tmp_path)
+    (working_folder / "folder").mkdir()
     line = refusal(capsys, command, str(run), "--out", place)
     assert f"--out must be a file, but {place} is a folder: name a file in it" in line
-    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+    assert list(working_folder.iterdir()) == [working_folder / "folder"]
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,16 +11,13 @@ import pytest
 from commands import TINY_RUN, refusal
 from datastill.cli import main
 from datastill.distilled import DistilledSet
+from doubles import Disk
 from tiny_sets import distilled_set
 
 
-def full(*arguments: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str], disk: Disk) -> None:
     distilled_set().save(tmp_path / "set")
-    monkeypatch.setattr(os, "fsync", full)
+    disk.fill()
     for arguments in (
         ("distill", "digits", *TINY_RUN, "--out", str(tmp_path / "run")),
         ("export", str(tmp_path / "set"), str(tmp_path / "exported"), "--format", "dc"),
@@ -102,10 +99,3 @@ def test_an_output_that_is_full_is_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("datastill: No space left on device")
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    main(["distill", "digits", *TINY_RUN, "--validate-at", "0,3", "--validation-epochs", "1", "--seed", "4", "--out", str(folder)])
-    return folder

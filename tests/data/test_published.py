@@ -60,43 +60,38 @@ def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], ke
     return values.reshape(-1, 3, 32, 32)
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache without anything in it, no data folder, and no network."""
+@pytest.fixture(autouse=True)
+def downloads(cache: Path, no_data_folder: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where downloads go in a cache without anything in it, with no data folder, and no network."""
 
     def offline(*arguments: object, **options: object) -> None:
         raise urllib.error.URLError("Temporary failure in name resolution")
 
-    monkeypatch.delenv("DATASTILL_DATA", raising=False)
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
     for module in (utils, mnist, datasets.cifar):
         monkeypatch.setattr(module, "download_and_extract_archive", offline)
     monkeypatch.setattr(datasets.svhn, "download_url", offline)
-    return tmp_path / "cache" / "data"
+    return cache / "data"
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "svhn", "cifar10", "cifar100"])
-def test_no_network_is_one_line_that_says_where_to_put_the_files(cache: Path, name: str) -> None:
+def test_no_network_is_one_line_that_says_where_to_put_the_files(name: str) -> None:
     with pytest.raises(UserError, match=rf"'{name}' is neither under DATASTILL_DATA \(not set\) nor in .* cannot be downloaded") as caught:
         load(name)
     assert "\n" not in str(caught.value)
     assert "holds " + name in str(caught.value)
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (cache.parent).mkdir()
-    cache.write_text("a file where the folder should be")
+def test_a_cache_that_cannot_be_written_is_one_line(downloads: Path) -> None:
+    (downloads.parent).mkdir()
+    downloads.write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"cannot be downloaded \(cannot write .* \((File exists|Not a directory)"):
         read("mnist")
 
 
 @pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
 @pytest.mark.parametrize("beside", [False, True])
-def test_mnist_is_found_under_the_data_folder(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, folder: str, beside: bool
-) -> None:
-    images, labels = write_mnist(tmp_path if beside else tmp_path / name, folder)
-    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
+def test_mnist_is_found_under_the_data_folder(data_folder: Path, name: str, folder: str, beside: bool) -> None:
+    images, labels = write_mnist(data_folder if beside else data_folder / name, folder)
     data = load(name, validation=0)
     assert (data.size, data.channels, data.classes) == ((28, 28), 1, 10)
     assert data.flip is (name == "fashion-mnist")
@@ -106,14 +101,14 @@ def test_mnist_is_found_under_the_data_folder(
     assert data.test.counts == (1,) * 10
 
 
-def test_mnist_already_in_the_cache_needs_no_network(cache: Path) -> None:
-    write_mnist(cache / "mnist")
+def test_mnist_already_in_the_cache_needs_no_network(downloads: Path) -> None:
+    write_mnist(downloads / "mnist")
     assert len(read("mnist").train.labels) == 20
 
 
-def test_a_damaged_mnist_is_named(cache: Path) -> None:
-    write_mnist(cache / "mnist")
-    path = cache / "mnist" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+def test_a_damaged_mnist_is_named(downloads: Path) -> None:
+    write_mnist(downloads / "mnist")
+    path = downloads / "mnist" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=r"files of the data set 'mnist' in .* are damaged \(.*\); remove them and repeat"):
         read("mnist")
@@ -123,10 +118,9 @@ def test_a_damaged_mnist_is_named(cache: Path) -> None:
     ("name", "kind", "key", "classes"), [("cifar10", datasets.CIFAR10, "labels", 10), ("cifar100", datasets.CIFAR100, "fine_labels", 100)]
 )
 def test_cifar_is_read_from_torchvisions_layout(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[Any], key: str, classes: int
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[Any], key: str, classes: int
 ) -> None:
-    images = write_cifar(tmp_path / name, monkeypatch, kind, key, classes)
-    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
+    images = write_cifar(data_folder / name, monkeypatch, kind, key, classes)
     data = load(name, validation=0)
     assert data.class_names[:2] == ("kind 0", "kind 1")
     assert data.train.counts == (4,) * classes
@@ -135,27 +129,25 @@ def test_cifar_is_read_from_torchvisions_layout(
     assert np.array_equal(data.test.gather(torch.arange(classes)).numpy(), images[4 * classes :])
 
 
-def test_a_changed_cifar_batch_is_not_unpickled(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cifar(tmp_path / "cifar10", monkeypatch, datasets.CIFAR10, "labels", 10)
-    batch = tmp_path / "cifar10" / datasets.CIFAR10.base_folder / "one"
+def test_a_changed_cifar_batch_is_not_unpickled(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(data_folder / "cifar10", monkeypatch, datasets.CIFAR10, "labels", 10)
+    batch = data_folder / "cifar10" / datasets.CIFAR10.base_folder / "one"
     batch.write_bytes(batch.read_bytes() + b"\0")
-    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
     monkeypatch.setattr(pickle, "load", lambda *arguments, **options: pytest.fail("read a file that fails its checksum"))
     with pytest.raises(UserError, match="cannot be downloaded"):
         read("cifar10")
 
 
-def test_svhn_calls_its_tens_zero(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_svhn_calls_its_tens_zero(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(1).integers(0, 256, (32, 32, 3, 20), dtype=np.uint8)
     labels = np.arange(20)[:, None] % 10 + 1
-    (tmp_path / "svhn").mkdir()
+    (data_folder / "svhn").mkdir()
     listed = {}
     for split in ("train", "test"):
-        path = tmp_path / "svhn" / f"{split}_32x32.mat"
+        path = data_folder / "svhn" / f"{split}_32x32.mat"
         savemat(path, {"X": images, "y": labels})
         listed[split] = ["", path.name, md5(path)]
     monkeypatch.setattr(datasets.SVHN, "split_list", listed)
-    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
     data = load("svhn", validation=0)
     assert data.class_names == tuple("0123456789")
     assert data.train.counts == (2,) * 10
@@ -163,22 +155,19 @@ def test_svhn_calls_its_tens_zero(cache: Path, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("name", "folder"), [("cifar10", ""), ("mnist", "mnist"), ("svhn", "cropped_digits")])
-def test_hub_files_under_the_data_folder_come_first(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, folder: str
-) -> None:
+def test_hub_files_under_the_data_folder_come_first(data_folder: Path, name: str, folder: str) -> None:
     names = [f"class {number}" for number in range(10)]
     for split, count in (("train", 20), ("test", 10)):
         images: list[bytes | None] = [encoded(pixels(seed, 32, 32)) for seed in range(count)]
-        write_parquet(tmp_path / name / folder / f"{split}-00000.parquet", images, [seed % 10 for seed in range(count)], names=names)
+        write_parquet(data_folder / name / folder / f"{split}-00000.parquet", images, [seed % 10 for seed in range(count)], names=names)
     if name == "svhn":
-        write_parquet(tmp_path / name / "full_numbers" / "train-00000.parquet", [b"other"], [0])
-    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
+        write_parquet(data_folder / name / "full_numbers" / "train-00000.parquet", [b"other"], [0])
     data = load(name, validation=0)
     assert data.class_names == tuple(names)
     assert data.train.counts == (2,) * 10
 
 
-def test_the_download_goes_into_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_download_goes_into_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def download(url: str, download_root: str, filename: str, md5: str) -> None:

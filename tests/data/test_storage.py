@@ -37,10 +37,9 @@ class Source:
 
 
 @pytest.fixture(autouse=True)
-def mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mapped(cache: Path) -> Path:
     """An empty cache; gives where memory-mapped splits are in it."""
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "mapped"
+    return cache / "mapped"
 
 
 def test_images_are_arranged_class_after_class_in_the_sources_order(mapped: Path) -> None:

@@ -41,8 +41,8 @@ def test_the_published_layout_is_read_in_its_own_order(published: Path) -> None:
     assert data.mean == (0.485, 0.456, 0.406)
 
 
-def test_it_is_found_under_the_data_folder(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTILL_DATA", str(published.parent))
+def test_it_is_found_under_the_data_folder(published: Path, data_folder: Path) -> None:
+    assert published.parent == data_folder
     assert load("tinyimagenet@16", validation=0).size == (16, 16)
 
 
@@ -76,10 +76,8 @@ def test_a_missing_file_is_named(published: Path, file: str) -> None:
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("DATASTILL_DATA", raising=False)
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "data"
+def nowhere(cache: Path, no_data_folder: None) -> Path:
+    return cache / "data"
 
 
 @pytest.mark.parametrize("error", [urllib.error.URLError("offline"), RuntimeError("File not found or corrupted.")])

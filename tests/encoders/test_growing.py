@@ -9,42 +9,16 @@ from torch import Tensor
 
 from datastill import random
 from datastill.data import DataSet
-from datastill.encoders import GrowingNetwork, growing
-from datastill.engine import Trainer
+from datastill.encoders import GrowingNetwork
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.networks import build
-from growing_networks import ENDLESS, opened, synthetic, weights
+from doubles import Training
+from growing_networks import ENDLESS, Judge, opened, synthetic, weights
 
 
 def nobody() -> Tensor:
     raise AssertionError("the synthetic images were asked for")
-
-
-class Accuracies:
-    """Gives the accuracies of a script, from the beginning again at its end, instead of measuring them, and counts."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
-        self.values, self.asked = list(values), 0
-        monkeypatch.setattr(growing, "share_correct", self)
-
-    def __call__(self, *arguments: object) -> float:
-        self.asked += 1
-        return self.values[(self.asked - 1) % len(self.values)]
-
-
-class Steps:
-    """Remembers the sizes of the batches that networks are trained on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sizes: list[int] = []
-        step = Trainer.step
-
-        def counted(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
-            self.sizes.append(len(images))
-            return step(trainer, images, labels)
-
-        monkeypatch.setattr(Trainer, "step", counted)
 
 
 @pytest.mark.parametrize(
@@ -59,44 +33,43 @@ class Steps:
     ],
 )
 def test_the_training_after_a_step_ends_when_its_last_passes_have_made_a_difference(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, values: tuple[float, ...], passes: int
+    tiny: DataSet, judge: Judge, training: Training, values: tuple[float, ...], passes: int
 ) -> None:
     session = opened(replace(ENDLESS, inner=0.25), tiny)
-    accuracies, steps = Accuracies(monkeypatch, 0.99, *values), Steps(monkeypatch)
+    judge.says(0.99, *values)
     session.advance(0, synthetic(tiny, 4))
-    assert accuracies.asked == 1 + passes  # before the training, and after each pass
-    assert steps.sizes == [8, 4] * passes  # twelve images in batches of eight
+    assert judge.asked == 1 + passes  # before the training, and after each pass
+    assert training.sizes == [8, 4] * passes  # twelve images in batches of eight
     assert session.history == [0.99]
     assert session.accuracy == values[passes - 1]
 
 
 @pytest.mark.parametrize(("judged", "passes"), [(3, 2), (10, 1), (1, 4)])
 def test_there_are_never_more_passes_than_said_and_a_single_one_makes_no_difference(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, judged: int, passes: int
+    tiny: DataSet, judge: Judge, training: Training, judged: int, passes: int
 ) -> None:
     session = opened(replace(ENDLESS, inner=0.0, judged=judged, passes=passes), tiny)
-    Accuracies(monkeypatch, 0.0, 1.0)
-    steps = Steps(monkeypatch)
+    judge.says(0.0, 1.0)
     session.advance(0, synthetic(tiny))
-    assert len(steps.sizes) == passes
+    assert len(training.sizes) == passes
 
 
-def test_a_network_is_given_up_untrained_when_the_accuracies_of_a_window_agree(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_is_given_up_untrained_when_the_accuracies_of_a_window_agree(tiny: DataSet, judge: Judge, training: Training) -> None:
     session = opened(replace(ENDLESS, outer=0.04, passes=1), tiny, seed=2)
     # every second one is that of a pass, but after the fourth of the others there is none
-    Accuracies(monkeypatch, 0.3, 0.0, 0.5, 1.0, 0.51, 0.2, 0.52, 0.6, 0.9)
-    steps, lengths = Steps(monkeypatch), []
+    judge.says(0.3, 0.0, 0.5, 1.0, 0.51, 0.2, 0.52, 0.6, 0.9)
+    lengths = []
     for iteration in range(5):
         before = weights(session)
         session.advance(iteration, nobody if iteration == 3 else synthetic(tiny))  # .5, .51 and .52 agree
-        lengths.append((len(session.history), len(steps.sizes), session.accuracy))
+        lengths.append((len(session.history), len(training.sizes), session.accuracy))
         assert not torch.equal(weights(session), before)
     assert lengths == [(1, 1, 0.0), (2, 2, 1.0), (3, 3, 0.2), (0, 3, 0.0), (1, 4, 0.9)]
 
 
-def test_a_window_that_differs_by_the_threshold_does_not_agree(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_that_differs_by_the_threshold_does_not_agree(tiny: DataSet, judge: Judge) -> None:
     session = opened(replace(ENDLESS, outer=0.25, passes=0), tiny)
-    Accuracies(monkeypatch, 0.5, 0.75, 0.5, 0.625, 0.625)
+    judge.says(0.5, 0.75, 0.5, 0.625, 0.625)
     lengths = []
     for iteration in range(5):
         session.advance(iteration, synthetic(tiny))
@@ -116,9 +89,9 @@ def test_another_network_knows_nothing_of_the_one_before(tiny: DataSet) -> None:
     assert (session.history, session.accuracy) == ([], 0)
 
 
-def test_without_passes_the_network_stays_as_it_was_drawn(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_passes_the_network_stays_as_it_was_drawn(tiny: DataSet, judge: Judge) -> None:
     session = opened(replace(ENDLESS, passes=0), tiny)
-    Accuracies(monkeypatch, 0.3, 0.4)
+    judge.says(0.3, 0.4)
     before = weights(session)
     for iteration in range(4):
         session.advance(iteration, synthetic(tiny))
@@ -127,9 +100,9 @@ def test_without_passes_the_network_stays_as_it_was_drawn(tiny: DataSet, monkeyp
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_state_has_the_accuracies_as_they_are(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, momentum: float) -> None:
+def test_a_state_has_the_accuracies_as_they_are(tiny: DataSet, judge: Judge, momentum: float) -> None:
     session, restored = (opened(replace(ENDLESS, passes=1, momentum=momentum), tiny, seed) for seed in (0, 1))
-    accuracies = Accuracies(monkeypatch, 1 / 3, 0.2, 2 / 3, 0.7)
+    judge.says(1 / 3, 0.2, 2 / 3, 0.7)
     for iteration in range(2):
         session.advance(iteration, synthetic(tiny))
     state = session.state()
@@ -139,7 +112,7 @@ def test_a_state_has_the_accuracies_as_they_are(tiny: DataSet, monkeypatch: pyte
     restored.restore(state)
     assert (restored.history, restored.accuracy) == ([1 / 3, 2 / 3], 0.7)
     for each in (session, restored):
-        accuracies.asked = 0
+        judge.says(1 / 3, 0.2, 2 / 3, 0.7)
         each.advance(2, synthetic(tiny))
     assert session.history == restored.history == [1 / 3, 2 / 3, 1 / 3]
 

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from datastill import random
 from datastill.data import ClassImages, DataSet
-from datastill.encoders import growing
-from datastill.engine import Runner, Trainer
 from datastill.networks import build
-from growing_networks import ENDLESS, images, opened, synthetic, weights
+from doubles import Training
+from growing_networks import ENDLESS, Judge, images, opened, synthetic, weights
 
 
 def query(data: DataSet, count: int, seed: int, iteration: int, number: int | str) -> Tensor:
@@ -22,28 +21,10 @@ def query(data: DataSet, count: int, seed: int, iteration: int, number: int | st
     return torch.cat(drawn)
 
 
-class Judgements:
-    """Remembers the images and labels that accuracies are measured on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: list[tuple[Tensor, Tensor]] = []
-        monkeypatch.setattr(growing, "share_correct", self)
-
-    def __call__(self, runner: Runner, images: Tensor, labels: Tensor) -> float:
-        self.seen.append((images, labels))
-        return 0.5
-
-
-def test_where_asked_for_the_network_is_trained_on_augmented_images(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[Tensor] = []
-
-    def seen(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
-        shown.append(images)
-        return 0.0, 0
-
-    monkeypatch.setattr(Trainer, "step", seen)
+def test_where_asked_for_the_network_is_trained_on_augmented_images(tiny: DataSet, training: Training) -> None:
     for augment in (False, True, True):
         opened(replace(ENDLESS, passes=2, augment=augment), tiny).advance(0, synthetic(tiny))
+    shown = training.images
     plain, augmented, again = (shown[start : start + len(shown) // 3] for start in range(0, len(shown), len(shown) // 3))
     assert all(torch.equal(one, two) for one, two in zip(augmented, again, strict=True))  # by the seed
     assert any(not torch.equal(one, two) for one, two in zip(plain, augmented, strict=True))
@@ -74,16 +55,15 @@ def test_the_training_is_plain_sgd_on_the_synthetic_images(tiny: DataSet, networ
     assert not any(parameter.requires_grad for parameter in session.network.parameters())
 
 
-def test_every_judgement_draws_its_own_images_of_every_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    judgements = Judgements(monkeypatch)
+def test_every_judgement_draws_its_own_images_of_every_class(tiny: DataSet, judge: Judge) -> None:
     session = opened(replace(ENDLESS, passes=2), tiny, seed=4)
     for iteration in range(2):
         session.advance(iteration, synthetic(tiny))
     places = [(iteration, number) for iteration in range(2) for number in ("outer", 0, 1)]
-    assert len(judgements.seen) == len(places)
+    assert len(judge.seen) == len(places)
     real = tiny.normalise(tiny.train.images)
     drawn = []
-    for (pictures, labels), (iteration, number) in zip(judgements.seen, places, strict=True):
+    for (pictures, labels), (iteration, number) in zip(judge.seen, places, strict=True):
         assert labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5
         rows = query(tiny, 5, 4, iteration, number)
         assert torch.equal(pictures, real[rows])
@@ -92,12 +72,11 @@ def test_every_judgement_draws_its_own_images_of_every_class(tiny: DataSet, monk
     assert len(set(drawn)) == len(places)
 
 
-def test_small_classes_go_round_and_empty_ones_are_left_out(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    judgements = Judgements(monkeypatch)
+def test_small_classes_go_round_and_empty_ones_are_left_out(tiny: DataSet, judge: Judge) -> None:
     few = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 24, 25]), (12, 0, 2)))
     session = opened(replace(ENDLESS, passes=0), few)
     session.advance(0, synthetic(tiny))
-    ((pictures, labels),) = judgements.seen
+    ((pictures, labels),) = judge.seen
     assert labels.tolist() == [0] * 5 + [2] * 5
     assert len(torch.unique(pictures[5:], dim=0)) == 2
 

@@ -11,6 +11,7 @@ from datastill.engine import Engine, Runner, hardware
 from datastill.engine.cost import widest_map
 from datastill.errors import UserError
 from datastill.networks import build
+from doubles import Compiler
 from small_networks import made, picture
 
 BIG = 1e18
@@ -43,16 +44,13 @@ def test_a_small_job_is_neither_compiled_nor_rounded() -> None:
     assert (engine.compiled, engine.precision) == (False, torch.float32)
 
 
-def test_a_big_job_is_compiled_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++" if name == "g++" else None)
+def test_a_big_job_is_compiled_where_there_is_a_compiler(compiler: Compiler) -> None:
     assert Engine.choose(device="cpu", cost=BIG).compiled
     assert Engine.choose(device="cpu", precision="fp32", cost=BIG).precision == torch.float32
 
 
-def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+def test_without_a_compiler_one_line_warns_and_nothing_is_compiled(compiler: Compiler, caplog: pytest.LogCaptureFixture) -> None:
+    compiler.remove()
     with caplog.at_level(logging.WARNING):
         engine = Engine.choose(device="cpu", cost=BIG)
     assert (engine.compiled, engine.precision) == (False, torch.float32)
@@ -101,8 +99,7 @@ def test_a_training_step_takes_twice_as_many_images_but_no_buffer_that_needs_fre
     assert 63 * widest_map(network) * 4 < 2**25 <= 64 * widest_map(network) * 4
 
 
-def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
+def test_another_job_is_chosen_for_by_what_was_asked(compiler: Compiler) -> None:
     small = Engine.choose(device="cpu", precision="fp32", cost=1)
     assert small.suited(BIG) == replace(small, compiled=True)
     assert not Engine.choose(device="cpu", compile=False, cost=1).suited(BIG).compiled
@@ -110,8 +107,7 @@ def test_another_job_is_chosen_for_by_what_was_asked(monkeypatch: pytest.MonkeyP
     assert by_hand.suited(BIG) == by_hand
 
 
-def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
+def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(compiler: Compiler) -> None:
     short, long = (Engine.choose(device="cpu", cost=cost) for cost in (1, BIG))
     assert short.describe() != long.describe()
     assert long.as_recorded(short.describe()) == short
@@ -120,7 +116,7 @@ def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(monkeypatch:
     assert asked.as_recorded(long.describe()) == asked
     by_hand = Engine(micro_batch=16)
     assert by_hand.as_recorded(long.describe()) == by_hand
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    compiler.remove()
     assert not short.as_recorded(long.describe()).compiled  # and the run is refused, naming the difference
 
 

@@ -16,14 +16,11 @@ from datastill.engine import Engine
 from datastill.evaluation import Evaluation, Protocol, Scorer
 from datastill.evaluation.evaluate import evaluate, evaluate_across
 from datastill.evaluation.ledger import Ledger, key
+from doubles import KilledError
 from tiny_sets import distilled_set
 
 QUICK = Protocol(epochs=2)
 MATRIX = torch.tensor([[3, 1], [0, 4]])
-
-
-class KilledError(Exception):
-    """What stands for a kill."""
 
 
 @pytest.fixture
@@ -135,13 +132,12 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_without_a_file_nothing_is_written(working_folder: Path) -> None:
     ledger = Ledger(None)
     ledger.keep("one", MATRIX)
     assert ledger.find("one") is not None
     ledger.remove()
-    assert list(tmp_path.iterdir()) == []
+    assert list(working_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"null", b'[{"network": "one"}]', b"\xff\xfe", b"[" * 100_000])

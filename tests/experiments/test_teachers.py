@@ -8,19 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
-from torch import Tensor
 
 from datastill import provenance
 from datastill.cli import main
 from datastill.data import load
 from datastill.encoders import TrainingRecipe
-from datastill.engine import Trainer
 from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, TeacherExperiment, run_experiment
 from datastill.files import checksum, load_tensors
 from datastill.networks import build
 from datastill.report.results import write
 from datastill.teachers.pretraining import pretraining_cost
+from doubles import KilledError, Training
 
 RECIPE = TrainingRecipe(epochs=2, batch=64)
 TINY = TeacherExperiment("A teacher", "digits", "convnet", {"two": RECIPE, "one": replace(RECIPE, epochs=1)}, remark="Tiny.")
@@ -28,11 +27,8 @@ SPECIFICATIONS = {"tiny": TINY}
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of each test's own."""
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+def _known(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
-    return tmp_path / "cache"
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -71,26 +67,20 @@ def test_the_command_writes_a_page_a_table_and_a_curve(tmp_path: Path, cache: Pa
     assert "- [A teacher](tiny/README.md)" in (tmp_path / "results" / "README.md").read_text()
 
 
-def test_killed_it_goes_on_to_the_same_weights_and_says_who_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step, taken = Trainer.step, 0
-
-    def killed(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
-        nonlocal taken
-        taken += 1
-        if taken > 80:  # of 64 an epoch
-            raise KeyboardInterrupt
-        return step(trainer, images, labels)
+def test_killed_it_goes_on_to_the_same_weights_and_says_who_did(
+    tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def weights(runs: str) -> str:
         (path,) = (tmp_path / runs).rglob("0.safetensors")
         return checksum(load_tensors(path)[0])
 
     results, runs = tmp_path / "results", tmp_path / "runs"
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", killed)
-        patch.setattr(provenance, "commit", lambda: "before")
-        with pytest.raises(KeyboardInterrupt):
-            run_experiment("tiny", results=results, runs=runs, only=["two"], experiments=SPECIFICATIONS)
+    training.kill_at = 80  # there are 64 in an epoch
+    monkeypatch.setattr(provenance, "commit", lambda: "before")
+    with pytest.raises(KilledError):
+        run_experiment("tiny", results=results, runs=runs, only=["two"], experiments=SPECIFICATIONS)
+    training.forget()
     assert not results.exists()
     monkeypatch.setattr(provenance, "commit", lambda: "after")
     folder = run_experiment("tiny", results=results, runs=runs, only=["two"], recorded=write, experiments=SPECIFICATIONS)

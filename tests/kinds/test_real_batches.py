@@ -3,12 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 import torch
 from torch import Tensor
 
 from datastill.data import ClassImages, DataSet
-from datastill.kinds.distribution_matching import stepper as matching
 from small_methods import opened, small
 
 
@@ -23,53 +21,57 @@ def test_what_was_gathered_ahead_changes_nothing(tiny: DataSet) -> None:
     assert torch.equal(ahead.images(), plain_.images())
 
 
-class Gathered:
-    """Remembers the positions of the real images that are asked for."""
+class Gathered(ClassImages):
+    """Remembers the positions of the images that are asked for."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.positions: list[Tensor] = []
-        gather: Callable[[ClassImages, Tensor], Tensor] = ClassImages.gather
-
-        def remembered(images: ClassImages, indices: Tensor) -> Tensor:
-            self.positions.append(indices)
-            return gather(images, indices)
-
-        monkeypatch.setattr(ClassImages, "gather", remembered)
-
-    def take(self) -> Tensor:
-        taken = torch.cat(self.positions)
-        self.positions.clear()
-        return taken
+    def gather(self, positions: Tensor) -> Tensor:
+        GATHERED.append(positions)
+        return super().gather(positions)
 
 
-def test_the_real_batch_is_a_function_of_seed_iteration_and_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered = Gathered(monkeypatch)
-    stepper = opened(small("dm"), tiny)
-    gathered.take()
+GATHERED: list[Tensor] = []
+
+
+def watched(data: DataSet) -> DataSet:
+    GATHERED.clear()
+    return replace(data, train=Gathered(data.train.storage, data.train.rows, data.train.counts))
+
+
+def taken() -> Tensor:
+    """The positions since the last time."""
+    positions = torch.cat(GATHERED)
+    GATHERED.clear()
+    return positions
+
+
+def test_the_real_batch_is_a_function_of_seed_iteration_and_class(tiny: DataSet, memory: Callable[..., None]) -> None:
+    data = watched(tiny)
+    stepper = opened(small("dm"), data)
+    taken()
     found = []
     for iteration in range(3):
         stepper.step(iteration)
-        found.append(gathered.take().view(3, 7))
+        found.append(taken().view(3, 7))
     for rows in found:
         assert [set((row // 12).tolist()) for row in rows] == [{0}, {1}, {2}]
         assert all(len(set(row.tolist())) == 7 for row in rows), "an image twice"
     assert not torch.equal(found[0], found[1])
     assert not torch.equal(found[0][0], found[0][1] - 12)
 
-    monkeypatch.setattr(matching, "CHUNK", 1)
-    jumping = opened(small("dm+cm"), tiny)  # class after class, later iterations first, with another term: the same images
-    gathered.take()
+    memory(images=1)
+    jumping = opened(small("dm+cm"), data)  # class after class, later iterations first, with another term: the same images
+    taken()
     for iteration in (2, 0):
         jumping.step(iteration)
-        assert torch.equal(gathered.take().view(3, 7), found[iteration])
-    other = opened(small("dm"), tiny, seed=1)
-    gathered.take()
+        assert torch.equal(taken().view(3, 7), found[iteration])
+    other = opened(small("dm"), data, seed=1)
+    taken()
     other.step(0)
-    assert not torch.equal(gathered.take().view(3, 7), found[0])
+    assert not torch.equal(taken().view(3, 7), found[0])
 
 
-def test_a_real_batch_is_no_larger_than_the_largest_class(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    stepper = opened(replace(small("dm"), real_batch=1000), tiny)
-    gathered = Gathered(monkeypatch)
+def test_a_real_batch_is_no_larger_than_the_largest_class(tiny: DataSet) -> None:
+    stepper = opened(replace(small("dm"), real_batch=1000), watched(tiny))
+    taken()
     stepper.step(0)
-    assert sorted(gathered.take().tolist()) == list(range(36))
+    assert sorted(taken().tolist()) == list(range(36))

@@ -24,6 +24,8 @@ from datastill.methods import METHODS, method
 from datastill.networks import build
 from datastill.runs import Run
 from datastill.teachers import pretrain
+from doubles import KilledError
+from run_folders import interrupted
 from small_methods import quick
 
 SELECTIONS = [name for name in METHODS if method(name).kind == Selection.kind]
@@ -78,27 +80,21 @@ def test_a_run_takes_the_one_step_of_its_kind_and_says_so(
 
 
 @every
-def test_a_finished_selection_is_not_made_again(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_finished_selection_is_not_made_again(tiny: DataSet, tmp_path: Path, name: str) -> None:
     first = run(tiny, name, tmp_path / "run", seed=3)
-    monkeypatch.setattr(type(quick(name)), "choose", lambda *arguments: pytest.fail("chosen again"))
-    again = run(tiny, name, tmp_path / "run", seed=3, resume=True)
+    again = datastill.distill(
+        tiny, engine=Engine(), method=interrupted(quick(name), 0), ipc=3, out=tmp_path / "run", seed=3, resume=True
+    )  # not at all
     assert torch.equal(again.images, first.images)
     with pytest.raises(UserError, match="seed was 3, is 4"):
         run(tiny, name, tmp_path / "run", seed=4, resume=True)
 
 
 @every
-def test_a_killed_selection_is_made_from_the_start_to_the_same_bits(
-    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    def killed(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
+def test_a_killed_selection_is_made_from_the_start_to_the_same_bits(tiny: DataSet, tmp_path: Path, name: str) -> None:
     straight = run(tiny, name, tmp_path / "straight")
-    with monkeypatch.context() as patch:
-        patch.setattr(type(quick(name)), "choose", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(tiny, name, tmp_path / "run")
+    with pytest.raises(KilledError):
+        datastill.distill(tiny, engine=Engine(), method=interrupted(quick(name), 0), ipc=3, out=tmp_path / "run")
     assert not (tmp_path / "run" / "distilled").exists()
     assert torch.equal(run(tiny, name, tmp_path / "run", resume=True).images, straight.images)
 

@@ -18,8 +18,6 @@ from datastill.encoders import GrowingNetwork
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
-from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.kinds.distribution_matching import stepper as matching
 from datastill.methods import METHODS, Method, method
 from datastill.networks import NETWORKS
 from datastill.runs.configuration import plain
@@ -166,12 +164,12 @@ def test_the_runs_above_change_their_networks_on_the_way(tiny: DataSet) -> None:
 @pytest.mark.parametrize("name", ["idm+iid", "m3d+iid", "datadam+iid", "datadam-bn+iid", "dm+iid of views", "cafe+iid"])
 @pytest.mark.parametrize("chunk", [1, 16])
 def test_class_chunks_change_nothing_but_what_couples_or_has_batch_norm_is_not_cut(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, chunk: int
+    tiny: DataSet, memory: Callable[..., None], name: str, chunk: int
 ) -> None:
     composed = small(name.removesuffix(" of views"), *(["views=4"] if "views" in name else []))
     whole = opened(composed, tiny)
     assert len(whole.chunks) == 1
-    monkeypatch.setattr(matching, "CHUNK", chunk)
+    memory(images=chunk)
     parts = opened(composed, tiny)
     together = NETWORKS[composed.encoders["matching"].network].batchwise or any(term.couples for term in composed.terms)
     assert together is (name in ("cafe+iid", "datadam-bn+iid"))
@@ -183,23 +181,25 @@ def test_class_chunks_change_nothing_but_what_couples_or_has_batch_norm_is_not_c
 
 
 @pytest.mark.parametrize(("name", "asked"), [("idm", False), ("idm+iid", False), ("cafe", True), ("dm", False)])
-def test_images_are_enlarged_between_the_steps_only_for_networks_that_are_trained_on_them(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, asked: bool
-) -> None:
-    enlarged: list[slice] = []
-    expanded = MatchingStepper._expanded
-
-    def watched(stepper: MatchingStepper, classes: slice) -> Tensor:
-        enlarged.append(classes)
-        return expanded(stepper, classes)
-
-    monkeypatch.setattr(MatchingStepper, "_expanded", watched)
+def test_images_are_enlarged_between_the_steps_only_for_networks_that_are_trained_on_them(tiny: DataSet, name: str, asked: bool) -> None:
+    shown: list[Tensor] = []
     stepper = opened(small(name), tiny)
+    session = stepper.encoders["matching"]
+    advance = session.advance
+
+    def watched(iteration: int, synthetic: Callable[[], Tensor]) -> None:
+        def show() -> Tensor:
+            shown.append(synthetic())
+            return shown[-1]
+
+        advance(iteration, show)
+
+    session.advance = watched  # type: ignore[method-assign]  # watched
     for iteration in range(2):
-        enlarged.clear()
+        shown.clear()
         stepper.step(iteration)
         # the second step of cafe finds that the network has settled: no image is shown to it any more
-        assert enlarged == [slice(0, 3), *([slice(None)] if asked and iteration == 0 else [])]
+        assert len(shown) == (asked and iteration == 0)
 
 
 def test_networks_are_trained_on_the_images_after_the_step_enlarged_not_augmented_and_without_gradients(tiny: DataSet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from datastill.data import ClassImages, DataSet
 from datastill.encoders import NetworkQueue, PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.kinds.distribution_matching import stepper as matching
 from datastill.methods import DistributionMatching
 from small_methods import matching as method
 
@@ -92,18 +92,18 @@ def test_the_fast_path_agrees_with_the_exact_one_on_photographs(real_data: Path)
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "sizes"),
+    ("limits", "sizes"),
     [
-        ("CHUNK", 1, (1,) * 5),
-        ("CHUNK", 8, (2, 2, 1)),
-        ("CHUNK_BYTES", 1, (1,) * 5),
-        ("CHUNK_BYTES", 3 * CLASS_BYTES, (3, 2)),
+        ({"images": 1}, (1,) * 5),
+        ({"images": 8}, (2, 2, 1)),
+        ({"size": 1}, (1,) * 5),
+        ({"size": 3 * CLASS_BYTES}, (3, 2)),
     ],
 )
-def test_class_chunks_change_nothing(limit: str, value: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_class_chunks_change_nothing(limits: dict[str, int], sizes: tuple[int, ...], memory: Callable[..., None]) -> None:
     data = noise(classes=5)
     loss, gradient = stepped(iid(), data, Engine())
-    monkeypatch.setattr(matching, limit, value)
+    memory(**limits)
     stepper = opened(iid(), data, Engine())
     assert tuple(len(chunk) for chunk in stepper.chunks) == sizes
     chunked_loss, chunked = first_step(stepper)

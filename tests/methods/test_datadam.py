@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,6 @@ from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import FreshNetwork
-from datastill.kinds.distribution_matching import stepper as matching
 from datastill.networks import build
 from datastill.terms import AttentionMatching, MeanMatching
 from small_methods import POOL, gradient, opened, small
@@ -91,12 +91,12 @@ FEATURES = 128 * 8 * 8 + 128 * 4 * 4 + 128 * 2 * 2
     [(3, (3,)), (2.9, (2, 1)), (2, (2, 1)), (1.9, (1, 1, 1)), (0.5, (1, 1, 1))],
 )
 def test_as_many_classes_go_together_as_their_features_fit_in_memory(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, classes: float, sizes: tuple[int, ...]
+    tiny: DataSet, memory: Callable[..., None], classes: float, sizes: tuple[int, ...]
 ) -> None:
     """The real images are 3x8x8 numbers each; their features more than fifty times as many."""
     whole = opened(small("datadam"), tiny)
     assert whole.encoders["matching"].values == FEATURES
-    monkeypatch.setattr(matching, "CHUNK_BYTES", int(classes * 4 * 7 * FEATURES))
+    memory(size=int(classes * 4 * 7 * FEATURES))
     parts = opened(small("datadam"), tiny)
     assert tuple(len(chunk) for chunk in parts.chunks) == sizes
     dm = opened(small("dm"), tiny)
@@ -107,9 +107,8 @@ def test_as_many_classes_go_together_as_their_features_fit_in_memory(
         torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-3, atol=1e-4 * float(gradient(whole).abs().max()))
 
 
-def test_with_batch_norm_all_classes_go_together_whatever_they_take(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "CHUNK_BYTES", 1)
-    monkeypatch.setattr(matching, "CHUNK", 1)
+def test_with_batch_norm_all_classes_go_together_whatever_they_take(tiny: DataSet, memory: Callable[..., None]) -> None:
+    memory(images=1, size=1)
     assert [len(chunk) for chunk in opened(small("datadam-bn"), tiny).chunks] == [3]
     pool = replace(POOL, network="convnet-bn")  # in evaluation every image is normalised by itself
     composed = small("dm+cc", encoders={**small("dm").encoders, "pretrained": pool})

@@ -1,29 +1,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import save_tensors
 from datastill.methods import method
 from datastill.methods.forgetting import Forgetting
 from datastill.teachers import RECIPES
 from datastill.teachers.history import history_path, training_history
+from doubles import Training
 from small_methods import POOL
 
 QUICK = replace(Forgetting("forgetting"), recipe=POOL.recipe)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of each test's own."""
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def chosen(forgetting: Forgetting, data: DataSet, ipc: int, seed: int = 0) -> Tensor:
@@ -63,11 +60,12 @@ def test_of_equally_often_forgotten_images_the_seed_draws(tiny: DataSet) -> None
     assert torch.equal(chosen(QUICK, tiny, 3), one[:, :3])
 
 
-def test_the_counts_are_of_its_networks_training_which_is_kept(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_counts_are_of_its_networks_training_which_is_kept(tiny: DataSet, training: Training) -> None:
     first = chosen(QUICK, tiny, 4)
     kept = history_path(tiny, "convnet", POOL.recipe).read_bytes()
-    monkeypatch.setattr(Trainer, "step", lambda *arguments: pytest.fail("trained again"))
+    training.forget()
     assert torch.equal(chosen(QUICK, tiny, 4), first)
+    assert not training.sizes, "trained again"
     assert history_path(tiny, "convnet", POOL.recipe).read_bytes() == kept
     history = training_history(tiny, "convnet", POOL.recipe, Engine())
     wrong = (history != 1).all(0)  # of the one epoch: never learned, and so infinitely forgotten

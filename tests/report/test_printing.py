@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,14 +26,19 @@ def evaluation(class_names: tuple[str, ...], accuracies: tuple[float, ...] = (50
     return Evaluation(score, {"random": Score((10.0, 20.0, 30.0), confusion)}, Protocol(epochs=3), "test", 0, "tiny", class_names)
 
 
-def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, result: Evaluation) -> str:
-    monkeypatch.setenv("COLUMNS", "80")
-    print_evaluation(result)
-    return capsys.readouterr().out
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> Callable[[Evaluation], str]:
+    """Gives what is printed of an evaluation."""
+
+    def text(result: Evaluation) -> str:
+        print_evaluation(result)
+        return capsys.readouterr().out
+
+    return text
 
 
-def test_scores_comparisons_and_confusion_are_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    text = printed(capsys, monkeypatch, evaluation(("cat", "dog")))
+def test_scores_comparisons_and_confusion_are_printed(printed: Callable[[Evaluation], str]) -> None:
+    text = printed(evaluation(("cat", "dog")))
     lines = {line.strip("│ ").split("│")[0].strip(): line for line in text.splitlines()}
     assert "tiny, test split: 3 x convnet, 3 epochs" in text
     assert "60.00" in lines["the distilled set"]
@@ -43,16 +49,15 @@ def test_scores_comparisons_and_confusion_are_printed(capsys: pytest.CaptureFixt
     assert rows[-2:] == [["cat", "75", "25"], ["dog", ".", "100"]]
 
 
-def test_the_parts_of_a_set_are_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    text = printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=24))
+def test_the_parts_of_a_set_are_said(capsys: pytest.CaptureFixture[str], printed: Callable[[Evaluation], str]) -> None:
+    text = printed(replace(evaluation(("cat", "dog")), images=6, trained_on=24))
     assert "6 images in 24 parts" in " ".join(text.split())
-    assert "parts" not in printed(capsys, monkeypatch, replace(evaluation(("cat", "dog")), images=6, trained_on=6))
+    assert "parts" not in printed(replace(evaluation(("cat", "dog")), images=6, trained_on=6))
     print_across({"convnet": replace(evaluation(("cat", "dog")), images=6, trained_on=24)})
     assert "6 images in 24 parts" in " ".join(capsys.readouterr().out.split())
 
 
-def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
     print_across({"convnet": evaluation(("cat", "[/]")), "vgg11": evaluation(("cat", "[/]"), (70.0, 80.0, 90.0))})
     text = capsys.readouterr().out
     rows = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in text.splitlines() if "│" in line}
@@ -65,7 +70,7 @@ def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[st
 
 
 def test_a_set_that_does_not_beat_a_random_subset_says_so_in_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], printed: Callable[[Evaluation], str]
 ) -> None:
     better, worse = evaluation(("cat", "dog")), evaluation(("cat", "dog"), (10.0, 20.0, 24.0))
     assert better.advice == ""
@@ -75,32 +80,30 @@ def test_a_set_that_does_not_beat_a_random_subset_says_so_in_one_line(
     assert worse.advice.startswith(expected)
     assert (worse.describe()["advice"], better.describe()["advice"]) == (worse.advice, None)
     assert method("dm+cm")  # what it names is there
-    assert [line for line in printed(capsys, monkeypatch, worse).splitlines() if line.startswith(expected)] == [worse.advice]
-    assert "not better" not in printed(capsys, monkeypatch, better)
+    assert [line for line in printed(worse).splitlines() if line.startswith(expected)] == [worse.advice]
+    assert "not better" not in printed(better)
     print_across({"convnet": better, "vgg11": worse})
     told = [line for line in capsys.readouterr().out.splitlines() if "not better" in line]
     assert told == [f"vgg11: {worse.advice}"]
 
 
-def test_one_network_has_no_interval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    text = printed(capsys, monkeypatch, evaluation(("cat", "dog"), (50.0,)))
+def test_one_network_has_no_interval(printed: Callable[[Evaluation], str]) -> None:
+    text = printed(evaluation(("cat", "dog"), (50.0,)))
     assert "nan" not in text
     row = next(line for line in text.splitlines() if "the distilled set" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "", ""]
 
 
-def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ten = printed(capsys, monkeypatch, evaluation(tuple(f"class {number}" for number in range(10))))
+def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(printed: Callable[[Evaluation], str]) -> None:
+    ten = printed(evaluation(tuple(f"class {number}" for number in range(10))))
     assert max(len(line) for line in ten.splitlines()) <= 80
     assert sum(line.split()[:1] == ["class"] for line in ten.splitlines()) >= 10
-    many = printed(capsys, monkeypatch, evaluation(tuple(str(number) for number in range(MOST_CLASSES + 1))))
+    many = printed(evaluation(tuple(str(number) for number in range(MOST_CLASSES + 1))))
     assert "confusion matrix: --json" in many
 
 
-def test_names_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    text = printed(capsys, monkeypatch, evaluation(("[red]", "[/]", "\x1b[2J")))
+def test_names_are_shown_and_not_obeyed(printed: Callable[[Evaluation], str]) -> None:
+    text = printed(evaluation(("[red]", "[/]", "\x1b[2J")))
     assert "[red]" in text
     assert "[/]" in text
     assert "\x1b" not in text
@@ -148,13 +151,13 @@ def test_listings_are_known_by_name() -> None:
 
 
 def test_a_set_of_soft_labels_and_a_learned_rate_is_told_from_what_it_is_compared_with(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], printed: Callable[[Evaluation], str], terminal: Callable[[int], None]
 ) -> None:
-    hard = " ".join(printed(capsys, monkeypatch, evaluation(("cat", "dog"))).split())
+    hard = " ".join(printed(evaluation(("cat", "dog"))).split())
     assert "3 epochs, labels: hard" in hard
     assert "hard labels" not in hard
     soft = replace(evaluation(("cat", "dog")), label_kind="logits", learned_rate=0.02134)
-    monkeypatch.setenv("COLUMNS", "200")
+    terminal(200)
     print_evaluation(soft)
     text = " ".join(capsys.readouterr().out.split())
     assert "3 epochs, labels: soft (logits), learned learning rate 0.02134" in text

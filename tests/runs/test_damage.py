@@ -9,7 +9,7 @@ from datastill import UserError
 from datastill.data import DataSet
 from datastill.files import load_tensors
 from datastill.kinds import Stepper
-from disks import Disk
+from doubles import Disk
 from run_folders import assert_same_run, checkpoints, interrupted, method, run
 
 

@@ -14,7 +14,8 @@ import datastill
 from datastill import DistilledSet, UserError
 from datastill.data import DataSet
 from datastill.engine import Engine
-from run_folders import ITERATIONS, KilledError, assert_same_run, checkpoints, interrupted, method, metrics, run
+from doubles import Compiler, KilledError
+from run_folders import ITERATIONS, assert_same_run, checkpoints, interrupted, method, metrics, run
 from small_methods import small
 
 
@@ -66,11 +67,10 @@ def test_a_run_may_be_extended(tiny: DataSet, straight: Path, tmp_path: Path) ->
 
 
 def test_an_extension_that_would_be_worth_compiling_goes_on_as_the_run_began(
-    tiny: DataSet, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: DataSet, straight: Path, tmp_path: Path, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny, tmp_path / "run", 4, seed=3)
     monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 1.0)
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/g++")
     run(tiny, tmp_path / "run", seed=3, resume=True)
     assert_same_run(tmp_path / "run", straight)
     with pytest.raises(UserError, match=r"engine.precision was fp32, is bf16"):

@@ -16,7 +16,8 @@ from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Method, Stepper
 from datastill.runs.validation import Validation
-from run_folders import KilledError, interrupted, method, metrics, run
+from doubles import KilledError
+from run_folders import interrupted, method, metrics, run
 from small_methods import small
 
 

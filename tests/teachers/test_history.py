@@ -8,19 +8,16 @@ import torch
 
 from datastill.data import DataSet
 from datastill.encoders import TrainingRecipe, pretrain
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors
 from datastill.teachers.history import history_path, history_seconds, training_history
-from teachers.test_pretraining import KilledError, counting
+from doubles import KilledError, Training
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of each test's own."""
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_it_is_what_the_pretrained_network_took_its_batches_for(tiny: DataSet) -> None:
@@ -34,14 +31,13 @@ def test_it_is_what_the_pretrained_network_took_its_batches_for(tiny: DataSet) -
     assert reached[-1] > reached[0]
 
 
-def test_what_is_kept_is_read_and_belongs_to_data_and_recipe(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_read_and_belongs_to_data_and_recipe(tiny: DataSet, training: Training) -> None:
     assert history_seconds(tiny, "convnet", RECIPE) == 0
     history = training_history(tiny, "convnet", RECIPE, Engine())
     assert history_seconds(tiny, "convnet", RECIPE) > 0
-    taken: list[int] = []
-    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
+    training.forget()
     assert torch.equal(training_history(tiny, "convnet", RECIPE, Engine()), history)
-    assert not taken
+    assert not training.sizes
     others = [
         history_path(replace(tiny, fingerprint="other"), "convnet", RECIPE),
         history_path(tiny, "alexnet", RECIPE),
@@ -52,31 +48,26 @@ def test_what_is_kept_is_read_and_belongs_to_data_and_recipe(tiny: DataSet, monk
 
 
 @pytest.mark.parametrize("kill_at", [0, 3, 4])
-def test_a_killed_one_goes_on_to_the_same_bits(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kill_at: int) -> None:
+def test_a_killed_one_goes_on_to_the_same_bits(tiny: DataSet, training: Training, tmp_path: Path, kill_at: int) -> None:
     straight = training_history(tiny, "convnet", RECIPE, Engine())
     other = tmp_path / "other"
-    taken: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", counting(Trainer.step, taken, kill_at))
-        with pytest.raises(KilledError):
-            training_history(tiny, "convnet", RECIPE, Engine(), cache=other)
-    taken.clear()
-    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
+    training.forget()
+    training.kill_at = kill_at
+    with pytest.raises(KilledError):
+        training_history(tiny, "convnet", RECIPE, Engine(), cache=other)
+    training.forget()
     assert torch.equal(training_history(tiny, "convnet", RECIPE, Engine(), cache=other), straight)
-    assert len(taken) == 6 - kill_at // 2 * 2  # whole epochs are kept
+    assert len(training.sizes) == 6 - kill_at // 2 * 2  # whole epochs are kept
     path = history_path(tiny, "convnet", RECIPE, other)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("damage", ["content", "engine"])
-def test_what_was_begun_otherwise_begins_again(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    taken: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", counting(Trainer.step, taken, 3))
-        with pytest.raises(KilledError):
-            training_history(tiny, "convnet", RECIPE, Engine())
+def test_what_was_begun_otherwise_begins_again(tiny: DataSet, training: Training, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    training.kill_at = 3
+    with pytest.raises(KilledError):
+        training_history(tiny, "convnet", RECIPE, Engine())
+    training.forget()
     partial = history_path(tiny, "convnet", RECIPE).with_name("history.partial.safetensors")
     if damage == "content":
         partial.write_bytes(partial.read_bytes()[:-100])

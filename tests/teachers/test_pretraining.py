@@ -16,57 +16,30 @@ from datastill.files import checksum, load_tensors, save_tensors
 from datastill.networks import build
 from datastill.teachers import pretraining
 from datastill.teachers.pretraining import accuracy, batch_size, half_size_epochs, measured_on, pool_folder, pretraining_cost
+from doubles import KilledError, Training
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 
 
-class KilledError(Exception):
-    """What stands for a kill."""
+pytestmark = pytest.mark.usefixtures("cache")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of each test's own."""
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one number, the images of the batch, for every training step."""
-    taken: list[int] = []
-    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
-    return taken
-
-
-def counting(
-    step: Callable[[Trainer, Tensor, Tensor], tuple[float, int]], taken: list[int], kill_at: int | None = None
-) -> Callable[[Trainer, Tensor, Tensor], tuple[float, int]]:
-    def counted(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
-        if kill_at is not None and len(taken) == kill_at:
-            raise KilledError
-        taken.append(len(images))
-        return step(trainer, images, labels)
-
-    return counted
-
-
-def test_a_second_call_trains_nothing(tiny: DataSet, steps: list[int]) -> None:
+def test_a_second_call_trains_nothing(tiny: DataSet, training: Training) -> None:
     first = pretrain(tiny, "convnet", 2, RECIPE, Engine())
-    assert len(steps) == 2 * 3 * 2  # networks, epochs, batches of 16 out of 36 images
-    assert set(steps) == {16}
+    assert len(training.sizes) == 2 * 3 * 2  # networks, epochs, batches of 16 out of 36 images
+    assert set(training.sizes) == {16}
     assert pretrain(tiny, "convnet", 2, RECIPE, Engine()) == first
-    assert len(steps) == 12
+    assert len(training.sizes) == 12
 
 
-def test_only_what_is_missing_is_trained(tiny: DataSet, steps: list[int]) -> None:
+def test_only_what_is_missing_is_trained(tiny: DataSet, training: Training) -> None:
     pool = pretrain(tiny, "convnet", 3, RECIPE, Engine())
     before = [member.path.read_bytes() for member in pool]
     tensors = load_tensors(pool[1].path)[0]
     pool[1].path.unlink()
-    steps.clear()
+    training.forget()
     again = pretrain(tiny, "convnet", 3, RECIPE, Engine())
-    assert len(steps) == 6
+    assert len(training.sizes) == 6
     assert [again[number].path.read_bytes() for number in (0, 2)] == [before[0], before[2]]
     assert checksum(load_tensors(again[1].path)[0]) == checksum(tensors)
 
@@ -115,23 +88,22 @@ def test_members_differ_and_data_and_recipe_have_pools_of_their_own(tiny: DataSe
 @pytest.mark.parametrize(("network", "momentum"), [("convnet", 0.9), ("convnet", 0.0), ("convnet-bn", 0.9)])
 @pytest.mark.parametrize("kill_at", [0, 3, 4])
 def test_a_killed_pretraining_goes_on_to_the_same_weights(
-    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kill_at: int, network: str, momentum: float
+    tiny: DataSet, training: Training, kill_at: int, network: str, momentum: float
 ) -> None:
     recipe = TrainingRecipe(epochs=3, learning_rate=0.01, momentum=momentum)
-    straight = load_tensors(pretrain(tiny, network, 1, recipe, Engine())[0].path)[0]
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "other"))
-    taken: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", counting(Trainer.step, taken, kill_at))
-        with pytest.raises(KilledError):
-            pretrain(tiny, network, 1, recipe, Engine())
+    (whole,) = pretrain(tiny, network, 1, recipe, Engine())
+    straight = load_tensors(whole.path)[0]
+    whole.path.unlink()
+    training.forget()
+    training.kill_at = kill_at
+    with pytest.raises(KilledError):
+        pretrain(tiny, network, 1, recipe, Engine())
     folder = pool_folder(tiny, network, recipe)
     assert not (folder / "0.safetensors").exists()
     assert (folder / "0.partial.safetensors").exists() == (kill_at >= 2)
-    taken.clear()
-    monkeypatch.setattr(Trainer, "step", counting(Trainer.step, taken))
+    training.forget()
     (member,) = pretrain(tiny, network, 1, recipe, Engine())
-    assert len(taken) == 6 - kill_at // 2 * 2  # whole epochs are kept
+    assert len(training.sizes) == 6 - kill_at // 2 * 2  # whole epochs are kept
     found = load_tensors(member.path)[0]
     assert set(found) == set(straight)
     for name, value in found.items():
@@ -139,12 +111,11 @@ def test_a_killed_pretraining_goes_on_to_the_same_weights(
     assert [path.name for path in folder.iterdir()] == ["0.safetensors"]
 
 
-def test_a_damaged_epoch_is_begun_again(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    taken: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", counting(Trainer.step, taken, 3))
-        with pytest.raises(KilledError):
-            pretrain(tiny, "convnet", 1, RECIPE, Engine())
+def test_a_damaged_epoch_is_begun_again(tiny: DataSet, training: Training, caplog: pytest.LogCaptureFixture) -> None:
+    training.kill_at = 3
+    with pytest.raises(KilledError):
+        pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    training.forget()
     partial = pool_folder(tiny, "convnet", RECIPE) / "0.partial.safetensors"
     partial.write_bytes(partial.read_bytes()[:-100])
     (member,) = pretrain(tiny, "convnet", 1, RECIPE, Engine())
@@ -206,21 +177,11 @@ def test_a_small_data_set_gets_small_batches(tiny: DataSet) -> None:
     assert batch_size(tiny, TrainingRecipe(batch=8)) == 8
 
 
-def test_accuracy_against_time_is_kept_and_goes_on_after_a_kill(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Trainer.step
-    steps = 0
-
-    def killed(trainer: Trainer, images: Tensor, labels: Tensor) -> tuple[float, int]:
-        nonlocal steps
-        steps += 1
-        if steps == 2 * (36 // 16) + 1:
-            raise KilledError
-        return step(trainer, images, labels)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", killed)
-        with pytest.raises(KilledError):
-            pretrain(tiny, "convnet", 1, RECIPE, Engine())
+def test_accuracy_against_time_is_kept_and_goes_on_after_a_kill(tiny: DataSet, training: Training) -> None:
+    training.kill_at = 2 * (36 // 16)
+    with pytest.raises(KilledError):
+        pretrain(tiny, "convnet", 1, RECIPE, Engine())
+    training.forget()
     (member,) = pretrain(tiny, "convnet", 1, RECIPE, Engine())
     assert len(member.curve) == RECIPE.epochs
     times = [epoch.seconds for epoch in member.curve]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,43 +14,32 @@ from datastill import UserError, random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.encoders import FreshNetwork, NetworkQueue
-from datastill.kinds.distribution_matching import MatchingStepper, kept
-from datastill.kinds.distribution_matching.store import LIMIT
+from datastill.kinds.distribution_matching import kept
 from datastill.methods import DistributionMatching
-from datastill.networks import Features, build
+from datastill.networks import build
 from datastill.terms import AttentionMatching, MeanMatching
-from small_methods import POOL, gradient, opened, small
+from small_methods import POOL, Seen, gradient, opened, small, watched
 
 KEPT = ("matching.count=2", "matching.targets=2")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path))
-    monkeypatch.delenv(LIMIT, raising=False)
-    return tmp_path / "targets"
+def kept_targets(cache: Path, no_limit: None) -> Path:
+    """Where they are on disk."""
+    return cache / "targets"
 
 
-def watched(stepper: MatchingStepper) -> list[int]:
-    """The classes of the real images that the matching network sees from now on."""
-    session, seen = stepper.encoders["matching"], list[int]()
-    real: Callable[..., Features] = session.real
-
-    def watching(images: Tensor, labels: Tensor, use: str = "batch") -> Features:
-        seen.extend(labels.tolist())
-        return real(images, labels, use)
-
-    session.real = watching  # type: ignore[method-assign]  # watched
-    return seen
+def classes_of(seen: Seen) -> list[int]:
+    return [label for _, labels, _ in seen for label in labels.tolist()]
 
 
 def run(composed: DistributionMatching, data: DataSet, *, ipc: int = 2, seed: int = 0) -> tuple[Tensor, list[int]]:
     """The images after eight steps, and the classes of the real images that were looked at."""
     stepper = opened(composed, data, ipc, seed)
-    seen = watched(stepper)
+    seen = watched(stepper.encoders["matching"])
     for iteration in range(8):
         stepper.step(iteration)
-    return stepper.images(), seen
+    return stepper.images(), classes_of(seen)
 
 
 @pytest.mark.parametrize("setting", ["matching.target_images=5", "matching.target_images=0", "matching.target_images=1000", "views=2"])
@@ -80,16 +68,16 @@ def test_a_step_written_out(tiny: DataSet, setting: str) -> None:
     torch.testing.assert_close(gradient(stepper), expected, rtol=1e-3, atol=1e-5 * float(expected.abs().max()))
 
 
-def test_each_network_and_draw_is_computed_once_and_found_by_other_seeds_ipcs_and_weights(tiny: DataSet, cache: Path) -> None:
+def test_each_network_and_draw_is_computed_once_and_found_by_other_seeds_ipcs_and_weights(tiny: DataSet, kept_targets: Path) -> None:
     images, seen = run(small("dm", *KEPT), tiny)
     assert seen == [0, 1, 2] * 4
-    assert len(list(cache.glob("*.safetensors"))) == 4
+    assert len(list(kept_targets.glob("*.safetensors"))) == 4
     again, seen = run(small("dm", *KEPT), tiny)
     assert not seen
     assert torch.equal(again, images)  # from the disk to the same bits
     for composed, ipc, seed in ((small("dm", *KEPT), 3, 1), (small("dm", *KEPT, "mm.weight=2", "learning_rate=0.5"), 2, 0)):
         assert not run(composed, tiny, ipc=ipc, seed=seed)[1]
-    assert len(list(cache.glob("*.safetensors"))) == 4
+    assert len(list(kept_targets.glob("*.safetensors"))) == 4
 
 
 def test_what_a_target_depends_on_has_files_of_its_own(tiny: DataSet) -> None:
@@ -128,9 +116,9 @@ def test_little_memory_changes_nothing(tiny: DataSet, monkeypatch: pytest.Monkey
     assert not seen
 
 
-def test_a_damaged_file_is_one_line_and_computed_again(tiny: DataSet, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_is_one_line_and_computed_again(tiny: DataSet, kept_targets: Path, caplog: pytest.LogCaptureFixture) -> None:
     images, _ = run(small("dm", *KEPT), tiny)
-    damaged, truncated, *_ = sorted(cache.iterdir())
+    damaged, truncated, *_ = sorted(kept_targets.iterdir())
     content = bytearray(damaged.read_bytes())
     content[-3] ^= 1
     damaged.write_bytes(content)
@@ -145,12 +133,12 @@ def test_a_damaged_file_is_one_line_and_computed_again(tiny: DataSet, cache: Pat
     assert not run(small("dm", *KEPT), tiny)[1]
 
 
-def test_a_run_goes_on_where_nothing_can_be_written(tiny: DataSet, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_goes_on_where_nothing_can_be_written(tiny: DataSet, kept_targets: Path, caplog: pytest.LogCaptureFixture) -> None:
     images, _ = run(small("dm", *KEPT), tiny)
-    for path in cache.iterdir():
+    for path in kept_targets.iterdir():
         path.unlink()
-    cache.rmdir()
-    cache.write_text("in the way")
+    kept_targets.rmdir()
+    kept_targets.write_text("in the way")
     caplog.clear()
     again, seen = run(small("dm", *KEPT), tiny)
     assert torch.equal(again, images)

@@ -184,7 +184,7 @@ def test_initial_images_are_grids_of_distinct_real_ones(tiny: DataSet) -> None:
         torch.testing.assert_close(torch.stack(cells), small_ones[found], rtol=1e-4, atol=1e-5)
 
 
-def test_encoders_see_the_enlarged_parts(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoders_see_the_enlarged_parts(tiny: DataSet) -> None:
     stepper = opened(small("m3d", augment=False), tiny)
     seen: list[Tensor] = []
     session = stepper.encoders["matching"]
@@ -194,7 +194,7 @@ def test_encoders_see_the_enlarged_parts(tiny: DataSet, monkeypatch: pytest.Monk
         seen.append(images.detach())
         return synthetic(images, labels)
 
-    monkeypatch.setattr(session, "synthetic", watched)
+    session.synthetic = watched  # type: ignore[method-assign]  # watched
     before = stepper.images()
     stepper.step(0)
     assert torch.equal(seen[0].flatten(0, 1), expand(before.flatten(0, 1), 2))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,11 +11,10 @@ from torch import Tensor
 from datastill import Term, UserError, random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
-from datastill.kinds.distribution_matching import stepper as matching
 from datastill.kinds.distribution_matching.stepper import MatchingStepper
 from datastill.networks import Features, build
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
-from small_methods import POOL, gradient, opened, small
+from small_methods import POOL, gradient, opened, small, watched
 from small_terms import Brightness
 
 
@@ -175,10 +173,10 @@ def farthest(stepper: MatchingStepper) -> float:
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 4])
-def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+def test_chunks_of_classes_give_what_all_classes_give(tiny: DataSet, memory: Callable[..., None], chunk: int) -> None:
     whole = opened(small("dm+iid"), tiny)
     assert len(whole.chunks) == 1
-    monkeypatch.setattr(matching, "CHUNK", chunk)
+    memory(images=chunk)
     parts = opened(small("dm+iid"), tiny)
     assert [len(part) for part in parts.chunks] == ([2, 1] if chunk == 4 else [1, 1, 1])
     for iteration in range(2):
@@ -211,18 +209,9 @@ def test_an_encoder_read_now_and_then_pulls_as_much_in_all(tiny: DataSet) -> Non
 
 def test_real_images_are_encoded_once_for_all_terms_and_but_for_a_sample_not_at_all_where_none_takes_a_batch(tiny: DataSet) -> None:
     stepper = opened(small("dm+iid"), tiny)
-    counts: dict[tuple[str, str], int] = defaultdict(int)
-    for name, session in stepper.encoders.items():
-
-        def counted(
-            images: Tensor, labels: Tensor, use: str = "batch", name: str = name, real: Callable[..., Features] = session.real
-        ) -> Features:
-            counts[name, use] += 1
-            return real(images, labels, use)
-
-        session.real = counted  # type: ignore[method-assign]  # watched
+    seen = {name: watched(session) for name, session in stepper.encoders.items()}
     stepper.step(0)
-    assert counts == {("matching", "batch"): 1, ("pretrained", "sample"): 3}
+    assert {name: [use for _, _, use in each] for name, each in seen.items()} == {"matching": ["batch"], "pretrained": ["sample"] * 3}
 
 
 def test_a_users_own_term_runs(tiny: DataSet) -> None:

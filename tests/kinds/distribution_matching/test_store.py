@@ -66,8 +66,7 @@ def test_a_file_of_something_else_is_not_taken(tmp_path: Path, caplog: pytest.Lo
     assert load_tensors(store.path("this"))[1]["made_of"] == "this"
 
 
-def test_the_limit_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(LIMIT, raising=False)
+def test_the_limit_is_an_environment_variable(no_limit: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert TargetStore(tmp_path).limit == DEFAULT_LIMIT * 1e9
     monkeypatch.setenv(LIMIT, "0.5")
     assert TargetStore(tmp_path).limit == 5e8

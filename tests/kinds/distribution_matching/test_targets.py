@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +14,10 @@ from datastill import Term, UserError
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import FreshNetwork, Session
 from datastill.kinds.distribution_matching import MatchingStepper
-from datastill.kinds.distribution_matching import stepper as matching
 from datastill.methods import DistributionMatching
 from datastill.networks import Features
 from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatching, Target
-from small_methods import POOL, gradient, opened, small
+from small_methods import POOL, gradient, opened, small, watched
 
 POOLS = {"pool": POOL, "fresh": FreshNetwork("convnet"), "fixed": FreshNetwork("convnet", count=2)}
 
@@ -51,19 +51,12 @@ def test_a_sample_is_of_real_images_that_are_not_augmented(tiny: DataSet, name: 
 
 
 @pytest.mark.parametrize(("name", "times"), [("pool", 2), ("fixed", 2), ("fresh", 8)])
-def test_networks_that_come_again_see_it_once(tiny: DataSet, name: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_come_again_see_it_once(tiny: DataSet, name: str, times: int) -> None:
     stepper = opened(centralized(POOLS[name]), tiny)
-    session, seen = stepper.encoders["pretrained"], []
-    real = session.real
-
-    def counted(images: Tensor, labels: Tensor, use: str = "batch") -> Features:
-        seen.extend(labels.tolist())
-        return real(images, labels, use)
-
-    monkeypatch.setattr(session, "real", counted)
+    seen = watched(stepper.encoders["pretrained"])
     for iteration in range(8):
         stepper.step(iteration)
-    assert seen == [0, 1, 2] * times
+    assert torch.cat([labels for _, labels, _ in seen]).tolist() == [0, 1, 2] * times
 
 
 def test_a_sample_of_a_large_class_is_near_to_the_whole_and_the_same_in_every_run(tiny: DataSet) -> None:
@@ -95,31 +88,25 @@ def test_a_class_without_two_images_has_no_spread(tiny: DataSet, count: int) -> 
 
 @pytest.mark.parametrize("name", ["dm+cm", "datadam", "cafe", "m3d", "dm+cm of views"])
 @pytest.mark.parametrize("images", [3, 6])
-def test_real_images_in_parts_give_what_all_of_them_give(tiny: DataSet, monkeypatch: pytest.MonkeyPatch, name: str, images: int) -> None:
+def test_real_images_in_parts_give_what_all_of_them_give(tiny: DataSet, memory: Callable[..., None], name: str, images: int) -> None:
     composed = small(name.removesuffix(" of views"), *(["views=2"] if "views" in name else []))
     whole = opened(composed, tiny)
     values = max(3 * 8 * 8, *(session.values for session in whole.encoders.values()))
-    monkeypatch.setattr(matching, "CHUNK_BYTES", 4 * values * images)
+    memory(size=4 * values * images)
     parts = opened(composed, tiny)
-    session, seen = parts.encoders["matching"], []
-    real = session.real
-
-    def watched(images: Tensor, labels: Tensor, use: str = "batch") -> Features:
-        seen.append(images.shape[0] * images.shape[1])
-        return real(images, labels, use)
-
-    monkeypatch.setattr(session, "real", watched)
+    seen = watched(parts.encoders["matching"])
     for iteration in range(2):
         seen.clear()
         assert parts.step(iteration) == pytest.approx(whole.step(iteration), rel=1e-4)
-        assert sum(seen) == 3 * parts.real_batch
-        assert max(seen) <= images
+        sizes = [len(part.flatten(0, 1)) for part, _, _ in seen]
+        assert sum(sizes) == 3 * parts.real_batch
+        assert max(sizes) <= images
         scale = float(gradient(whole).abs().max())
         torch.testing.assert_close(gradient(parts), gradient(whole), rtol=1e-3, atol=1e-4 * scale)
 
 
-def test_images_that_are_normalised_by_one_another_stay_together(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "CHUNK_BYTES", 1)
+def test_images_that_are_normalised_by_one_another_stay_together(tiny: DataSet, memory: Callable[..., None]) -> None:
+    memory(size=1)
     stepper = opened(small("datadam-bn"), tiny)
     assert len(list(stepper.batches.draw(0, [0, 1, 2]))) == 1
 
