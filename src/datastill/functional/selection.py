@@ -37,8 +37,7 @@ def herding_order(embeddings: Float[Tensor, "image feature"], count: int) -> Int
         >>> herding_order(torch.tensor([[0.0], [1.0], [5.0]]), 3)
         tensor([1, 2, 0])
     """
-    _require(embeddings, count)
-    centred, squares, free = _centred(embeddings)
+    centred, squares, free = _centred(embeddings, count)
     total, chosen = torch.zeros_like(centred[0]), []
     for _ in range(count):
         # The mean of the class is at 0: the image that brings the sum of the chosen nearest to 0 brings their mean nearest to it.
@@ -71,8 +70,7 @@ def farthest_first_order(embeddings: Float[Tensor, "image feature"], count: int)
         >>> farthest_first_order(torch.tensor([[0.0], [1.0], [5.0], [2.0]]), 3)
         tensor([3, 2, 0])
     """
-    _require(embeddings, count)
-    centred, squares, free = _centred(embeddings)
+    centred, squares, free = _centred(embeddings, count)
     chosen = [_nearest(squares, free)]
     distances = torch.full_like(squares, math.inf)
     for _ in range(1, count):
@@ -112,13 +110,10 @@ def forgetting_counts(history: Int[Tensor, "epoch image"], *, never_learned: flo
     return torch.where((history == 1).any(0), counts, never_learned)
 
 
-def _require(embeddings: Tensor, count: int) -> None:
+def _centred(embeddings: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings about their mean in 64 bits, their squared lengths, and which of them may be chosen: all, if there are enough."""
     if not 1 <= count <= len(embeddings):
         raise UserError(f"cannot choose {count} images of embeddings of shape {tuple(embeddings.shape)}: expected 1 to {len(embeddings)}")
-
-
-def _centred(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Embeddings about their mean in 64 bits, their squared lengths, and which of them may be chosen: all."""
     centred = embeddings.double() - embeddings.double().mean(0)
     return centred, centred.square().sum(1), torch.ones(len(centred), dtype=torch.bool, device=centred.device)
 

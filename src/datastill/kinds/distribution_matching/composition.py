@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from datastill.augment import check_factor
 from datastill.configuration import added_later, describe
 from datastill.data import DataSet
-from datastill.encoders import Encoder, FreshNetwork, PretrainedPool
+from datastill.encoders import Encoder, FreshNetwork
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
@@ -151,7 +151,7 @@ class Composition(Method):
                 )
             encoder = self.encoders[term.encoder]
             network = NETWORKS.get(encoder.network)
-            if self.by_class and network is not None and network.batchwise and not isinstance(encoder, PretrainedPool):
+            if self.by_class and network is not None and network.batchwise and not encoder.apart:
                 raise UserError(
                     f"the images of all classes go through {encoder.network} together, but {self.name} steps after each class: "
                     f"use another --set {term.encoder}.network, or --set by_class=false"
