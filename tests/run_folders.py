@@ -76,6 +76,9 @@ class Interrupted(Method):
     at: int
     act: Callable[[Stepper], None]
 
+    def __getattr__(self, name: str) -> Any:  # what only a kind declares
+        return getattr(self.method, name)
+
     def iterations(self, asked: int | None) -> int:
         return self.method.iterations(asked)
 

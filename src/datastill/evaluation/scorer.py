@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from datastill.evaluation.score import Score
 from datastill.labels import HARD
 from datastill.networks import build
 from datastill.progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 class Scorer:
@@ -115,7 +118,7 @@ class Scorer:
         seed = random.derive(0, "evaluation", *path)
         self.network.reset(random.generator(seed, "weights"))
         self.trainer.set_learning_rate(rate, restart_momentum=True)
-        passes = self.protocol.passes
+        passes, loss = self.protocol.passes, 0.0
         for epoch in range(passes):
             if epoch == passes // 2:
                 self.trainer.set_learning_rate(rate / 10, restart_momentum=True)
@@ -126,6 +129,8 @@ class Scorer:
                 stopping.check()
                 if bar:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
+        if not math.isfinite(loss):
+            log.warning("the training of a network diverged at a learning rate of %g: its accuracy says nothing about the set", rate)
 
 
 def rate(protocol: Protocol, learned: float | None) -> float:

@@ -138,13 +138,18 @@ class KeptTargets:
 
 
 def described(term: Term) -> dict[str, Any]:
-    """What a term's target depends on: its class, as it is written, and its fields but for the weight."""
-    try:
-        source = hashlib.blake2b(inspect.getsource(type(term)).encode(), digest_size=8).hexdigest()
-    except (OSError, TypeError):  # made in an interactive session
-        source = ""
+    """What a term's target depends on: its class and those it inherits from, as they are written, and its fields but for the weight."""
+    written = "".join(_source(each) for each in type(term).__mro__ if issubclass(each, Term) and each is not Term)
+    source = hashlib.blake2b(written.encode(), digest_size=8).hexdigest() if written else ""
     fields = {name: value for name, value in asdict(term).items() if name != "weight"}
     return {"class": f"{type(term).__module__}.{type(term).__qualname__}", "source": source, **fields}
+
+
+def _source(of: type) -> str:
+    try:
+        return inspect.getsource(of)
+    except (OSError, TypeError):  # made in an interactive session
+        return ""
 
 
 def _flattened(targets: Mapping[str, Target]) -> dict[str, Tensor]:

@@ -184,9 +184,15 @@ class MatchingStepper(Stepper):
         return torch.unflatten(self.augmentation(shared, draw).flatten(0, 1), 0, (len(images), -1))
 
     def _look(self, iteration: int, weighted: Mapping[str, float]) -> None:
-        """Show the watch the loss and the images; of an encoder's terms the largest is taken to pull."""
-        self.watch.loss(iteration, weighted)
+        """Show the watch the loss and the images; of an encoder's terms the largest is taken to pull.
+
+        Raises:
+            UserError: If the step has moved the pixels beyond what a number can be, although the loss before it was finite.
+        """
         farthest = float(self.pixels.detach().square().mean((2, 3, 4)).max().sqrt())
+        if not math.isfinite(farthest):
+            raise UserError(f"the pixels are not finite after iteration {iteration + 1}: lower a term's weight, or --lr")
+        self.watch.loss(iteration, weighted)
         pulls = {}
         for name, pull in self.pulls.items():
             term = max((term.name for term in self.terms[name]), key=lambda term: weighted[term])
