@@ -11,7 +11,7 @@ import torch
 
 from datastill.data import cache_folder
 from datastill.errors import UserError
-from datastill.files import make_folder, why_not_ours
+from datastill.files import check_folder, make_folder, why_not_ours
 from datastill.progress import held_up
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def why_unsafe() -> str:
     for folder, instead in ((kept, variable), (Path(_own_folder()), "TMPDIR")):  # torch keeps compiled headers in its own in any case
         try:
             make_folder(folder, 0o700)
+            check_folder(folder)
         except UserError as error:
             return f"{error}, or set {instead} to a folder of your own, which compiled code is kept in"
         if why := why_not_ours(folder):

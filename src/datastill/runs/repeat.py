@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
+from datastill.files import check_folder
 from datastill.runs.distill import run_job
 from datastill.runs.folder import Run
 from datastill.runs.job import Job
@@ -50,6 +51,8 @@ def repeat(
 
 def job_of(plan: Plan, *, data: DataSet | None = None, out: Path | str | None = None, resume: bool = False) -> Job:
     """The run that a configuration describes, on this machine (see `repeat`)."""
+    if out is not None:
+        check_folder(Path(out))
     return Job.of(
         plan.fitting(data) if data is not None else plan.load(),
         plan.method,
