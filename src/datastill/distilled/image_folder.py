@@ -70,7 +70,8 @@ def _page(distilled: SyntheticImages, folders: Sequence[str]) -> list[str]:
         *(soft if distilled.track != HARD or distilled.numbers else []),
         "## Train on it",
         "",
-        "An epoch of so few images has few steps, so train for many. This trains a ResNet18 of torchvision from scratch:",
+        "An epoch of so few images has few steps, so train for many. Batch norm measures mean and deviation of features on images that are "
+        "not like those of the test; group norm measures nothing. This trains a ResNet18 of torchvision from scratch:",
         "",
         "```python",
         recipe(distilled),
@@ -88,6 +89,7 @@ def recipe(distilled: SyntheticImages) -> str:
 from pathlib import Path
 
 import torch
+from torch.nn import GroupNorm
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -95,15 +97,15 @@ from torchvision.models import resnet18
 from torchvision.transforms import v2
 
 constants = json.loads(Path("{NORMALISATION}").read_text())
-plain = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**constants)]  # for the images that you test on, too
-augmented = v2.Compose([v2.RandomCrop(({height}, {width}), padding={max(1, min(height, width) // 8)}), {flip}*plain])
+plain = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**constants)])  # for images of a test, too
+augmented = v2.Compose([v2.RandomCrop(({height}, {width}), padding={max(1, min(height, width) // 8)}), {flip}plain])
 
 
-def train(epochs=300, seed=0):
+def train(epochs=300, seed=0, norm_layer=lambda channels: GroupNorm(32, channels)):
     torch.manual_seed(seed)
     images = ImageFolder(".", augmented)
     loader = DataLoader(images, batch_size=min(64, len(images)), shuffle=True, drop_last=True)
-    network = resnet18(num_classes={len(distilled.origin.class_names)})
+    network = resnet18(num_classes={len(distilled.origin.class_names)}, norm_layer=norm_layer)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for _ in range(epochs):

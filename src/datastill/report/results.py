@@ -37,6 +37,8 @@ def write_index(experiments: Specifications, results: Path) -> None:
     lines += [
         f"- [{experiment.title}]({name}/README.md)" for name, experiment in experiments.items() if (results / name / "README.md").exists()
     ]
+    if (results / "exported" / "README.md").exists():
+        lines.append("- [Exported image folders in a plain training](exported/README.md), written by `python -m benchmarks.exported`")
     if (results / "benchmarks" / "README.md").exists():
         lines.append("- [Speed](benchmarks/README.md), written by `make bench`")
     write_atomic(results / "README.md", "\n".join(lines) + "\n")
