@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datastill.data.catalogue import CATALOGUE, Source, load, parse
+from datastill.data.catalogue import CATALOGUE, Source, parse
 from datastill.data.images import ClassImages, DataSet
+from datastill.data.loading import load
 from datastill.data.storage import cache_folder
 
 __all__ = ["CATALOGUE", "ClassImages", "DataSet", "Source", "cache_folder", "load", "parse"]

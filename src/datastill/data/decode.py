@@ -1,115 +1,112 @@
-"""Image files to uint8 arrays of one size and one number of channels."""
+"""Images to uint8 arrays of one size and one number of channels."""
 
 from __future__ import annotations
 
 import logging
-import os
-import struct
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import IO, NamedTuple
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from datastill.data.image_files import MOST_PIXELS, Source, deep, opened, orientation
 from datastill.errors import UserError
-from datastill.files import reason
+from datastill.reading import Reading
 from datastill.size import Size
 
 log = logging.getLogger(__name__)
 
-MIXED_SIZE = 64
-"""The side that images of different sizes are resized to, unless the user names one."""
-LARGEST_SIDE = 256
-"""Images of one size up to this keep it."""
-BLOCK = 1024
-"""Images decoded at a time, at most 64 by one thread before the next takes over."""
-GRAY_MODES = ("1", "L", "LA", "I", "F")
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises on damaged files."""
+SHALLOW = 14
+"""Images of 16 bits that use no more than these are hardly meant to be as dark as that."""
 
 
-class Header(NamedTuple):
-    """What a file's first bytes say."""
+@dataclass
+class Seen:
+    """What is only known once the images of a split are decoded.
 
-    channels: int
-    size: Size
-    format: str | None
-
-
-def headers(sources: Iterable[Path | IO[bytes]], names: Sequence[str]) -> list[Header]:
-    """Read size and channels of every image without decoding it.
-
-    Raises:
-        UserError: If a file is not an image; the message names it.
-    """
-    found: list[Header] = []
-    for source, name in zip(sources, names, strict=True):
-        with _opened(source, name, found[-1].format if found else None) as image:
-            gray = image.mode in GRAY_MODES or image.mode.startswith("I;16")
-            size = (image.width, image.height) if _orientation(image) >= 5 else (image.height, image.width)
-            found.append(Header(1 if gray else 3, size, image.format))
-    return found
-
-
-def target(headings: Sequence[Header], size: Size | None, name: str) -> Size:
-    """Choose the size that all images are brought to: the one asked for, the common one, or `MIXED_SIZE` squared, with a message."""
-    if size:
-        return size
-    sizes = {heading.size for heading in headings}
-    if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST_SIDE:
-        return next(iter(sizes))
-    small, large = min(sizes), max(sizes)
-    log.warning(
-        "%s: images of %d size(s) from %dx%d to %dx%d pixels are scaled and centre-cropped to %dx%d; choose another size by ending the "
-        "data set's name with @SIZE",
-        name, len(sizes), small[1], small[0], large[1], large[0], MIXED_SIZE, MIXED_SIZE,
-    )  # fmt: skip
-    return MIXED_SIZE, MIXED_SIZE
-
-
-def decode_blocks(
-    sources: Iterable[Path | IO[bytes]], names: Sequence[str], headings: Sequence[Header], channels: int, size: Size
-) -> Iterator[NDArray[np.uint8]]:
-    """Decode images in order, on a few threads, to blocks of uint8 ``image channel height width``.
-
-    Raises:
-        UserError: If a file is damaged; the message names the first one.
+    Attributes:
+        name: Of the split.
+        transparent: Images with a pixel that is not opaque.
+        fourth: Images with a fourth channel that is not transparency.
+        highest: The highest value of an image with 16 bits; -1 without any.
+        coloured: Images with 16 bits in each of several channels.
     """
 
-    def some(part: list[tuple[Path | IO[bytes], str, Header]]) -> list[NDArray[np.uint8]]:
-        return [decode(source, name, channels, size, heading.format) for source, name, heading in part]
+    name: str
+    transparent: int = 0
+    fourth: int = 0
+    highest: int = -1
+    coloured: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    images = zip(sources, names, headings, strict=True)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        while block := list(islice(images, BLOCK)):
-            parts = [block[start : start + 64] for start in range(0, len(block), 64)]
-            yield np.stack([pixels for part in pool.map(some, parts) for pixels in part])
+    def add(self, *, transparent: bool = False, fourth: bool = False, highest: int = -1, coloured: bool = False) -> None:
+        """Count an image."""
+        with self.lock:
+            self.transparent += transparent
+            self.fourth += fourth
+            self.coloured += coloured
+            self.highest = max(self.highest, highest)
+
+    def say(self, images: int, transparency: str) -> None:
+        """Tell of channels beyond grey or colour."""
+        if self.transparent and transparency == "white":
+            log.warning(
+                "%s: %d of %d images have transparent pixels, which show white; if their last channel is something else, "
+                "`transparency=ignore` leaves it out", self.name, self.transparent, images,
+            )  # fmt: skip
+        if self.fourth:
+            log.warning("%s: %d of %d images have a fourth channel, which is left out", self.name, self.fourth, images)
+
+    def check_depth(self) -> None:
+        """Refuse images of 16 bits that would be read as a few grey levels.
+
+        Raises:
+            UserError: If no value reaches beyond `SHALLOW` bits.
+        """
+        if not 0 <= self.highest < 2**SHALLOW:
+            return
+        bits = max(1, self.highest.bit_length())
+        instead = "save them with 8 bits" if self.coloured else f"`bit_depth={bits}` reads them as images of {bits} bits"
+        raise UserError(
+            f"{self.name}: the images have 16 bits per channel but no value above {self.highest}, which leaves "
+            f"{self.highest * 255 // 65535 + 1} of 256 levels: {instead}, `bit_depth=16` as images that are as dark as that"
+        )
 
 
-def decode(source: Path | IO[bytes], name: str, channels: int, size: Size, format: str | None = None) -> NDArray[np.uint8]:
+def decode(
+    source: Source,
+    name: str,
+    channels: int,
+    size: Size,
+    format: str | None = None,
+    *,
+    reading: Reading | None = None,
+    seen: Seen | None = None,
+) -> NDArray[np.uint8]:
     """Decode one image to uint8 ``channel height width``; another size is scaled to cover the target and centre-cropped.
 
     16 bits per channel are rounded to 8, transparent pixels show white, and a photograph is turned the way its EXIF data says.
 
     Args:
-        source: The file.
+        source: The image.
         name: What to call it in messages.
         channels: 1 or 3.
         size: Height and width to bring it to.
         format: The format it probably has, tried first.
+        reading: The number of bits and what is done about transparency.
+        seen: Takes what is found out.
 
     Raises:
-        UserError: If the file is damaged; the message names it.
+        UserError: If the image is damaged; the message names it.
     """
-    with _opened(source, name, format) as image:
-        upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
-        converted = _opaque(_eight_bits(upright, image.format)).convert("L" if channels == 1 else "RGB")
+    reading, seen = reading or Reading(), seen or Seen("")
+    with opened(source, name, format) as image:
+        _scaled(image, size)  # an image too narrow for it is not worth decoding
+        wide = deep(image)
+        upright = ImageOps.exif_transpose(image) if orientation(image) > 1 else image
+        eight = _eight_bits(upright, image.format, wide, reading.bit_depth, seen)
+        converted = _opaque(eight, reading.transparency, seen).convert("L" if channels == 1 else "RGB")
         pixels = np.asarray(cover(converted, size), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
@@ -119,50 +116,52 @@ def cover(image: Image.Image, size: Size) -> Image.Image:
     height, width = size
     if (image.height, image.width) == size:
         return image
-    scale = max(height / image.height, width / image.width)
-    scaled = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+    scaled = _scaled(image, size)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
     return image.resize(scaled, Image.Resampling.BICUBIC).crop((left, top, left + width, top + height))
 
 
-@contextmanager
-def _opened(source: Path | IO[bytes], name: str, format: str | None) -> Iterator[Image.Image]:
-    try:
-        with _open(source, format) as image:
-            yield image
-    except DAMAGE as error:
-        said = "its bytes are no image that Pillow knows" if isinstance(error, UnidentifiedImageError) else reason(error)
-        raise UserError(f"{name} cannot be read as an image ({said}); remove or replace it") from error
+def _scaled(image: Image.Image, size: Size) -> tuple[int, int]:
+    """Width and height of an image that covers the target size."""
+    height, width = size
+    scale = max(height / image.height, width / image.width)
+    scaled = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+    if scaled[0] * scaled[1] > MOST_PIXELS:
+        raise ValueError(f"its sides, {image.width}x{image.height} pixels, are too different to be brought to {width}x{height}")
+    return scaled
 
 
-def _open(source: Path | IO[bytes], format: str | None) -> Image.Image:
-    if format in Image.OPEN:  # trying every format in turn takes longer than decoding a small image
-        try:
-            return Image.open(source, formats=(format,))
-        except UnidentifiedImageError:
-            pass
-    return Image.open(source)
-
-
-def _orientation(image: Image.Image) -> int:
-    if "exif" not in image.info:  # asking further would decode a PNG
-        return 1
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except DAMAGE:
-        return 1
-
-
-def _eight_bits(image: Image.Image, format: str | None) -> Image.Image:
+def _eight_bits(image: Image.Image, format: str | None, wide: bool, depth: int | None, seen: Seen) -> Image.Image:
     if image.mode == "F" or (image.mode == "I" and format not in ("PNG", "PPM")):
         raise ValueError("32 bits per channel have no known range, save it with 8 or 16")
     if not image.mode.startswith("I"):
+        if wide:  # Pillow reads the upper 8 bits of each channel
+            if depth not in (None, 16):
+                raise ValueError(f"16 bits in each of several channels can only be read as such, not as {depth} bits: save it with 8")
+            highest = max(high for band, (_, high) in zip(image.getbands(), _extrema(image), strict=True) if band != "A")
+            seen.add(highest=256 * highest + 255, coloured=True)
         return image
-    wide = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    values = np.asarray(image).astype(np.uint32)
+    most = 2 ** (depth or 16) - 1
+    highest = int(values.max(initial=0))
+    if highest > most:
+        raise ValueError(f"its values reach {highest}, but {depth} bits end at {most}")
+    seen.add(highest=highest)
+    return Image.fromarray(((values * 255 + most // 2) // most).astype(np.uint8))
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _extrema(image: Image.Image) -> list[tuple[int, int]]:
+    found = image.getextrema()
+    return list(found) if isinstance(found[0], tuple) else [found]  # type: ignore[list-item]  # one channel has one pair
+
+
+def _opaque(image: Image.Image, transparency: str, seen: Seen) -> Image.Image:
+    if image.mode == "RGBX":
+        seen.add(fourth=True)
     if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
         return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    seeing = image.convert("RGBA")
+    seen.add(transparent=_extrema(seeing.getchannel("A"))[0][0] < 255)
+    if transparency == "ignore":
+        seeing.putalpha(255)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), seeing)

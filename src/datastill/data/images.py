@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
+from datastill.data.class_names import chosen
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
 from datastill.data.notebook import COLUMNS, ROWS, gallery
@@ -20,6 +21,8 @@ from datastill.errors import UserError, unknown
 from datastill.size import Size
 from datastill.text import escaped
 
+SKIPPED = 1000
+"""Names of images that were left out which a run records."""
 SPLIT_SEED = 0
 """The hold-outs belong to the data set, not to a run: every run and every pretrained network leaves out the same images."""
 
@@ -134,6 +137,7 @@ class DataSet:
         flip: Whether a mirrored image keeps its class; not so for digits.
         fingerprint: Hash of the training split and its hold-out; the same images give the same one.
         held_out: The share of every class that was asked for as validation split.
+        skipped: Images that were left out, as they cannot be read.
     """
 
     name: str
@@ -146,6 +150,7 @@ class DataSet:
     flip: bool
     fingerprint: str
     held_out: float = 0.0
+    skipped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{len(split)} {name}" for name, split in self._splits.items() if len(split))
@@ -263,8 +268,17 @@ class DataSet:
             raise UserError(f"{self.name} has the classes 0 to {self.classes - 1}, got {entry}")
         return entry
 
+    def numbered(self, classes: Sequence[str]) -> list[int]:
+        """The numbers of classes that are given by name, or by number where no class is called so.
+
+        Raises:
+            UserError: If a class is unknown or named twice.
+        """
+        return [self.class_names.index(name) for name in chosen(classes, self.class_names, self.name)]
+
     def describe(self) -> dict[str, Any]:
         """What a run's configuration records of it, as plain values."""
+        skipped = {"skipped": {"images": len(self.skipped), "names": list(self.skipped[:SKIPPED])}} if self.skipped else {}
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -273,6 +287,7 @@ class DataSet:
             "held_out": self.held_out,
             "mean": list(self.mean),
             "std": list(self.std),
+            **skipped,
         }
 
     def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:

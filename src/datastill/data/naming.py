@@ -10,10 +10,10 @@ def source_of(name: str) -> str:
     """The name of a data set without path, size and choice of classes.
 
     Example:
-        >>> source_of("cifar100[0-19]"), source_of("folder:photos@64")
-        ('cifar100', 'folder')
+        >>> source_of("cifar100[0-19]"), source_of("folder:photos@64"), source_of("tinyimagenet{skip_broken=yes}")
+        ('cifar100', 'folder', 'tinyimagenet')
     """
-    return re.split(r"[:@\[]", name, maxsplit=1)[0]
+    return re.split(r"[:@\[{]", name, maxsplit=1)[0]
 
 
 def spans(numbers: Sequence[int]) -> str:

@@ -2,55 +2,65 @@
 
 from __future__ import annotations
 
-import io
-import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from datastill.data.decode import decode_blocks, headers, target
-from datastill.data.storage import RawData, RawSplit
+from datastill.data import splits, table
+from datastill.data.class_names import some
+from datastill.data.storage import RawData
 from datastill.errors import UserError
-from datastill.files import reason
+from datastill.files import check_regular, reason
+from datastill.reading import Reading
 from datastill.size import Size
 
-LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
-TEST_NAMES = ("test", "validation", "valid", "val")
+log = logging.getLogger(__name__)
+
+DEPTHS = ("*.parquet", "data/*.parquet", "*/*.parquet", "*/*/*.parquet")
+"""Where the files of a data set may be in its folder: the first of these places with any."""
+SHARD = re.compile(
+    r"(?:^|[-_.]|(?<=train)|(?<=test)|(?<=val)|(?<=valid)|(?<=validation))(?P<number>\d+)(-of-(?P<count>\d+))?(-[0-9a-f]{8,})?$"
+)
+"""The end of the name of one of several files."""
+BATCH_ROWS = 1024
+BATCH_BYTES = 2**27
+"""Rows that are read at a time: fewer where they are large."""
 
 
-def read(path: Path, size: Size | None) -> RawData:
+def read(
+    path: Path,
+    size: Size | None,
+    reading: Reading | None = None,
+    order: Sequence[str] = splits.TEST_NAMES,
+    channels: int | None = None,
+) -> RawData:
     """Read a folder of parquet files (or one file, then without a test split).
 
     Args:
-        path: A folder with ``train-*.parquet`` or ``train/*.parquet``, in it or in its ``data`` folder; or one parquet file.
+        path: A folder with ``train-*.parquet`` or ``train/*.parquet``, in it, in its ``data`` folder or in that of its one configuration;
+            or one parquet file.
         size: Resize to this height and width; None keeps the images' own if they agree.
+        reading: Which columns, splits and classes; what is done about broken images.
+        order: Names of test splits, those that are preferred first.
+        channels: 1 or 3; None takes 3 if any training image has colour.
 
     Raises:
         UserError: If there is no such file, no image or label column, or an image cannot be decoded.
     """
-    splits = _splits(path)
-    shards = Shards(splits["train"])
-    names = shards.class_names
-    train = shards.split(names, size)
-    test = next((splits[name] for name in TEST_NAMES if name in splits), None)
-    return RawData(names, train, Shards(test).split(names, train.size, train.channels) if test else None)
+    reading = reading or Reading()
+    if path.is_file():
+        return table.read(Files([path]), None, size, reading, channels)
+    parts = _parts(path)
+    train, test = splits.choose(list(parts), reading, f"parquet:{path}", order)
+    return table.read(Files(parts[train]), Files(parts[test]) if test else None, size, reading, channels)
 
 
-class Columns(NamedTuple):
-    """The columns that matter, and the names that the schema's metadata gives the class numbers."""
-
-    image: str
-    label: str
-    described: tuple[str, ...]
-
-
-class Shards:
-    """The files of one split, read a thousand rows at a time.
+class Files(table.Table):
+    """The files of one split.
 
     Args:
         files: In order; all with the columns of the first.
@@ -58,120 +68,82 @@ class Shards:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = files
-        self.columns = _columns(files[0])
+        self.name = f"parquet:{files[0]}"
 
     @cached_property
-    def labels(self) -> list[int | str]:
-        """The label of every row as it is stored."""
-        values = [value for file in self.files for batch in _batches(file, self.columns.label) for value in batch.to_pylist()]
-        unusable = next((value for value in values if value is None or (not isinstance(value, str) and value < 0)), 0)
-        if not values or unusable != 0:
-            raise UserError(
-                f"parquet:{self.files[0]}: the label column '{self.columns.label}' must hold class names or class numbers from 0, "
-                f"but it {'has ' + ('a missing label' if unusable is None else str(unusable)) if values else 'is empty'}"
-            )
-        return values
+    def schema(self) -> Any:
+        """The columns of the first file (see `Table.schema`)."""
+        import pyarrow.parquet as pq
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The described class names; without a description the labels that occur, in order."""
-        numbers_first = sorted(set(self.labels), key=lambda value: (isinstance(value, str), value))
-        return self.columns.described or tuple(str(value) for value in numbers_first)
+        with _reading(self.files[0]):
+            return pq.read_schema(self.files[0])
 
-    def split(self, class_names: Sequence[str], size: Size | None, channels: int | None = None) -> RawSplit:
-        """Describe the split, its labels numbered as the training split's class names are."""
-        number = {name: index for index, name in enumerate(class_names)}
-        described = self.columns.described
-        texts = [described[value] if isinstance(value, int) and value < len(described) else str(value) for value in self.labels]
-        strangers = sorted({text for text in texts if text not in number})
-        if strangers:
-            raise UserError(f"parquet:{self.files[0]}: classes that its training split or its metadata lacks: {', '.join(strangers[:5])}")
-        labels = np.array([number[text] for text in texts], dtype=np.int64)
-        where = [f"row {row} of {file}" for file in self.files for row in range(_rows(file))]
-        headings = headers(self.images(), where)
-        channels = channels or max(heading.channels for heading in headings)
-        goal = target(headings, size, str(self.files[0].parent))
-        identity = repr([(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in self.files])
-        return RawSplit(labels, channels, goal, lambda: decode_blocks(self.images(), where, headings, channels, goal), identity)
+    def batches(self, column: str) -> Iterator[Any]:
+        """A column of all files (see `Table.batches`)."""
+        import pyarrow.parquet as pq
 
-    def images(self) -> Iterator[io.BytesIO]:
-        """Every image as a file, in order."""
         for file in self.files:
-            row = 0
-            for batch in _batches(file, self.columns.image):
-                for data in batch.flatten()[batch.type.get_field_index("bytes")].to_pylist():
-                    if data is None:
-                        raise UserError(
-                            f"parquet:{file}: row {row} has no image bytes (a path alone is not enough); embed the images in the file"
-                        )
-                    yield io.BytesIO(data)
-                    row += 1
+            with _reading(file), pq.ParquetFile(file) as parquet:
+                held = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
+                each = sum(group.total_byte_size for group in held) // max(1, parquet.metadata.num_rows)
+                rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, each)))
+                for batch in parquet.iter_batches(batch_size=rows, columns=[column]):
+                    if not batch.num_columns:
+                        raise UserError(f"parquet:{file}: no column '{column}', which the first file of the split has")
+                    yield batch.column(0)
+
+    @cached_property
+    def _rows(self) -> list[str]:
+        return [f"row {row} of {file}" for file in self.files for row in range(_count(file))]
+
+    def rows(self) -> list[str]:
+        """Numbers in files (see `Table.rows`)."""
+        return self._rows
+
+    def identity(self) -> str:
+        """The files, their sizes and times (see `Table.identity`)."""
+        return repr([(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in self.files])
 
 
-def _splits(path: Path) -> dict[str, list[Path]]:
-    if path.is_file():
-        return {"train": [path]}
+def _parts(path: Path) -> dict[str, list[Path]]:
+    """The files of every split, by its name."""
     if not path.is_dir():
         raise UserError(f"parquet:{path}: no such file or folder; expected a folder with train-*.parquet, as on the Hugging Face hub")
-    patterns = ("*.parquet", "data/*.parquet", "*/*.parquet")
-    files = next((found for pattern in patterns if (found := sorted(path.glob(pattern)))), [])
-    files = [file for file in files if not file.name.startswith(".")]
-    splits: dict[str, list[Path]] = {}
+    found = ([file for file in sorted(path.glob(pattern)) if not file.name.startswith(".")] for pattern in DEPTHS)
+    files = next((there for there in found if there), [])
+    parts: dict[str, list[Path]] = {}
     configurations = set()
     for file in files:
         inside = file.parent != path
-        for text, folder in ((file.stem, file.parent), (file.parent.name if inside else "", file.parent.parent)):
-            match = re.search(rf"(?:^|[-_.])(train|{'|'.join(TEST_NAMES)})", text.lower())
-            if match:
-                splits.setdefault(match[1], []).append(file)
+        for text, folder in ((SHARD.sub("", file.stem), file.parent), (file.parent.name if inside else "", file.parent.parent)):
+            if splits.word_of(text):
+                parts.setdefault(text, []).append(file)
                 configurations.add(folder)
                 break
-    if "train" not in splits:
-        present = ", ".join(file.name for file in files[:5]) or "no parquet file"
+    if not any(splits.is_train(name) for name in parts):
+        present = ", ".join(str(file.relative_to(path)) for file in files[:5]) or "no parquet file"
         raise UserError(f"parquet:{path}: expected files named train-*.parquet, found {present}")
     if len(configurations) > 1:
         folders = ", ".join(sorted(folder.name for folder in configurations))
         raise UserError(f"parquet:{path} holds several data sets ({folders}); name the folder of one of them")
-    return splits
+    for name, shards in parts.items():
+        _say_shards(path, name, shards)
+    return parts
 
 
-def _columns(file: Path) -> Columns:
-    import pyarrow.parquet as pq
-    from pyarrow import types
-
-    with _reading(file):
-        schema = pq.read_schema(file)
-    images = [field.name for field in schema if types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0]
-    kinds = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean, types.is_dictionary)
-    labels = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
-    label = next((name for name in LABEL_COLUMNS if name in labels), labels[0] if len(labels) == 1 else None)
-    if not images or label is None:
-        raise UserError(
-            f"parquet:{file}: expected an image column (a struct with bytes) and a label column "
-            f"({', '.join(LABEL_COLUMNS)}), found: {', '.join(f'{field.name} ({field.type})' for field in schema)}"
-        )
-    return Columns(images[0], label, _described(schema, label))
+def _say_shards(path: Path, name: str, files: Sequence[Path]) -> None:
+    """Tell of files of a split that are not there, and of files that may be different splits."""
+    shards = [match for file in files if (match := SHARD.search(file.stem))]
+    counts = [int(match["count"]) for match in shards if match["count"]]
+    numbers = sorted(int(match["number"]) for match in shards)
+    if counts and max(counts) > len(files):
+        log.warning("parquet:%s: %d of %d files of %s are there, and only they are read", path, len(files), max(counts), name)
+    elif not counts and numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        named = some([file.name for file in files])
+        log.warning("parquet:%s: %s are read as parts of one split; if they are not, name one of the files", path, named)
 
 
-def _described(schema: Any, label: str) -> tuple[str, ...]:
-    try:
-        names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
-    except (ValueError, LookupError, TypeError):
-        return ()
-    return tuple(str(name) for name in names or ())
-
-
-def _batches(file: Path, column: str) -> Iterator[Any]:
-    import pyarrow.parquet as pq
-
-    with _reading(file), pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(batch_size=1024, columns=[column]):
-            if not batch.num_columns:
-                raise UserError(f"parquet:{file}: no column '{column}', which the first file of the split has")
-            yield batch.column(0)
-
-
-def _rows(file: Path) -> int:
+def _count(file: Path) -> int:
     import pyarrow.parquet as pq
 
     with _reading(file):
@@ -183,6 +155,7 @@ def _reading(file: Path) -> Iterator[None]:
     import pyarrow as pa
 
     try:
+        check_regular(file)
         yield
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"parquet:{file}: cannot be read as parquet ({reason(error)})") from error

@@ -24,7 +24,7 @@ def resized(raw: RawSplit, size: Size) -> RawSplit:
             for start in range(0, len(block), 1024):
                 yield np.stack([_resize(pixels, size) for pixels in block[start : start + 1024]])
 
-    return replace(raw, size=size, blocks=blocks, identity=f"{raw.identity} at {size}")
+    return replace(raw, size=size, blocks=blocks, identity=raw.identity and f"{raw.identity} at {size}")
 
 
 def _resize(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
-from datastill.files import locked, partial_file, remove_leftovers, storage_error
+from datastill.files import locked, make_folder, partial_file, remove_leftovers, storage_error
 from datastill.size import Size
 
 MEMORY_BUDGET = 4 * 2**30
@@ -33,7 +33,8 @@ class RawSplit:
         channels: 1 or 3.
         size: Height and width in pixels after decoding.
         blocks: Decodes the images in order, as uint8 ``image channel height width`` blocks of any length.
-        identity: Names the source and its state, for the cache of a memory-mapped split.
+        identity: Names the source and its state, for the cache of a memory-mapped split; "" for one that is not kept there.
+        skipped: The names of images that were left out, as they cannot be read.
     """
 
     labels: NDArray[np.int64]
@@ -41,6 +42,7 @@ class RawSplit:
     size: Size
     blocks: Callable[[], Iterator[NDArray[np.uint8]]]
     identity: str
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,27 +88,35 @@ def _fill(storage: NDArray[np.uint8], raw: RawSplit, position: NDArray[np.int64]
 
 
 def _mapped(raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    folder = cache_folder() / "mapped"
+    if not raw.identity:
+        make_folder(folder)
+        return _decode(folder, None, raw, position, shape)
     key = hashlib.blake2b(repr((DECODING, raw.identity, shape)).encode(), digest_size=8).hexdigest()
-    path = cache_folder() / "mapped" / f"{key}.npy"
+    path = folder / f"{key}.npy"
     if not _whole(path, shape):
         with locked(path, f"the pixels in {path}", wait=True):
             if not _whole(path, shape):  # no other process decoded them meanwhile
-                remove_leftovers(path.parent)
-                _decode(path, raw, position, shape)
+                remove_leftovers(folder)
+                _decode(folder, path, raw, position, shape)
     mapped: NDArray[np.uint8] = np.load(path, mmap_mode="c")
     return mapped
 
 
-def _decode(path: Path, raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+def _decode(folder: Path, path: Path | None, raw: RawSplit, position: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Decode into a file of a folder and map it; without a path the file has no name by the end, and lasts as long as it is used."""
     try:
-        with partial_file(path.parent) as (file, partial):
+        with partial_file(folder) as (file, partial):
             storage = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
             _reserve(file, partial.stat().st_size)
             _fill(storage, raw, position)
             storage.flush()
-            partial.replace(path)
+            mapped: NDArray[np.uint8] = np.load(partial, mmap_mode="c")
+            if path:
+                partial.replace(path)
+            return mapped
     except OSError as error:
-        raise storage_error(error, path) from error
+        raise storage_error(error, path or folder) from error
 
 
 def _whole(path: Path, shape: tuple[int, ...]) -> bool:

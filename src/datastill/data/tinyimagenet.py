@@ -7,10 +7,11 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from datastill.data import folder
+from datastill.data import folder, parquet
 from datastill.data.storage import RawData, cache_folder
 from datastill.errors import UserError
-from datastill.files import locked, new_folder, reason
+from datastill.files import locked, new_folder, open_regular, reason
+from datastill.reading import Reading
 from datastill.size import Size
 
 ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -18,17 +19,22 @@ MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 PUBLISHED_NAME = "tiny-imagenet-200"
 
 
-def read(path: Path | None, size: Size | None) -> RawData:
+def read(path: Path | None, size: Size | None, reading: Reading | None = None) -> RawData:
     """Read TinyImageNet; the published validation split is the test split, as in every paper of the field.
 
     Args:
-        path: The folder with ``wnids.txt``, ``train/`` and ``val/``; None looks under ``DATASTILL_DATA`` and in the cache, then downloads.
+        path: The folder with ``wnids.txt``, ``train/`` and ``val/``, or with parquet files in the hub's layout; None looks under
+            ``DATASTILL_DATA`` and in the cache, then downloads.
         size: Resize to this height and width; None keeps 64x64.
+        reading: What is done about broken images.
 
     Raises:
         UserError: If the layout is not the published one.
     """
+    reading = reading or Reading()
     root = path or _find()
+    if not (root / "wnids.txt").exists() and _has_parquet(root):
+        return parquet.read(root, size, reading, order=("validation", "valid", "val", "test"), channels=3)
     identifiers = _lines(root / "wnids.txt")
     train_files = [sorted((root / "train" / identifier / "images").glob("*.JPEG")) for identifier in identifiers]
     missing = [identifier for identifier, files in zip(identifiers, train_files, strict=True) if not files]
@@ -39,8 +45,8 @@ def read(path: Path | None, size: Size | None) -> RawData:
         if identifier not in test_files:
             raise UserError(f"tinyimagenet:{root}: val_annotations.txt names the class {identifier}, which wnids.txt lacks")
         test_files[identifier].append(root / "val" / "images" / file)
-    train = folder.split(train_files, size, "tinyimagenet", 3)
-    test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3)
+    train = folder.split(train_files, size, "tinyimagenet", 3, reading)
+    test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3, reading)
     return RawData(_class_names(root, identifiers), train, test)
 
 
@@ -61,7 +67,8 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = [line.rstrip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        with open_regular(path) as file:
+            lines = [line.rstrip() for line in file.read().decode().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({reason(error)}); expected the published layout of {PUBLISHED_NAME}") from error
     if not lines:
@@ -69,11 +76,16 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
+def _has_parquet(root: Path) -> bool:
+    return any(next(root.glob(pattern), None) for pattern in parquet.DEPTHS)
+
+
 def _find() -> Path:
     local = os.environ.get("DATASTILL_DATA")
     cache = cache_folder() / "data"
     roots = [Path(local) / name for name in ("tinyimagenet", PUBLISHED_NAME)] if local else []
-    found = next((root for root in (*roots, cache / PUBLISHED_NAME) if (root / "wnids.txt").exists()), None)
+    roots.append(cache / PUBLISHED_NAME)
+    found = next((root for root in roots if (root / "wnids.txt").exists() or _has_parquet(root)), None)
     if found:
         return found
     from torchvision.datasets.utils import download_and_extract_archive

@@ -7,6 +7,7 @@ from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
+from datastill.files.regular import check_regular, open_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
@@ -17,6 +18,7 @@ __all__ = [
     "beside",
     "check_file",
     "check_folder",
+    "check_regular",
     "check_tensors",
     "checksum",
     "is_empty",
@@ -24,6 +26,7 @@ __all__ = [
     "locked",
     "make_folder",
     "new_folder",
+    "open_regular",
     "open_to_append",
     "partial_file",
     "read_sealed",

@@ -10,7 +10,7 @@ from typing import Any, Self
 from datastill import provenance
 from datastill.configuration import describe, from_plain, restore
 from datastill.data import DataSet, load
-from datastill.data.catalogue import VALIDATION_FRACTION
+from datastill.data.loading import VALIDATION_FRACTION
 from datastill.engine import Engine, Policy
 from datastill.errors import UserError, unknown
 from datastill.evaluation import Protocol
