@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
 import re
+import shlex
 import sys
 
 import cyclopts
@@ -14,6 +16,7 @@ import cyclopts
 from datastill.cli.commands import app
 from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
+from datastill.reading import Reading
 
 FLAGS = {
     **{
@@ -21,6 +24,8 @@ FLAGS = {
         for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "scale", "seed")
     },
     "format": "--format",
+    **{field.name: f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Reading)},
+    "validation": "--validation",
     "learning_rate": "--lr",
     "initialisation": "--init",
 }
@@ -70,7 +75,7 @@ def _show_messages() -> None:
     """Show the library's messages, and warnings of other packages."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Messages()])
     logging.getLogger("datastill").setLevel(logging.INFO)
-    for noisy in ("torch", "matplotlib", "PIL"):
+    for noisy in ("torch", "matplotlib", "PIL", "datasets", "huggingface_hub", "httpx", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
@@ -104,6 +109,6 @@ def flags(text: str) -> str:
         name, value = match["name"], match["value"]
         if name not in FLAGS:
             return match[0]
-        return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {value}"
+        return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {shlex.quote(value)}"
 
     return re.sub(r"`(?P<name>\w+)(=(?P<value>[^`]*))?`", flag, text)

@@ -66,7 +66,7 @@ def to_bytes(values: Any, where: str, *, one: bool = False) -> NDArray[Any]:
         return found
     if found.dtype.kind not in "iuf":
         raise UserError(f"{where}: expected images of numbers, got {found.dtype}")
-    low, high = (float(found.min(initial=np.inf)), float(found.max(initial=-np.inf))) if found.size else (0.0, 0.0)
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
     if found.dtype.kind == "f" and 0 <= low <= high <= 1:
         scaled: NDArray[Any] = np.rint(found * 255).astype(np.uint8)
         return scaled

@@ -119,6 +119,18 @@ def choice(name: str) -> tuple[str, tuple[int, ...]]:
     return match["whole"], tuple(label for span in ends for label in range(span[0], span[-1] + 1))
 
 
+def completed(name: str, reading: Reading) -> str:
+    """The name of a data set with further choices, so that whoever loads it reads it so.
+
+    Example:
+        >>> completed("folder:photos@64[0-3]", Reading(test_split="eval"))
+        'folder:photos@64{test_split=eval}[0-3]'
+    """
+    whole = choice(name)[0]
+    bare, written = split_off(whole)
+    return f"{bare}{written.merged(reading).text()}{name[len(whole) :]}"
+
+
 def parse(name: str) -> tuple[str, Path | None, Size | None]:
     """Split a data set's name into the catalogue's key, the path and the size (height, width); choices and classes are left out.
 

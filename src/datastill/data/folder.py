@@ -129,7 +129,7 @@ class Walk:
         if loose:
             log.warning("folder:%s: %d image(s) such as %s are in no class folder and left out", self.root, len(loose), loose[0].name)
         if self.left_out:
-            kinds = ", ".join(f"{suffix} ({times})" for suffix, times in self.left_out.most_common(5))
+            kinds = some([f"{suffix} ({times})" for suffix, times in sorted(self.left_out.items(), key=lambda kind: (-kind[1], kind[0]))])
             log.warning("folder:%s: %d file(s) without an ending of images are left out: %s", self.root, self.left_out.total(), kinds)
         if unread:
             log.info("folder:%s: %d other class folder(s) are left out", self.root, len(unread))
@@ -152,9 +152,11 @@ def _identity(names: Sequence[str]) -> str:
 def _splits(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     """Find the folders of the training and the test split; a class may be called "train" or "test" where its folder holds images."""
     folders = {folder.name: folder for folder in _folders(path)}
-    asked = [name for name in (reading.train_split, reading.test_split) if name and name.lower() != NONE]
-    if missing := [name for name in asked if name not in folders]:
-        raise unknown(f"split of folder:{path}:", missing[0], folders)
+    wanted = {"train_split": reading.train_split, "test_split": reading.test_split}
+    asked = {argument: name for argument, name in wanted.items() if name and name.lower() != NONE}
+    for argument, name in asked.items():
+        if name not in folders:
+            raise unknown(f"`{argument}` of folder:{path}:", name, folders)
     named = [name for name in folders if name.lower() in (*splits.TRAIN_NAMES, *splits.TEST_NAMES) and _is_part(folders[name])]
     trains = [name for name in named if name.lower() in splits.TRAIN_NAMES]
     if not trains and (alike := _words(folders)):
@@ -170,7 +172,7 @@ def _splits(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     trains = [reading.train_split] if reading.train_split else trains
     classes = {name for train in trains for name in _names(folders[train])}
     others = [name for name in folders if name not in named and not classes.isdisjoint(_names(folders[name]))]
-    parts = [name for name in folders if name in (*asked, *named, *others)]
+    parts = [name for name in folders if name in (*asked.values(), *named, *others)]
     train, test = splits.choose(parts, reading, f"folder:{path}")
     unread = [name for name, folder in folders.items() if name not in parts and _holds_image(folder)]
     if unread:

@@ -93,8 +93,8 @@ def read(found: Any, size: Size | None, reading: Reading, where: str, *, paths: 
     if not isinstance(found, Mapping):
         return table.read(Split(found, where, paths), None, size, reading)
     train, test = splits.choose([str(name) for name in found], reading, where)
-    parts = [Split(found[name], f"{where}, split {name}", paths) if name else None for name in (train, test)]
-    return table.read(parts[0] or Split(found[train], where, paths), parts[1], size, reading)
+    held_out = Split(found[test], f"{where}, split {test}", paths) if test else None
+    return table.read(Split(found[train], f"{where}, split {train}", paths), held_out, size, reading)
 
 
 class Split(table.Table):
@@ -108,7 +108,7 @@ class Split(table.Table):
 
     def __init__(self, rows: Any, name: str, paths: bool) -> None:
         if not hasattr(rows, "num_rows"):
-            raise UserError(f"{name} is a stream, which has no end that is known: load it without streaming")
+            raise UserError(f"{name} is a stream, whose end is not known, or no data set: load it without streaming")
         if rows.format["type"] == "custom":
             log.warning("%s: its transform is not applied, as images are read the way they are stored", name)
         self.name, self.paths, self.data = name, paths, rows

@@ -133,7 +133,7 @@ def refusal(listing: Listing, errors: Sequence[BrokenImageError]) -> UserError:
         return errors[0]
     first, *others = errors
     return UserError(
-        f"{first.name} cannot be read as an image ({first.why}), nor can {len(others)} more of {len(listing.names)}: {_told(others)}; "
+        f"{first.name} cannot be read as an image ({first.why}), nor can {len(others)} more of {len(listing.names)}: {_told(others)}: "
         f"remove or replace them, or leave them out with `skip_broken=True`"
     )
 
@@ -207,8 +207,12 @@ def _say(listing: Listing, headings: Sequence[Header], goal: Size, asked: Size |
 
 
 def _told(errors: Sequence[BrokenImageError]) -> str:
-    more = f" and {len(errors) - TOLD} more" if len(errors) > TOLD else ""
-    return ", ".join(f"{error.name} ({error.why})" for error in errors[:TOLD]) + more
+    """Names of broken images, together where the reason is the same."""
+    reasons: dict[str, list[str]] = {}
+    for error in errors[:TOLD]:
+        reasons.setdefault(error.why, []).append(error.name)
+    more = f", and {len(errors) - TOLD} more" if len(errors) > TOLD else ""
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items()) + more
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from datastill.data import objects
@@ -87,6 +88,8 @@ def load(
         if class_names is not None or size is not None:
             raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
         return _named(data, asked, validation, memory_budget)
+    if isinstance(data, Path):
+        raise UserError(f"a path does not say what is there: give its name, such as 'folder:{data}', 'parquet:{data}' or 'arrow:{data}'")
     raw = objects.read(data, (size, size) if isinstance(size, int) else size, asked, class_names)
     return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
 
@@ -117,11 +120,13 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
         raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed")
     whole = arrange(raw.train, classes, budget=memory_budget)
     needed = 1 + (raw.test is None) + (validation > 0)
-    small = [f"'{raw.class_names[label]}' has {count}" for label, count in enumerate(whole.counts) if count < needed]
+    small = [(raw.class_names[label], count) for label, count in enumerate(whole.counts) if count < needed]
     if small:
+        others = some([f"'{label}' {count}" for label, count in small[1:]])
         raise UserError(
-            f"{name}: the class {some(small)} training image(s), but {needed} are needed to hold some out; add images, choose other "
-            f"`classes`, or hold out less{' (a test split, or `validation=0`)' if validation else ''}"
+            f"{name}: the class '{small[0][0]}' has {small[0][1]} training image(s), but {needed} are needed to hold some out"
+            f"{f' (also too few: {others})' if others else ''}; add images, choose other `classes`, or hold out less"
+            f"{' with `validation=0`' if validation else ''}"
         )
     if raw.test is None:
         log.info("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))

@@ -61,7 +61,7 @@ def read(thing: Any, size: Size | None, reading: Reading, class_names: Sequence[
         UserError: If it is something else, or its images and labels are not understood.
     """
     name = name_of(thing)
-    if hub.is_ours(thing):
+    if hub.is_ours(thing) or (isinstance(thing, Mapping) and any(map(hub.is_ours, thing.values()))):
         if class_names is not None:
             raise UserError("`class_names` are for arrays and torch data sets; a Hugging Face data set has its own (ClassLabel)")
         return hub.read(thing, size, reading, name, paths=True)

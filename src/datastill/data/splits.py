@@ -65,11 +65,10 @@ def choose(names: Sequence[str], reading: Reading, where: str, order: Sequence[s
             f"{where} holds {train} and {', '.join(candidates)}: `test_split={candidates[0]}` tests on that part, `test_split={NONE}` "
             f"holds out a part of {train} instead"
         )
+    if test and (train.lower(), test.lower()) != ("train", "test"):
+        log.info("%s: %s is distilled, and %s is the test split", where, train, test)
     if unread:
-        log.warning(
-            "%s: %s is distilled and %s is the test split; %s is ignored (`train_split` and `test_split` choose other parts)",
-            where, train, test or "a part of it", ", ".join(unread),
-        )  # fmt: skip
+        log.warning("%s: %s is ignored (`train_split` and `test_split` choose other parts)", where, ", ".join(unread))
     return train, test
 
 

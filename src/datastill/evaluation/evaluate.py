@@ -33,7 +33,7 @@ def evaluate(
     repeats: int = 5,
     seed: int = 0,
     split: str = "test",
-    data: DataSet | str | None = None,
+    data: DataSet | str | Any | None = None,
     compare: Sequence[str] = tuple(COMPARISONS),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
@@ -48,7 +48,7 @@ def evaluate(
         repeats: Networks, each with its own weights.
         seed: The same seed gives the same numbers.
         split: "test" to report, "validation" to choose.
-        data: What to test on; by default what the set was distilled from.
+        data: What to test on, all that `datastill.load` takes; by default what the set was distilled from.
         compare: Which of `COMPARISONS` to train on as well, in the same way.
         protocol: How to train; by default the DC protocol.
         engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no number.
@@ -100,7 +100,7 @@ def evaluate_across(
     repeats: int = 5,
     seed: int = 0,
     split: str = "test",
-    data: DataSet | str | None = None,
+    data: DataSet | str | Any | None = None,
     compare: Sequence[str] = (),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
@@ -155,13 +155,13 @@ def _origin_data(origin: Origin) -> DataSet:
         raise UserError(f"{error} (what the set was distilled from; if it has moved, give it with `data`)") from error
 
 
-def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | None) -> tuple[DistilledSet, DataSet]:
+def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | Any | None) -> tuple[DistilledSet, DataSet]:
     """Load a set and the data it is tested on, normalised as the set is, and check that they fit."""
     given = isinstance(data, DataSet)
-    if isinstance(data, str) and (isinstance(distilled, DistilledSet) or Path(distilled).suffix not in FOREIGN_FILES):
+    if data is not None and not given and (isinstance(distilled, DistilledSet) or Path(distilled).suffix not in FOREIGN_FILES):
         distilled = distilled if isinstance(distilled, DistilledSet) else DistilledSet.load(distilled)
         data = load(data, validation=distilled.origin.held_out)
-    elif isinstance(data, str):
+    elif data is not None:
         data = load(data)
     if not isinstance(distilled, DistilledSet):
         path = Path(distilled)

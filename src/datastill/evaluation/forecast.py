@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def forecast_evaluation(
     *,
     repeats: int = 5,
     split: str = "test",
-    data: DataSet | str | None = None,
+    data: DataSet | str | Any | None = None,
     compare: Sequence[str] = (),
     protocol: Protocol | None = None,
     engine: Engine | None = None,

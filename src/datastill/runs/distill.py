@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def distill(
-    data: DataSet | str = "digits",
+    data: DataSet | str | Any = "digits",
     *,
     method: Method | str = "dm+iid",
     ipc: int = 10,
@@ -41,7 +42,7 @@ def distill(
     """Distil a data set.
 
     Args:
-        data: A data set or its name in the grammar of `datastill.load`.
+        data: A data set, its name, or an object: all that `datastill.load` takes.
         method: A method, or its name in the grammar ``METHOD[+TERM...]``, which has the values published for this data set and IPC.
         ipc: Synthetic images per class.
         iterations: The total number of steps, by default 2,000; methods with a fixed number, such as a selection, say so and use theirs.

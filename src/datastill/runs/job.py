@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datastill.data import DataSet, load
 from datastill.engine import Engine
@@ -50,7 +51,7 @@ class Job:
     @classmethod
     def of(
         cls,
-        data: DataSet | str,
+        data: DataSet | str | Any,
         named: Method | str,
         *,
         ipc: int,
@@ -71,7 +72,7 @@ class Job:
         """
         if out is not None:
             check_folder(Path(out))
-        data = load(data) if isinstance(data, str) else data
+        data = load(data)
         if isinstance(named, str):
             composed = method(named, data=data, ipc=ipc, preset=preset or "paper", settings=settings)
         elif settings or preset:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from datastill.cli.choices import Choices
 from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Whole, agree, engine_of, numbers
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def distill(
     validation_epochs: Annotated[Whole | None, Parameter(help="epochs of such an evaluation; default as in `evaluate`")] = None,
     validation_network: Annotated[str | None, Parameter(help="network of such an evaluation; default convnet")] = None,
     validation: Annotated[float | None, Parameter(help="share of the training split held out for choices; default 0.1")] = None,
+    choices: Choices = Choices(),  # noqa: B008 (frozen)
     dry_run: DryRun = False,
     checkpoint_seconds: CheckpointSeconds = 20.0,
     device: Device = "auto",
@@ -80,6 +82,7 @@ def distill(
                 "--device": (None if device == "auto" else device, plan.engine.get("device")),
                 "--precision": (None if precision == "auto" else precision, plan.engine.get("precision")),
                 "--compile": (compile, plan.engine.get("compiled")),
+                **choices.agreeing(plan.data["name"]),
                 **{option: (value, None) for option, value in values.items()},
             },
         )
@@ -97,7 +100,7 @@ def distill(
     dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
-    data = load(dataset, validation=0.1 if validation is None else validation)
+    data = load(choices.named(dataset), validation=0.1 if validation is None else validation)
     composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
     job = Job.of(
         data,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from datastill.cli.choices import Choices
 from datastill.cli.parameters import Compile, Device, DryRun, Labels, Number, Precision, Whole, engine_of, foreign
 from datastill.errors import UserError
 
@@ -36,6 +37,7 @@ def evaluate(
             name="--set", help="change another value of the protocol: learning_rate, momentum, weight_decay, batch; repeatable", negative=""
         ),
     ] = None,
+    choices: Choices = Choices(),  # noqa: B008 (frozen)
     experiment: Number = None,
     labels: Labels = None,
     json_: Annotated[bool, Parameter(name="--json", help="print everything as JSON", negative="")] = False,
@@ -73,6 +75,7 @@ def evaluate(
         check_file(out)
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
     keep = None if out is None else beside(out, "networks")
+    data = choices.of(data, "a set's own data set is read as it was for distilling")
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     if dry_run:
         shown = forecast_evaluation(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from datastill.cli.choices import Choices
 from datastill.cli.parameters import Compile, Device, Precision, Validation, Whole, engine_of
 
 
@@ -20,6 +21,7 @@ def pretrain(
         Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")
     ] = "fast",
     validation: Validation = 0.1,
+    choices: Choices = Choices(),  # noqa: B008 (frozen)
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
@@ -39,7 +41,7 @@ def pretrain(
     from datastill.teachers.pretraining import measured_on, pretraining_cost
 
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
-    data = load(dataset, validation=validation)
+    data = load(choices.named(dataset), validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     engine = engine_of(device, precision, compile, pretraining_cost(data, model, chosen))
     for member in train(data, network, count, chosen, engine):
