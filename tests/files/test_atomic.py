@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from datastill.errors import UserError
-from datastill.files import OURS, check_file, check_folder, new_folder, open_to_append, partial_file, remove_leftovers, write_atomic
+from datastill.files import (
+    OURS,
+    check_file,
+    check_folder,
+    new_folder,
+    open_to_append,
+    partial_file,
+    remove_leftovers,
+    through_links,
+    write_atomic,
+)
 
 FOREIGN = (
     ".mydata.partial",
@@ -51,9 +61,9 @@ def listening(path: Path) -> None:
     ("make", "said"),
     [
         (fifo, "is a named pipe, and only a regular file can be written"),
-        (device, "is a device, and only a regular file can be written"),
         (listening, "is a socket, and only a regular file can be written"),
         (Path.mkdir, "is a folder"),
+        (device, "is a device, and only a regular file can be written"),
         (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere: remove it, or name another file"),
         (lambda path: path.symlink_to(path.name), "cannot write .* levels of symbolic links"),
     ],
@@ -62,24 +72,46 @@ def test_what_is_no_regular_file_is_refused_at_once_and_stays(tmp_path: Path, ma
     target = tmp_path / "out.json"
     make(target)
     before = target.lstat()
-    for write in (check_file, lambda path: write_atomic(path, "x"), open_to_append):
+    for check in (check_file, through_links):
         with pytest.raises(UserError, match=said):
-            write(target)
+            check(target)
+    if not target.is_symlink():
+        with pytest.raises(UserError, match=said):
+            write_atomic(target, "x")
+    with pytest.raises(UserError, match=r"cannot write .*out\.json"):
+        open_to_append(target)
     assert (target.lstat().st_ino, target.lstat().st_mode) == (before.st_ino, before.st_mode)
     assert names(tmp_path) == ["out.json"]
 
 
-def test_a_link_to_a_file_stays_and_the_file_is_written(tmp_path: Path) -> None:
+def test_a_link_that_a_user_names_stays_and_its_file_is_written(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "real.json").write_text("old")
     (tmp_path / "chain").symlink_to(Path("disk") / "real.json")
     (tmp_path / "out.json").symlink_to("chain")
     check_file(tmp_path / "out.json")
-    write_atomic(tmp_path / "out.json", "new")
+    write_atomic(through_links(tmp_path / "out.json"), "new")
     assert (tmp_path / "disk" / "real.json").read_text() == "new"
     assert (tmp_path / "out.json").is_symlink()
     assert (tmp_path / "chain").is_symlink()
     assert names(tmp_path / "disk") == ["real.json"]
+    assert through_links(tmp_path / "new.json") == tmp_path / "new.json"
+
+
+def test_a_planted_link_in_the_place_of_a_file_of_ours_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for name in ("0.safetensors", "metrics.jsonl"):
+        (tmp_path / name).symlink_to("mine")
+    write_atomic(tmp_path / "0.safetensors", "weights")
+    with pytest.raises(UserError, match=r"cannot write .*metrics\.jsonl"):
+        open_to_append(tmp_path / "metrics.jsonl")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "0.safetensors").is_symlink()
+    with open_to_append(tmp_path / "other.jsonl") as file:
+        file.write("one\n")
+    with open_to_append(tmp_path / "other.jsonl") as file:
+        file.write("two\n")
+    assert (tmp_path / "other.jsonl").read_text() == "one\ntwo\n"
 
 
 def test_a_planted_temporary_name_is_not_followed(tmp_path: Path) -> None:

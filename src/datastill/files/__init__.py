@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, write_atomic
+from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, through_links, write_atomic
 from datastill.files.locks import locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
@@ -35,6 +35,7 @@ __all__ = [
     "save_tensors",
     "sealed",
     "storage_error",
+    "through_links",
     "unsealed",
     "why_not_ours",
     "write_atomic",

@@ -27,7 +27,8 @@ def write_atomic(path: Path, content: bytes | str | Iterable[bytes | memoryview]
     """Write a file so that it is either the old one or the new one, even if the process is killed or the disk is full.
 
     Args:
-        path: The file. A link to a file stays, and the file that it leads to is replaced.
+        path: The file. A link in its place is replaced and never followed, as somebody else may have put it there; see `through_links` for
+            files that users name.
         content: Bytes, text (as UTF-8), or parts that follow one another.
 
     Raises:
@@ -35,15 +36,16 @@ def write_atomic(path: Path, content: bytes | str | Iterable[bytes | memoryview]
             intact.
     """
     data = content.encode() if isinstance(content, str) else content
-    target = destination(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with partial_file(target.parent) as (file, partial):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            _require_file(path, path.lstat())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial_file(path.parent) as (file, partial):
             file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-            partial.replace(target)
-        _sync_folder(target.parent)
+            partial.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
 
@@ -77,24 +79,27 @@ def new_folder(target: Path) -> Iterator[Path]:
             raise storage_error(error, target) from error
 
 
-def destination(path: Path) -> Path:
-    """The file that a path leads to, through links.
+def through_links(path: Path) -> Path:
+    """The file that a path named by a user leads to: where it is a link, the link stays and its file is written.
 
     Raises:
         UserError: If there is something that is no regular file, or a link that leads nowhere.
     """
     try:
-        found = path.stat()
+        _require_file(path, path.stat())
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise UserError(f"{path} is a link that leads nowhere: remove it, or name another file") from None
         return path
     except OSError as error:
         raise storage_error(error, path) from error
-    if not stat.S_ISREG(found.st_mode):
+    return path.resolve() if path.is_symlink() else path
+
+
+def _require_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
         kind = KINDS.get(stat.S_IFMT(found.st_mode), "of an unknown kind")
         raise UserError(f"{path} is {kind}, and only a regular file can be written: name another file")
-    return path.resolve() if path.is_symlink() else path
 
 
 def check_file(path: Path) -> None:
@@ -105,7 +110,7 @@ def check_file(path: Path) -> None:
     """
     if not path.name or path.name == ".." or path.is_dir():
         raise UserError(f"`out` must be a file, but {path} is a folder: name a file in it, such as {path / 'result'}")
-    check_folder(destination(path).parent, path)
+    check_folder(through_links(path).parent, path)
 
 
 def check_folder(folder: Path, path: Path | None = None) -> None:
@@ -143,13 +148,19 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def open_to_append(path: Path) -> TextIO:
-    """Open a regular file, new or not, to add text at its end.
+    """Open a regular file, new or not, to add text at its end; a link is not followed.
 
     Raises:
         UserError: If it cannot be written, or there is something else than a regular file.
     """
     try:
-        return destination(path).open("a", encoding="utf-8")
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            _require_file(path, os.fstat(descriptor))
+            return os.fdopen(descriptor, "a", encoding="utf-8")
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
         raise storage_error(error, path) from error
 

@@ -9,7 +9,7 @@ from typing import Any
 from datastill.distilled import FOREIGN_FILES, DistilledSet
 from datastill.distilled.picture import write_grid
 from datastill.errors import UserError
-from datastill.files import check_file
+from datastill.files import check_file, through_links
 from datastill.labels import HARD, KINDS
 from datastill.report.beside import IMAGES, write_beside
 from datastill.runs import Run
@@ -46,12 +46,12 @@ def show(
     distilled = distilled or DistilledSet.load(path)
     folder = path.parent if path.is_file() else path / "distilled" if (path / "distilled").is_dir() else path
     name = "beside.png" if beside or evaluation else "grid.png"
-    target = out or folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else name)
+    target = through_links(out) if out else folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else name)
     if beside or evaluation:
         write_beside(path, distilled, beside, target, images=min(columns, IMAGES), evaluation=evaluation)
     else:
         write_grid(distilled, target, columns=columns)
-    for label, value in [*_set(distilled), *_run(path), ("picture", str(target))]:
+    for label, value in [*_set(distilled), *_run(path), ("picture", str(out or target))]:
         print(f"{label:<12}{printable(value)}")
 
 

@@ -59,7 +59,7 @@ def evaluate(
     from datastill.evaluation.evaluate import evaluate_across
     from datastill.evaluation.forecast import forecast_evaluation
     from datastill.evaluation.ledger import Ledger
-    from datastill.files import beside, check_file, locked, sealed, write_atomic
+    from datastill.files import beside, check_file, locked, sealed, through_links, write_atomic
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
     from datastill.report.forecast import print_forecast
@@ -91,7 +91,7 @@ def evaluate(
         single = next(iter(found.values())) if len(found) == 1 else None
         content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
         if out is not None:  # before anything is printed: nothing that an output can't take may lose it
-            write_atomic(out, json.dumps(sealed(content), indent=1) + "\n")
+            write_atomic(through_links(out), json.dumps(sealed(content), indent=1) + "\n")
             Ledger(keep).remove()
     if json_:
         print(json.dumps(content))

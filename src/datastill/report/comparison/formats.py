@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.errors import UserError
-from datastill.files import write_atomic
+from datastill.files import through_links, write_atomic
 from datastill.report.comparison.plot import PICTURES, write_plot
 from datastill.report.comparison.tables import Comparison, ComparisonLine, ComparisonTable
 from datastill.report.markdown import table as markdown_table
@@ -144,7 +144,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     if path.suffix in PICTURES:
         write_plot(comparison, path)
     else:
-        write_atomic(path, FORMATS[path.suffix](comparison))
+        write_atomic(through_links(path), FORMATS[path.suffix](comparison))
 
 
 def unmeasured(paths: Sequence[Path]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from datastill.files import write_atomic
+from datastill.files import through_links, write_atomic
 from datastill.report.comparison.tables import Comparison, ComparisonTable
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -45,7 +45,7 @@ def write_plot(comparison: Comparison, target: Path) -> None:
     buffer, kind = io.BytesIO(), target.suffix[1:]
     with rc_context({"svg.hashsalt": "datastill"}):
         figure.savefig(buffer, format=kind, metadata={UNLIKE[kind]: None})
-    write_atomic(target, buffer.getvalue())
+    write_atomic(through_links(target), buffer.getvalue())
 
 
 def _names(table: ComparisonTable) -> list[str]:
