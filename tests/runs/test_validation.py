@@ -45,28 +45,30 @@ def test_validation_on_the_way_changes_no_bit_and_is_done_once(tiny: DataSet, st
     assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
 
 
-class Shown:
-    """Remembers the images and labels that networks are trained on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sets: list[tuple[Tensor, Tensor]] = []
-        score = Scorer.score
-
-        def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any, **options: Any) -> Score:
-            self.sets.append((images, labels))
-            return score(scorer, images, labels, *arguments, **options)
-
-        monkeypatch.setattr(Scorer, "score", watched)
+Scored = list[tuple[Tensor, Tensor, dict[str, Any]]]
 
 
-def test_a_partitioned_set_is_validated_by_its_enlarged_parts(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Shown(monkeypatch)
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> Scored:
+    """Grows by the images, the labels and the options of every set that networks are trained on."""
+    sets: Scored = []
+    score = Scorer.score
+
+    def watched(scorer: Scorer, images: Tensor, labels: Tensor, *arguments: Any, **options: Any) -> Score:
+        sets.append((images, labels, options))
+        return score(scorer, images, labels, *arguments, **options)
+
+    monkeypatch.setattr(Scorer, "score", watched)
+    return sets
+
+
+def test_a_partitioned_set_is_validated_by_its_enlarged_parts(tiny: DataSet, tmp_path: Path, scored: Scored) -> None:
     distilled = run(
         tiny, tmp_path / "run", 2, method=small("idm", averaging=0.5), validate_at=[0, 2], validation_protocol=Protocol(epochs=1)
     )
     assert distilled.origin.factor == DistilledSet.load(tmp_path / "run").origin.factor == 2
-    assert len(distilled) == 6
-    (first, _), (last, labels) = shown.sets
+    assert (len(distilled.images), len(distilled)) == (6, 24)
+    (first, _, _), (last, labels, _) = scored
     assert first.shape == last.shape == (24, 3, 8, 8)
     assert torch.equal(last, distilled.expanded()[0])
     assert torch.equal(labels, distilled.expanded()[1])
@@ -127,17 +129,7 @@ class Learning(Method):
         return {"name": self.name}
 
 
-def test_learned_labels_and_numbers_go_through_run_snapshots_and_validation(
-    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options: list[dict[str, Any]] = []
-    score = Scorer.score
-
-    def watched(scorer: Scorer, *arguments: Any, **given: Any) -> Score:
-        options.append(given)
-        return score(scorer, *arguments, **given)
-
-    monkeypatch.setattr(Scorer, "score", watched)
+def test_learned_labels_and_numbers_go_through_run_snapshots_and_validation(tiny: DataSet, tmp_path: Path, scored: Scored) -> None:
     made = run(tiny, tmp_path / "run", 4, method=Learning(), validate_at=[2, 4], validation_protocol=Protocol(epochs=1))
     kept = DistilledSet.load(tmp_path / "run")
     for found in (made, kept):
@@ -145,8 +137,8 @@ def test_learned_labels_and_numbers_go_through_run_snapshots_and_validation(
         assert found.learning_rate == pytest.approx(0.014)
         assert found.hard_labels.tolist() == [0, 0, 1, 1, 2, 2]
         torch.testing.assert_close(found.labels, torch.eye(3).repeat_interleave(2, 0) * 4 + 0.004)
-    assert [given["label_kind"] for given in options] == ["logits", "logits"]
-    assert [given["learned_rate"] for given in options] == pytest.approx([0.012, 0.014])
+    assert [given["label_kind"] for _, _, given in scored] == ["logits", "logits"]
+    assert [given["learned_rate"] for _, _, given in scored] == pytest.approx([0.012, 0.014])
     assert [line["labels"] for line in metrics(tmp_path / "run") if "validation_accuracy" in line] == ["soft", "soft"]
     tensors, _ = load_tensors(tmp_path / "run" / "snapshots" / "00000002.safetensors")
     assert set(tensors) == {"images", "labels", "numbers.learning_rate"}

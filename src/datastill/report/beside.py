@@ -95,9 +95,8 @@ def _heading(evaluation: Path, distilled: DistilledSet) -> str:
         split, random = content["split"], content["comparisons"].get("random")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{evaluation} is not what `datastill.evaluate` wrote for one network: expected the file of its `out`") from error
-    if (content.get("fingerprint"), content.get("images")) != (distilled.origin.fingerprint, len(distilled)):
-        raise UserError(
-            f"{evaluation} is the evaluation of another set: expected that of {len(distilled)} images of {distilled.origin.data}"
-        )
-    against = f"; on {len(distilled)} random real images, {random['accuracy']:.1f}%" if random else ""
-    return f"{data}: a {network} trained on these {len(distilled)} images gets {accuracy:.1f}% of the {split} split right{against}"
+    images = len(distilled.images)  # those that are stored, whatever parts they have
+    if (content.get("fingerprint"), content.get("images")) != (distilled.origin.fingerprint, images):
+        raise UserError(f"{evaluation} is the evaluation of another set: expected that of {images} images of {distilled.origin.data}")
+    against = f"; on {images} random real images, {random['accuracy']:.1f}%" if random else ""
+    return f"{data}: a {network} trained on these {images} images gets {accuracy:.1f}% of the {split} split right{against}"
