@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the test's own."""
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, object]], None]:
+    """Sets environment variables by name, or with None removes them."""
+
+    def change(variables: Mapping[str, object]) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))  # one that the test sets by itself is removed afterwards as well
+            if value is None:
+                monkeypatch.delenv(name)
+
+    return change
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 
 from torch import Tensor
@@ -63,12 +64,14 @@ class Training:
         images: The batches since the last `forget`.
         labels: Of those.
         kill_at: The number of the step, among these, at which everything stops; None for none.
+        interrupt_at: The number of the step in the middle of which Ctrl-C is pressed; None for none.
     """
 
     def __init__(self) -> None:
         self.images: list[Tensor] = []
         self.labels: list[Tensor] = []
         self.kill_at: int | None = None
+        self.interrupt_at: int | None = None
         self._step: Callable[..., tuple[float, int]] = Trainer.step
 
     @property
@@ -78,12 +81,15 @@ class Training:
 
     def forget(self) -> None:
         """Count from here, and stop nowhere."""
-        self.images, self.labels, self.kill_at = [], [], None
+        self.images, self.labels = [], []
+        self.kill_at = self.interrupt_at = None
 
     def step(self, trainer: Trainer, images: Tensor, labels: Tensor, *others: str) -> tuple[float, int]:
         """Take a step, unless it is the one to stop at."""
         if len(self.images) == self.kill_at:
             raise KilledError
+        if len(self.images) == self.interrupt_at:
+            signal.raise_signal(signal.SIGINT)
         self.images.append(images.clone())
         self.labels.append(labels.clone())
         return self._step(trainer, images, labels, *others)

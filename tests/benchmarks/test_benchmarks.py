@@ -212,10 +212,9 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
         assert picture.width > 800
 
 
-def test_fresh_and_kept_targets_are_timed_in_turn_and_the_files_weighed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path))
+def test_fresh_and_kept_targets_are_timed_in_turn_and_the_files_weighed(cache: Path) -> None:
     found = targets.compared("dm+cm", measure.noise(2, 8), ipc=2, targets=2, images=3, rounds=1)
     assert min(found["fresh_seconds"], found["kept_seconds"], found["computing_seconds"]) > 0
     # of two classes: the mean embedding, the mean map and its covariance
     assert found["bytes"] == pytest.approx(4 * 2 * (512 + 512 + 128**2), rel=0.05)
-    assert not list((tmp_path / "targets").iterdir())
+    assert not list((cache / "targets").iterdir())

@@ -59,11 +59,10 @@ def test_an_error_of_the_system_is_one_line(
     ],
 )
 def test_ctrl_c_says_how_to_go_on(
-    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], said: str, working_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "some where").mkdir()
-    (tmp_path / "some where" / "config.yaml").touch()
+    (working_folder / "some where").mkdir()
+    (working_folder / "some where" / "config.yaml").touch()
 
     def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt

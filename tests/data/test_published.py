@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import struct
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +42,32 @@ def write_mnist(root: Path, folder: str = "MNIST") -> tuple[NDArray[np.uint8], N
     return images[:20], labels[:20]
 
 
-def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], key: str, classes: int) -> NDArray[np.uint8]:
-    """Two training batches and a test batch of random images; the checksums torchvision knows are replaced by theirs."""
-    folder = root / kind.base_folder
-    folder.mkdir(parents=True)
-    values = np.random.default_rng(0).integers(0, 256, (5 * classes, 3072), dtype=np.uint8)
+@pytest.fixture
+def write_cifar(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NDArray[np.uint8]]:
+    """Writes two training batches and a test batch of random images; the checksums torchvision knows are replaced by theirs."""
 
-    def batch(name: str, part: slice) -> list[str]:
-        labels = [number % classes for number in range(part.start, part.stop)]
-        (folder / name).write_bytes(pickle.dumps({"data": values[part], key: labels}))
-        return [name, md5(folder / name)]
+    def write(root: Path, kind: type[Any], key: str, classes: int) -> NDArray[np.uint8]:
+        folder = root / kind.base_folder
+        folder.mkdir(parents=True)
+        values = np.random.default_rng(0).integers(0, 256, (5 * classes, 3072), dtype=np.uint8)
 
-    monkeypatch.setattr(kind, "train_list", [batch("one", slice(0, 2 * classes)), batch("two", slice(2 * classes, 4 * classes))])
-    monkeypatch.setattr(kind, "test_list", [batch("test", slice(4 * classes, 5 * classes))])
-    meta = folder / kind.meta["filename"]
-    meta.write_bytes(pickle.dumps({kind.meta["key"]: [f"kind {number}" for number in range(classes)]}))
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": md5(meta)})
-    return values.reshape(-1, 3, 32, 32)
+        def batch(name: str, part: slice) -> list[str]:
+            labels = [number % classes for number in range(part.start, part.stop)]
+            (folder / name).write_bytes(pickle.dumps({"data": values[part], key: labels}))
+            return [name, md5(folder / name)]
+
+        meta = folder / kind.meta["filename"]
+        meta.write_bytes(pickle.dumps({kind.meta["key"]: [f"kind {number}" for number in range(classes)]}))
+        known = {
+            "train_list": [batch("one", slice(0, 2 * classes)), batch("two", slice(2 * classes, 4 * classes))],
+            "test_list": [batch("test", slice(4 * classes, 5 * classes))],
+            "meta": {**kind.meta, "md5": md5(meta)},
+        }
+        for name, value in known.items():
+            monkeypatch.setattr(kind, name, value)
+        return values.reshape(-1, 3, 32, 32)
+
+    return write
 
 
 @pytest.fixture(autouse=True)
@@ -118,9 +128,9 @@ def test_a_damaged_mnist_is_named(downloads: Path) -> None:
     ("name", "kind", "key", "classes"), [("cifar10", datasets.CIFAR10, "labels", 10), ("cifar100", datasets.CIFAR100, "fine_labels", 100)]
 )
 def test_cifar_is_read_from_torchvisions_layout(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[Any], key: str, classes: int
+    data_folder: Path, write_cifar: Callable[..., NDArray[np.uint8]], name: str, kind: type[Any], key: str, classes: int
 ) -> None:
-    images = write_cifar(data_folder / name, monkeypatch, kind, key, classes)
+    images = write_cifar(data_folder / name, kind, key, classes)
     data = load(name, validation=0)
     assert data.class_names[:2] == ("kind 0", "kind 1")
     assert data.train.counts == (4,) * classes
@@ -129,8 +139,10 @@ def test_cifar_is_read_from_torchvisions_layout(
     assert np.array_equal(data.test.gather(torch.arange(classes)).numpy(), images[4 * classes :])
 
 
-def test_a_changed_cifar_batch_is_not_unpickled(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cifar(data_folder / "cifar10", monkeypatch, datasets.CIFAR10, "labels", 10)
+def test_a_changed_cifar_batch_is_not_unpickled(
+    data_folder: Path, write_cifar: Callable[..., NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar(data_folder / "cifar10", datasets.CIFAR10, "labels", 10)
     batch = data_folder / "cifar10" / datasets.CIFAR10.base_folder / "one"
     batch.write_bytes(batch.read_bytes() + b"\0")
     monkeypatch.setattr(pickle, "load", lambda *arguments, **options: pytest.fail("read a file that fails its checksum"))

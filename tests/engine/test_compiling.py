@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,23 +16,21 @@ from datastill.engine.compiling import KEPT_IN, keep_compiled, why_unsafe
 from datastill.errors import UserError
 
 
-def test_compiled_code_is_kept_with_the_other_caches_unless_the_user_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTILL_CACHE", "/somewhere")
-    monkeypatch.setenv(KEPT_IN, "what to put back")
-    monkeypatch.delenv(KEPT_IN)
+def test_compiled_code_is_kept_with_the_other_caches_unless_the_user_says_where(
+    environment: Callable[[Mapping[str, object]], None],
+) -> None:
+    environment({"DATASTILL_CACHE": "/somewhere", KEPT_IN: None})
     keep_compiled()
     assert os.environ[KEPT_IN] == "/somewhere/compiled"
-    monkeypatch.setenv(KEPT_IN, "/elsewhere")
+    environment({KEPT_IN: "/elsewhere"})
     keep_compiled()
     assert os.environ[KEPT_IN] == "/elsewhere"
 
 
-def test_the_folder_that_torch_chooses_by_itself_is_not_the_users_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_that_torch_chooses_by_itself_is_not_the_users_choice(environment: Callable[[Mapping[str, object]], None]) -> None:
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
-    monkeypatch.setenv("DATASTILL_CACHE", "/somewhere")
-    monkeypatch.setenv(KEPT_IN, "what to put back")
-    monkeypatch.delenv(KEPT_IN)
+    environment({"DATASTILL_CACHE": "/somewhere", KEPT_IN: None})
     with FlopCounterMode(display=False):
         torch.zeros(2, 2) @ torch.zeros(2, 2)
     assert cache_dir() == os.environ[KEPT_IN]  # what counting operations does the first time
@@ -40,13 +39,15 @@ def test_the_folder_that_torch_chooses_by_itself_is_not_the_users_choice(monkeyp
 
 
 @pytest.mark.parametrize("variable", ["DATASTILL_CACHE", KEPT_IN, "TMPDIR"])
-def test_nothing_is_compiled_where_other_users_could_put_their_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_nothing_is_compiled_where_other_users_could_put_their_code(
+    tmp_path: Path, environment: Callable[[Mapping[str, object]], None], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     for name in ("DATASTILL_CACHE", KEPT_IN, "TMPDIR"):
         (tmp_path / name).mkdir(mode=0o700)
-        monkeypatch.setenv(name, str(tmp_path / name))
+        environment({name: tmp_path / name})
     monkeypatch.setattr(tempfile, "tempdir", None)
     if variable != KEPT_IN:
-        monkeypatch.delenv(KEPT_IN)
+        environment({KEPT_IN: None})
     assert why_unsafe() == ""
     (tmp_path / variable).chmod(0o777)
     said = rf"compiled code would be loaded from {tmp_path / variable}\S*, and other users can write to .*, or set {variable} to a folder"
@@ -58,10 +59,10 @@ def test_nothing_is_compiled_where_other_users_could_put_their_code(tmp_path: Pa
         assert not Engine.choose(device="cpu", cost=1e20).compiled
 
 
-def test_the_folder_of_compiled_code_is_made_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv(KEPT_IN, "what to put back")
-    monkeypatch.delenv(KEPT_IN)
+def test_the_folder_of_compiled_code_is_made_for_this_user_alone(
+    tmp_path: Path, environment: Callable[[Mapping[str, object]], None]
+) -> None:
+    environment({"DATASTILL_CACHE": tmp_path / "cache", KEPT_IN: None})
     before = os.umask(0)
     try:
         tmp_path.joinpath("cache").mkdir(mode=0o755)
@@ -71,8 +72,8 @@ def test_the_folder_of_compiled_code_is_made_for_this_user_alone(tmp_path: Path,
     assert stat.S_IMODE((tmp_path / "cache" / "compiled").stat().st_mode) == 0o700
 
 
-def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, environment: Callable[[Mapping[str, object]], None]) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(KEPT_IN, str(tmp_path / "file" / "deep"))
+    environment({KEPT_IN: tmp_path / "file" / "deep"})
     assert why_unsafe().startswith(f"cannot write {tmp_path / 'file' / 'deep'} (Not a directory); choose another folder")
     assert why_unsafe().endswith(f"or set {KEPT_IN} to a folder of your own, which compiled code is kept in")

@@ -140,9 +140,8 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_in_one_line_that_names_the_file_and_the_key(
-    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    mistake: str, working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     usual = {"data": "data: digits\n", "methods": "methods: dm\n"}
     text = "".join(line for key, line in usual.items() if not mistake.startswith(key))
     Path("mine.yaml").write_text(f"{text}{mistake}\n")
@@ -152,7 +151,7 @@ def test_a_mistake_is_told_in_one_line_that_names_the_file_and_the_key(
     assert stopped.value.code == 2
     assert line.startswith("datastill: mine.yaml: ")
     assert MISTAKES[mistake] in line
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+    assert [path.name for path in working_folder.iterdir()] == ["mine.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +174,8 @@ def test_what_is_no_experiment_is_refused(name: str, text: str, said: str, tmp_p
 
 
 def test_the_example_of_the_documentation_runs_and_is_continued(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    working_folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(), flags=re.DOTALL)
     Path("constraints.yaml").write_text(example)
     main(["experiment", "constraints.yaml", "--only", "random"])

@@ -1,57 +1,15 @@
 from __future__ import annotations
 
-import io
-import re
-
 import pytest
 
-from datastill.progress import bar as module
 from datastill.progress import clock, progress
+from terminals import Clock, Screen
 
 
-class Screen(io.StringIO):
-    """A terminal that remembers what was written."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def frames(self) -> list[str]:
-        """The lines that were shown, each over the one before, without what moves the cursor or colours."""
-        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue())
-        return [part.strip() for part in re.split(r"[\r\n]+", plain) if part.strip()]
-
-
-class Clock:
-    """Time that goes on by what it is told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
-    screen = Screen()
-    monkeypatch.setattr(module.console, "_file", screen)
-    monkeypatch.setattr(module.console, "is_interactive", True)
-    monkeypatch.setattr(module.console, "_width", 80)
-    monkeypatch.setattr(module.console, "_environ", {"TERM": "xterm"})
-    return screen
-
-
-def test_a_log_gets_a_line_every_ten_seconds_and_the_last(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_a_line_every_ten_seconds_and_the_last(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("training", 50, unit="step") as bar:
         for _ in range(50):
-            time.now += 0.5
+            clock.now += 0.5
             bar.advance("loss 1.0")
     said = capsys.readouterr()
     assert said.out == ""
@@ -62,52 +20,52 @@ def test_a_log_gets_a_line_every_ten_seconds_and_the_last(time: Clock, capsys: p
     ]
 
 
-def test_slow_steps_are_told_in_seconds(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_slow_steps_are_told_in_seconds(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("slow", 3) as bar:
-        time.now += 90
+        clock.now += 90
         bar.advance()
     assert capsys.readouterr().err == "slow 1/3 90.00 s/it, 3m00s left\n"
 
 
-def test_compiling_in_the_first_step_does_not_count_for_the_rate(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compiling_in_the_first_step_does_not_count_for_the_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("compiled", 100) as bar:
-        time.now += 60
+        clock.now += 60
         bar.advance()
         for _ in range(10):
-            time.now += 1
+            clock.now += 1
             bar.advance()
     assert capsys.readouterr().err.splitlines()[1:] == ["compiled 11/100 1.0 it/s, 1m29s left"]
 
 
-def test_the_rate_is_that_of_the_last_minutes(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_rate_is_that_of_the_last_minutes(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("slower", 1000) as bar:
         for seconds in (1, 10):
             for _ in range(100):
-                time.now += seconds
+                clock.now += seconds
                 bar.advance()
     assert capsys.readouterr().err.splitlines()[-1] == "slower 200/1000 10.00 s/it, 2h13m left"
 
 
-def test_steps_of_an_earlier_process_count_as_done_but_not_for_the_rate(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_of_an_earlier_process_count_as_done_but_not_for_the_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("resumed", 100, done=90) as bar:
-        time.now += 10
+        clock.now += 10
         bar.advance()
     assert capsys.readouterr().err == "resumed 91/100 10.00 s/it, 1m30s left\n"
 
 
-def test_steps_that_are_skipped_on_the_way_do_not_count_for_the_rate_either(time: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_that_are_skipped_on_the_way_do_not_count_for_the_rate_either(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress("evaluating", 20, unit="step") as bar:
         bar.skip(12)
         for _ in range(8):
-            time.now += 2
+            clock.now += 2
             bar.advance()
     assert capsys.readouterr().err.splitlines() == ["evaluating 17/20 2.00 s/step, 6s left", "evaluating 20/20 2.00 s/step, 0s left"]
 
 
-def test_a_terminal_gets_one_line_that_is_overwritten(time: Clock, screen: Screen) -> None:
+def test_a_terminal_gets_one_line_that_is_overwritten(clock: Clock, screen: Screen) -> None:
     with progress("bar", 4) as bar:
         for _ in range(4):
-            time.now += 1
+            clock.now += 1
             bar.advance("loss 1.0")
     frames = screen.frames()
     assert frames[0].endswith("bar 0/4 ?, ? left")
@@ -117,36 +75,36 @@ def test_a_terminal_gets_one_line_that_is_overwritten(time: Clock, screen: Scree
     assert screen.getvalue().count("\n") == 1
 
 
-def test_a_terminal_is_not_flooded(time: Clock, screen: Screen) -> None:
+def test_a_terminal_is_not_flooded(clock: Clock, screen: Screen) -> None:
     with progress("bar", 1000) as bar:
         for _ in range(999):
-            time.now += 0.01
+            clock.now += 0.01
             bar.advance()
     assert 90 <= len(screen.frames()) <= 115
 
 
 @pytest.mark.parametrize("width", [30, 45, 80])
-def test_a_narrow_terminal_keeps_the_time_left(width: int, time: Clock, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.console, "_width", width)
+def test_a_narrow_terminal_keeps_the_time_left(width: int, clock: Clock, screen: Screen) -> None:
+    screen.resize(width)
     with progress("evaluating 5 x convnet", 400) as bar:
-        time.now += 1
+        clock.now += 1
         bar.advance("x" * 200)
     assert all(len(frame) <= width for frame in screen.frames())
     assert "1/400 1.0 it/s, 6m39s left" in screen.frames()[-1]
 
 
-def test_a_bar_may_be_inside_another_one(time: Clock, screen: Screen) -> None:
+def test_a_bar_may_be_inside_another_one(clock: Clock, screen: Screen) -> None:
     with progress("outer", 2) as outer:
         outer.advance()
         with progress("inner", 2) as inner:
-            time.now += 1
+            clock.now += 1
             inner.advance()
         outer.advance()
     assert any("inner 1/2" in frame for frame in screen.frames())
     assert "outer 2/2" in screen.frames()[-1]
 
 
-def test_an_interrupted_bar_ends_its_line(time: Clock, screen: Screen) -> None:
+def test_an_interrupted_bar_ends_its_line(clock: Clock, screen: Screen) -> None:
     def work() -> None:
         with progress("bar", 4) as bar:
             bar.advance()
@@ -158,10 +116,10 @@ def test_an_interrupted_bar_ends_its_line(time: Clock, screen: Screen) -> None:
 
 
 @pytest.mark.parametrize(("total", "steps"), [(0, 1), (2, 4)])
-def test_more_steps_than_foreseen_do_no_harm(time: Clock, screen: Screen, total: int, steps: int) -> None:
+def test_more_steps_than_foreseen_do_no_harm(clock: Clock, screen: Screen, total: int, steps: int) -> None:
     with progress("bar", total) as bar:
         for _ in range(steps):
-            time.now += 1
+            clock.now += 1
             bar.advance()
     assert f"{steps}/{total} 1.0 it/s, 0s left" in screen.frames()[-1]
 

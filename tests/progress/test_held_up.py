@@ -8,23 +8,7 @@ import pytest
 
 from datastill.progress import bar as module
 from datastill.progress import held_up, progress
-
-
-class Clock:
-    """Time that goes on by what it is told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
+from terminals import Clock
 
 
 def test_what_holds_a_step_up_does_not_count(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

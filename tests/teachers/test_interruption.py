@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from datastill.data import DataSet
 from datastill.encoders import TrainingRecipe, pretrain
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine
 from datastill.files import load_tensors
 from datastill.teachers.history import history_path, training_history
+from doubles import Training
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
 """Three epochs of two steps with 36 images."""
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
-    """Send Ctrl-C in the middle of a step, counted from 0; returns a list that grows with the steps."""
-    whole = Trainer.step
-    taken: list[int] = []
-
-    def stepped(self: Trainer, *arguments: Any) -> Any:
-        if len(taken) == step:
-            signal.raise_signal(signal.SIGINT)
-        taken.append(step)
-        return whole(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "step", stepped)
-    return taken
-
-
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
-def test_no_step_of_a_network_is_taken_twice(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_no_step_of_a_network_is_taken_twice(tiny: DataSet, tmp_path: Path, training: Training, step: int) -> None:
     (straight,) = pretrain(tiny, "convnet", 1, RECIPE, Engine(), cache=tmp_path / "straight")
-    with monkeypatch.context() as patch:
-        taken = interrupt(patch, step)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain(tiny, "convnet", 1, RECIPE, Engine(), cache=tmp_path / "stopped")
-        (found,) = pretrain(tiny, "convnet", 1, RECIPE, Engine(), cache=tmp_path / "stopped")
-    assert len(taken) == 6
+    training.forget()
+    training.interrupt_at = step
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(tiny, "convnet", 1, RECIPE, Engine(), cache=tmp_path / "stopped")
+    (found,) = pretrain(tiny, "convnet", 1, RECIPE, Engine(), cache=tmp_path / "stopped")
+    assert len(training.sizes) == 6
     weights, expected = (load_tensors(network.path)[0] for network in (found, straight))
     assert all(torch.equal(weights[name], value) for name, value in expected.items())
     assert weights.keys() == expected.keys()
@@ -52,12 +36,12 @@ def test_no_step_of_a_network_is_taken_twice(tiny: DataSet, tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5])
-def test_no_step_of_a_history_is_taken_twice(tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_no_step_of_a_history_is_taken_twice(tiny: DataSet, tmp_path: Path, training: Training, step: int) -> None:
     straight = training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "straight")
-    with monkeypatch.context() as patch:
-        taken = interrupt(patch, step)
-        with pytest.raises(KeyboardInterrupt):
-            training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "stopped")
-        assert torch.equal(training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "stopped"), straight)
-    assert len(taken) == 6
+    training.forget()
+    training.interrupt_at = step
+    with pytest.raises(KeyboardInterrupt):
+        training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "stopped")
+    assert torch.equal(training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "stopped"), straight)
+    assert len(training.sizes) == 6
     assert [path.name for path in history_path(tiny, "convnet", RECIPE, tmp_path / "stopped").parent.iterdir()] == ["history.safetensors"]

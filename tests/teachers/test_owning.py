@@ -13,11 +13,12 @@ import torch
 
 from datastill.data import DataSet
 from datastill.encoders import TrainingRecipe, pretrain
-from datastill.engine import Engine, Trainer
+from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, locked
 from datastill.teachers.history import history_path, training_history
 from datastill.teachers.pretraining import pool_folder
+from doubles import Training
 
 RECIPE = TrainingRecipe(epochs=1, learning_rate=0.01)
 
@@ -47,12 +48,13 @@ def test_what_another_process_trains_is_waited_for_and_read(
     tmp_path: Path,
     tiny: DataSet,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    training: Training,
     work: Callable[[DataSet, Path], dict[str, torch.Tensor]],
     place: Callable[[DataSet, Path], Path],
 ) -> None:
     first = work(tiny, tmp_path / "first")
-    monkeypatch.delattr(Trainer, "step")  # nothing is trained from here on
+    training.forget()
+    training.kill_at = 0  # nothing is trained from here on
     path = place(tiny, tmp_path / "second")
     with ThreadPoolExecutor(1) as pool:
         with locked(path, "what another process trains"):
@@ -70,11 +72,11 @@ def test_what_another_process_trains_is_waited_for_and_read(
 def test_a_cache_that_cannot_be_written_is_found_before_anything_is_trained(
     tmp_path: Path,
     tiny: DataSet,
-    monkeypatch: pytest.MonkeyPatch,
+    training: Training,
     work: Callable[[DataSet, Path], dict[str, torch.Tensor]],
     place: Callable[[DataSet, Path], Path],
 ) -> None:
-    monkeypatch.delattr(Trainer, "step")
+    training.kill_at = 0
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UserError, match=rf"cannot write {place(tiny, tmp_path / 'cache')} .*choose another folder or fix its permissions"):
         work(tiny, tmp_path / "cache")
