@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import pack
+from datastill.augment import DSA, pack
 from datastill.data import DataSet
 from datastill.labels import HARD
 
-INITIALISATIONS = ("real", "noise")
-"""What pixels may start from."""
-
-
+INITIALISATIONS = ("real", "noise", "augmented")
+"""What pixels may start from; "augmented" is real images, and changed copies of them where a class has fewer than are needed."""
+COPIES = ("colour", "crop", "flip", "scale", "rotate")
+"""How a copy is changed: families of augmentation that leave all of the image visible."""
 PIXELS = ("free", "box")
 """Where pixels may move: anywhere, or within what 8 bits hold."""
 LEARNING_RATE = "learning_rate"
@@ -129,7 +129,8 @@ def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, fact
     """Draw the images that a run starts from.
 
     Args:
-        initialisation: "real" for real images, "noise" for normal noise.
+        initialisation: "real" for real images, "noise" for normal noise, "augmented" as "real" but with the images that a class has too few
+            of as augmented copies of its own, each changed in another way.
         data: What is distilled.
         ipc: Images per class.
         seed: The run's seed.
@@ -141,5 +142,18 @@ def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, fact
     generators = [random.generator(seed, label, "initial pixels") for label in range(data.classes)]
     if initialisation == "noise":
         return torch.stack([torch.randn(ipc, data.channels, *data.size, generator=generator) for generator in generators])
-    rows = [data.train.draw(label, ipc * factor**2, generator) for label, generator in enumerate(generators)]
-    return torch.unflatten(pack(data.normalise(data.train.gather(torch.cat(rows))), factor), 0, (data.classes, ipc))
+    count = ipc * factor**2
+    rows = [data.train.draw(label, count, generator) for label, generator in enumerate(generators)]
+    images = data.normalise(data.train.gather(torch.cat(rows)))
+    if initialisation == "augmented":
+        for label, available in enumerate(data.train.counts):
+            for copy in range(available, count):
+                place = slice(label * count + copy, label * count + copy + 1)
+                images[place] = changed_copy(images[place], data, random.generator(seed, label, copy, "augmented copy"))
+    return torch.unflatten(pack(images, factor), 0, (data.classes, ipc))
+
+
+def changed_copy(image: Tensor, data: DataSet, generator: torch.Generator) -> Tensor:
+    """An image changed by one draw of augmentation, ``1 channel height width``, normalised."""
+    families = tuple(family for family in COPIES if data.flip or family != "flip")
+    return DSA(families).batch(image, generator)

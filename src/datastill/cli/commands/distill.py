@@ -35,7 +35,10 @@ def distill(
     ] = None,
     lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
     real_batch: Annotated[Whole | None, Parameter(help="real images per class and step")] = None,
-    init: Annotated[Literal["real", "noise"] | None, Parameter(help="what the pixels are initialised with")] = None,
+    init: Annotated[
+        Literal["real", "noise", "augmented"] | None,
+        Parameter(help="what the pixels are initialised with; augmented: real images, and changed copies where a class has too few"),
+    ] = None,
     teachers: Annotated[Whole | None, Parameter(help="number of networks in the pretrained pool")] = None,
     validate_at: Annotated[
         str | None, Parameter(help="iterations after which to evaluate on the validation split, comma-separated, e.g. 0,500,1000")

@@ -35,7 +35,8 @@ class Composition(Method):
         learning_rate: Of SGD on the pixels.
         momentum: Of SGD on the pixels.
         real_batch: Real images per class and step.
-        initialisation: "real" starts from real images, "noise" from normal noise.
+        initialisation: "real" starts from real images, "noise" from normal noise, "augmented" from real images and changed copies of them
+            where a class has fewer than IPC.
         augment: Whether DSA is applied, one draw per class for real and synthetic images.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps continue
             from the pixels themselves. 0 gives the last pixels, as the papers do.
@@ -183,11 +184,13 @@ class Composition(Method):
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
                     f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
                 )
-        if self.initialisation == "real" and smallest < ipc * self.factor**2:
+        needed = {"real": ipc * self.factor**2, "augmented": 1}.get(self.initialisation, 0)
+        if smallest < needed:
             name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
             each = f" times {parts} parts" if parts > 1 else ""
+            copies = ", or --init augmented for changed copies of its images" if smallest else ""
             fitting = f"use --ipc {smallest // parts} or less, or --init noise" if smallest >= parts else "use --init noise"
-            raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}")
+            raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}{copies}")
 
     def _real_images(self, encoder: Encoder) -> int:
         """Real images of a class that targets in an encoder are taken from."""
