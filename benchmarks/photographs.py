@@ -3,7 +3,8 @@
     python -m benchmarks.photographs photos
 
 A photograph is divided into tiles of 128x128 pixels. Every fourth one gives test images, the others training images, so that no pixel is in
-both. Patches of one tile overlap, and with them the training and the validation images. Needs scikit-image (``pip install scikit-image``).
+both. Patches of one tile overlap, and with them the training and the validation images. Needs those packages (``pip install scikit-image
+scikit-learn``).
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def _at(read: Read) -> Callable[[Path | None, Size | None, Reading], RawData]:
 
 CATALOGUE: dict[str, Source] = {
     "digits": Source(
-        "8x8 digits embedded in scikit-learn, 1,797 images, 10 classes; no download", lambda path, size, reading: digits.read(), flip=False
+        "8x8 digits, those of scikit-learn, 1,797 images, 10 classes; part of this package",
+        lambda path, size, reading: digits.read(),
+        flip=False,
     ),
     "mnist": Source("28x28 digits, 70,000 images, 10 classes", _torchvision("mnist"), statistics=((0.1307,), (0.3081,)), flip=False),
     "fashion-mnist": Source("28x28 clothes, 70,000 images, 10 classes", _torchvision("fashion-mnist"), statistics=((0.2861,), (0.3530,))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import os
 import pickle
 import zlib
@@ -49,6 +50,8 @@ def read(name: str) -> RawData:
         found = _through_torchvision(name, root)
         if found:
             return found
+    if name == "svhn" and importlib.util.find_spec("scipy") is None:
+        raise _no_scipy(name)
     try:
         with locked(cache, f"the download of {name}", wait=True):
             make_folder(cache)
@@ -63,6 +66,8 @@ def read(name: str) -> RawData:
 def _through_torchvision(name: str, root: Path) -> RawData | None:
     try:
         return _load(name, root, download=False)
+    except ModuleNotFoundError as error:
+        raise _no_scipy(name) from error
     except DAMAGE as error:
         if isinstance(error, RuntimeError) and "not found" in str(error):
             return None
@@ -82,6 +87,13 @@ def _load(name: str, root: Path, *, download: bool) -> RawData:
     choices: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
     train, test = (kinds[name](str(root), **choice, download=download) for choice in choices)
     return RawData(tuple(getattr(train, "classes", DIGITS)), _split(train, name, root), _split(test, name, root))
+
+
+def _no_scipy(name: str) -> UserError:
+    return UserError(
+        f"the published files of '{name}' are MATLAB's and need scipy: pip install 'datastill[svhn]', or put the hub's parquet files into "
+        f"DATASTILL_DATA/{name}"
+    )
 
 
 def _split(split: Any, name: str, root: Path) -> RawSplit:

@@ -19,7 +19,35 @@ def spread(values: Sequence[float]) -> float | None:
 
 def half_interval(values: Sequence[float]) -> float | None:
     """Half width of the 95% confidence interval of the mean (Student's t); None for one value."""
-    from scipy.stats import t
-
     count = len(values)
-    return float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count) if count > 1 else None
+    return students_t(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
+
+
+def students_t(degrees: int) -> float:
+    """How many standard errors from the mean 95% of Student's distribution end.
+
+    With theta = arctan(t / sqrt(degrees)), the share within t is a finite sum in sin and cos of theta, which is solved by bisection.
+
+    Args:
+        degrees: Of freedom, at least 1.
+
+    Reference:
+        Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
+
+    Example:
+        >>> round(students_t(4), 6)
+        2.776445
+    """
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if _share_within(middle, degrees) < 0.95 else (low, middle)
+    return math.tan(high) * math.sqrt(degrees)
+
+
+def _share_within(theta: float, degrees: int) -> float:
+    odd = degrees % 2
+    factor, total = math.cos(theta) ** odd, 0.0
+    for number in range(1 + odd, degrees, 2):
+        total += factor
+        factor *= math.cos(theta) ** 2 * number / (number + 1)
+    return (theta + math.sin(theta) * total) * 2 / math.pi if odd else math.sin(theta) * total
