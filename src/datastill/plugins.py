@@ -105,6 +105,11 @@ def origin_of(what: str, name: str) -> str:
     return origin(points[0]) if points else ""
 
 
+def offered(what: str) -> list[str]:
+    """What installed packages add, each with its package, whether it can be used or not."""
+    return [f"{name} [{origin(point)}]" for name, points in _plugins(what).items() for point in points]
+
+
 @cache
 def _plugins(what: str) -> dict[str, list[EntryPoint]]:
     found: dict[str, list[EntryPoint]] = {}

@@ -29,6 +29,13 @@ Whole = Annotated[int, Parameter(converter=whole)]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where compiled")]
 Compile = Annotated[bool | None, Parameter(help="compile the networks; by default if the job is long enough", negative="--no-compile")]
+Preset = Annotated[
+    str | None, Parameter(help="values to use: paper, code (those of the published code), fast (our cheapest); default paper")
+]
+Set = Annotated[
+    list[str] | None,
+    Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
+]
 DryRun = Annotated[
     bool, Parameter(help="say what it would take in time, memory and disk, by a few steps, and what is trained first", negative="")
 ]

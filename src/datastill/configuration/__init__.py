@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
-from datastill.configuration.settings import changed
-from datastill.configuration.types import added_later, from_plain
+from datastill.configuration.settings import changed, paths, value_at
+from datastill.configuration.types import added_later, from_plain, not_set
 
-__all__ = ["added_later", "changed", "describe", "flat", "from_plain", "qualified", "restore"]
+__all__ = ["added_later", "changed", "describe", "flat", "from_plain", "not_set", "paths", "qualified", "restore", "value_at"]

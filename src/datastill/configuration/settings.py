@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar
 
-from datastill.configuration.types import dataclass_in, described_fields, from_text, settable
+from datastill.configuration.types import dataclass_in, described_fields, from_text, no_settings, settable
 from datastill.errors import UserError, unknown
 
 T = TypeVar("T")
+
+NEAR = 0.6
+"""How alike names are for one to be taken for the other, in [0, 1]."""
 
 
 def changed(thing: T, setting: str, name: str) -> T:
@@ -45,11 +48,27 @@ def changed(thing: T, setting: str, name: str) -> T:
 
 def paths(thing: Any, prefix: str = "") -> Iterator[str]:
     """Every path that can be set."""
+    left = no_settings(type(thing))
     for field, hint in described_fields(type(thing)).items():
-        if field != "name" and (settable(hint) or hasattr(dataclass_in(hint), "named")):
+        if field not in left and (settable(hint) or hasattr(dataclass_in(hint), "named")):
             yield f"{prefix}{field}"
     for name, part in _parts(thing).items():
         yield from paths(part, f"{prefix}{name}.")
+
+
+def value_at(thing: Any, path: str) -> Any:
+    """The value at a path (see `paths`), or the part that paths lead through.
+
+    Example:
+        >>> from datastill.teachers.recipe import TrainingRecipe
+        >>> value_at(TrainingRecipe(), "epochs")
+        4
+    """
+    first, _, rest = path.partition(".")
+    parts = _parts(thing)
+    if rest:
+        return value_at(parts[first], rest)
+    return parts[first] if first in parts else getattr(thing, first)
 
 
 def _parts(thing: Any) -> dict[str, Any]:
@@ -92,11 +111,15 @@ def _with_part(thing: Any, name: str, part: Any) -> Any:
 def _unknown(thing: Any, path: str, known: list[str], setting: str, name: str) -> UserError:
     owner, _, field = path.rpartition(".")
     ending = [candidate for candidate in known if candidate.endswith(f".{path}")]
-    fields = [candidate.rpartition(".")[2] for candidate in known if candidate.rpartition(".")[0] == owner]
+    own = [candidate.rpartition(".")[2] for candidate in known if candidate.rpartition(".")[0] == owner]
     if ending:
         return UserError(f"{name} has no '{path}' of its own, but it has {', '.join(ending)}: name one of them")
-    if fields:
-        return unknown(f"setting of {owner or name}", field, fields)
+    last = {candidate.rpartition(".")[2] for candidate in known}
+    if not owner and (meant := difflib.get_close_matches(field, last, n=1, cutoff=NEAR)) and meant[0] not in own:
+        ending = [candidate for candidate in known if candidate.endswith(f".{meant[0]}")]
+        return UserError(f"{name} has no '{path}'. Did you mean {' or '.join(ending)}?")
+    if own:
+        return unknown(f"setting of {owner or name}", field, own)
     close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
     suggestion = f" Did you mean '{close[0]}'?" if close else ""
     parts = ", ".join(_parts(thing))

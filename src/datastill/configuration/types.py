@@ -43,6 +43,16 @@ def left_out(cls: type) -> dict[str, Any]:
     return {entry.name: entry.default for entry in fields(cls) if entry.metadata.get("added")}
 
 
+def not_set(default: Any) -> Any:
+    """A field of a dataclass that follows from how the object was made: it is described, but is no setting."""
+    return field(default=default, metadata={"set": False})
+
+
+def no_settings(cls: type) -> set[str]:
+    """The fields that are no settings: the object's name, and those marked with `not_set`."""
+    return {"name", *(entry.name for entry in fields(cls) if not entry.metadata.get("set", True))}
+
+
 def dataclass_in(hint: Any) -> type | None:
     """The dataclass that a type is, or may be, or holds any number of; None for other types.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from cyclopts import App
 
 from datastill.cli.commands.compare import compare
+from datastill.cli.commands.completion import installing
 from datastill.cli.commands.distill import distill
+from datastill.cli.commands.doctor import doctor
 from datastill.cli.commands.evaluate import evaluate
 from datastill.cli.commands.experiment import experiment
 from datastill.cli.commands.export import export
@@ -29,7 +31,7 @@ For example:
 
 A data set is NAME[:PATH][@SIZE]: digits, cifar10, folder:photos@64, parquet:DIR; some classes only: cifar100[0-19].
 A method is METHOD[+TERM...]: dm, dm+cc, idm+iid.
-`datastill list datasets|networks|methods|terms` lists them all.
+`datastill list datasets|networks|methods|terms` lists them all; `datastill show dm+iid` lists the values of a method.
 """
 
 app = App(
@@ -41,6 +43,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, show, compare, experiment):
+for command in (distill, resume, evaluate, pretrain, export, show, compare, experiment, doctor):
     app.command(command)
 app.command(list_, name="list")
+app.command(installing(app), name="--install-completion")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
-from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Whole, agree, engine_of, numbers
+from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Preset, Set, Whole, agree, engine_of, numbers
 
 if TYPE_CHECKING:
     from datastill.distilled import DistilledSet
@@ -26,13 +26,8 @@ def distill(
     iterations: Annotated[Whole | None, Parameter(help="steps in all; default 2000, not for methods that choose real images")] = None,
     seed: Annotated[Whole | None, Parameter(help="the same seed gives the same bits; default 0")] = None,
     resume: Annotated[bool, Parameter(help="continue the run in --out", negative="")] = False,
-    preset: Annotated[
-        str | None, Parameter(help="values to use: paper, code (those of the published code), fast (our cheapest); default paper")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
-    ] = None,
+    preset: Preset = None,
+    set_: Set = None,
     lr: Annotated[float | None, Parameter(help="learning rate of the pixels")] = None,
     real_batch: Annotated[Whole | None, Parameter(help="real images per class and step")] = None,
     init: Annotated[

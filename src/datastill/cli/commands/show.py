@@ -1,14 +1,16 @@
-"""Summarise and draw a set."""
+"""Summarise and draw a set, or list the values of a method."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
-from datastill.cli.parameters import FromData, Labels, Number, Whole, opened
+from datastill.cli.parameters import FromData, Labels, Number, Preset, Set, Whole, opened
+from datastill.errors import UserError, unknown
 
 
 def show(
@@ -23,10 +25,27 @@ def show(
     choices: Choices = Choices(),  # noqa: B008 (frozen)
     experiment: Number = None,
     labels: Labels = None,
+    preset: Preset = None,
+    ipc: Annotated[Whole | None, Parameter(help="images per class that a method's values are for; default 10")] = None,
+    set_: Set = None,
 ) -> None:
-    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class."""
-    from datastill.report.summary import show as summarise
+    """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class.
 
+    If PATH is the name of a method, such as dm+iid, print every value of it for --data, --ipc and --preset, and where it comes from.
+    """
+    from datastill.methods import NAMES
+    from datastill.report.summary import show as summarise
+    from datastill.report.values import print_values
+
+    name, known = str(path), NAMES.all()
+    base = name.lower().split("+")[0]
+    if not path.exists() and base not in known and get_close_matches(base, known, n=1, cutoff=0.6):
+        raise unknown("path or method", base, known)
+    if not path.exists() and base in known:
+        print_values(name, data=data or "digits", ipc=10 if ipc is None else ipc, preset=preset or "paper", settings=set_ or [])
+        return
+    if preset or ipc is not None or set_:
+        raise UserError(f"--preset, --ipc and --set are for a method, but '{name}' is none of `datastill list methods`")
     named = choices.of(data, "it is for files made by other code")
-    strips = [name for name in (beside or "").split(",") if name]
+    strips = [part for part in (beside or "").split(",") if part]
     summarise(path, out, columns, opened(path, named, experiment, labels), beside=strips, evaluation=evaluation)

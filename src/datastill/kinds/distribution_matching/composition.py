@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.augment import check_factor
-from datastill.configuration import added_later, describe
+from datastill.configuration import added_later, describe, not_set
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork
 from datastill.engine import Engine
@@ -70,7 +70,7 @@ class Composition(Method):
     factor: int = 1
     views: int = 1
     by_class: bool = False
-    added: tuple[str, ...] = ()
+    added: tuple[str, ...] = not_set(())
     balance: float = 1.0
     halve_at: tuple[int, ...] = ()
     pixels: str = added_later("free")

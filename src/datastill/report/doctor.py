@@ -1,0 +1,90 @@
+"""What a bug report needs: versions, the machine, what works on it, what is kept where."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from datastill import provenance
+from datastill.data import cache_folder
+from datastill.engine import hardware
+from datastill.engine.measuring import seconds_of
+from datastill.plugins import GROUPS, offered
+from datastill.report.forecast import free, size
+from datastill.text import printable
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors", "cyclopts", "pydantic", "rich", "matplotlib", "datasets")
+"""Packages whose versions matter."""
+VARIABLES = ("DATASTILL_", "TORCHINDUCTOR_", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "CXX")
+"""What environment variables begin with that change how this program runs."""
+SIDE = 1024
+"""Of the matrices whose product is timed."""
+
+
+def findings() -> Iterator[tuple[str, str]]:
+    """What is found, each with its name; this tries the compiler, which takes some seconds the first time."""
+    machine, environment = provenance.machine(), dict(os.environ)  # before anything that is tried changes it
+    yield "datastill", " ".join(filter(None, (provenance.package_version(), provenance.commit(), f"in {Path(__file__).parents[1]}")))
+    yield "python", f"{sys.version.split()[0]} at {sys.executable}"
+    yield "system", platform.platform()
+    yield "packages", ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
+    yield "processor", f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads used by torch"
+    total, available = _memory("MemTotal"), _memory("MemAvailable")
+    yield "memory", f"{size(total)}, {size(available)} available" if total else "unknown"
+    yield "gpu", _gpu()
+    yield "speed", f"{_gigaflops():.0f} GFLOP/s, product of {SIDE}x{SIDE} matrices in fp32"
+    cpu = torch.device("cpu")
+    yield "bf16", "supported by the hardware" if hardware.bf16_supported(cpu) else "not supported by the hardware, fp32 is used"
+    yield "compiler", hardware.why_no_compiler(hardware.device("auto")) or "works"
+    yield "cache", f"{cache_folder()}, {_kept(cache_folder())}"
+    for what, group in GROUPS.items():
+        yield f"{what}s added", ", ".join(offered(what)) or f"none (entry points {group})"
+    set_ = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(VARIABLES)]
+    yield "environment", ", ".join(set_) or "nothing set"
+
+
+def print_findings() -> None:
+    """Print everything, line by line as it is found."""
+    for name, value in findings():
+        print(printable(f"{name:<15}{value}"), flush=True)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _gpu() -> str:
+    if not torch.cuda.is_available():
+        return f"none that torch can use (torch is built for CUDA {torch.version.cuda or 'none'})"
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return f"{', '.join(names)}, CUDA {torch.version.cuda}"
+
+
+def _gigaflops() -> float:
+    matrix = torch.ones(SIDE, SIDE)
+    return 2 * SIDE**3 / seconds_of(lambda: matrix @ matrix) / 1e9
+
+
+def _memory(name: str) -> int:
+    """A line of what Linux says of its memory, in bytes; 0 elsewhere."""
+    path = Path("/proc/meminfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _kept(folder: Path) -> str:
+    """What a folder holds, and what is free there."""
+    left = f"{size(free(folder))} free"
+    if not folder.is_dir():
+        return f"not made yet, {left}"
+    held = {entry.name: sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in sorted(folder.iterdir())}
+    return ", ".join([*(f"{name} {size(held[name])}" for name in held), left])
