@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ from datastill.files import checksum
 from datastill.kinds.distribution_matching.store import TargetStore
 from datastill.kinds.real_batches import EVERY_RUN, RealBatches
 from datastill.terms import Gathering, Target, Term
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Raised when the same features give other targets than before, or are drawn otherwise, so that no older file is found again."""
@@ -93,7 +96,7 @@ class KeptTargets:
             raise RuntimeError("targets can be kept only of networks that come again")
         if (member, number) not in self._memory:
             made_of = self.made_of(number)
-            tensors = self.kept.store.read(made_of)
+            tensors = self._read(made_of)
             targets = self._computed(member, number) if tensors is None else _unflattened(self.terms, tensors, self.kept.engine.device)
             if tensors is None:
                 self.kept.store.write(made_of, _flattened(targets))
@@ -102,6 +105,18 @@ class KeptTargets:
                 self._memory.popitem(last=False)
         self._memory.move_to_end((member, number))
         return self._memory[member, number]
+
+    def _read(self, made_of: str) -> dict[str, Tensor] | None:
+        """What is kept; None if nothing is, or it is not of these terms and classes, which is told."""
+        tensors = self.kept.store.read(made_of)
+        if tensors is None:
+            return None
+        terms, classes = {name.partition("/")[0] for name in tensors}, self.kept.data.classes
+        whole = all(value.ndim and len(value) == classes and bool(value.isfinite().all()) for value in tensors.values())
+        if terms == {term.name for term in self.terms} and whole:
+            return tensors
+        log.warning("%s does not hold the targets of these terms and classes; they will be computed again", self.kept.store.path(made_of))
+        return None
 
     def _computed(self, member: int, number: int) -> dict[str, Target]:
         """Class after class, so that a target depends on nothing beside it."""
