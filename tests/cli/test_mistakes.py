@@ -9,6 +9,7 @@ import torch
 
 from commands import TINY_RUN, refusal
 from datastill.errors import UserError
+from datastill.files import load_tensors, save_tensors
 from image_files import write_classes
 from tiny_sets import distilled_set
 
@@ -70,7 +71,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "missing folder": (lambda tmp: ("distill", f"folder:{tmp / 'no'}", "--out", tmp / "run"), ("no: no such folder",)),
     "empty folder": (lambda tmp: ("distill", f"folder:{tmp}", "--out", tmp / "run"), ("holds no class folders",)),
     "corrupt image": (lambda tmp: ("distill", f"folder:{corrupt(tmp / 'x')}", "--out", tmp / "run"), ("dog/2.png", "cannot be read")),
-    "iterations 0": (lambda tmp: ("distill", "digits", "--iterations", "0", "--out", tmp / "run"), ("got 10 and 0",)),
+    "iterations 0": (
+        lambda tmp: ("distill", "digits", "--iterations", "0", "--out", tmp / "run"),
+        ("--iterations must be a whole number of at least 1, got 0",),
+    ),
     "validation list": (lambda tmp: ("distill", "digits", "--validate-at", "1;2", "--out", tmp / "run"), ("--validate-at", "'1;2'")),
     "device": (lambda tmp: ("pretrain", "digits", "--device", "tpux"), ("'tpux'",)),
     "no --out": (lambda tmp: ("distill", "digits"), ("--out",)),
@@ -123,14 +127,9 @@ def pickled(folder: Path) -> Path:
 
 
 def artifact(folder: Path, pixels: torch.Tensor) -> Path:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
     good = distilled_set().save(folder / "good")
-    with safe_open(good / "images.safetensors", "pt") as file:
-        metadata = {key: value for key, value in file.metadata().items() if key != "checksum"}
-    (folder / "bad").mkdir()
-    save_file({"images": pixels, "labels": distilled_set().labels}, folder / "bad" / "images.safetensors", metadata)
+    _, text = load_tensors(good / "images.safetensors")
+    save_tensors(folder / "bad" / "images.safetensors", {"images": pixels, "labels": distilled_set().labels}, text)
     return folder / "bad"
 
 

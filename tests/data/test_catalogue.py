@@ -85,7 +85,7 @@ def test_a_size_brings_every_split_to_it() -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 0.6, float("nan")])
 def test_validation_must_be_a_share(share: float) -> None:
-    with pytest.raises(UserError, match="validation must be a share"):
+    with pytest.raises(UserError, match=r"`validation` must be a finite number from 0 to 0.5"):
         load("digits", validation=share)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 from datastill import DistilledSet, distill
 from datastill.errors import UserError
+from datastill.files import save_tensors
 from datastill.methods import method
 from datastill.provenance import package_version
 from tiny_sets import data_set, distilled_set, same_bits
@@ -45,10 +45,10 @@ def write(
     header: object = HEADER,
     format: str = "datastill-1",
 ) -> Path:
-    """Write a file as someone else might, without this package's checksum."""
+    """Write a file of other content, with the right checksum of it."""
     content = distilled_set()
     tensors = {"images": content.images if images is None else images, "labels": content.labels if labels is None else labels}
-    save_file(tensors, path, {"format": format, "origin": header if isinstance(header, str) else json.dumps(header)})
+    save_tensors(path, tensors, {"format": format, "origin": header if isinstance(header, str) else json.dumps(header)})
     return path
 
 
@@ -203,10 +203,10 @@ def test_a_header_with_more_in_it_is_read(tmp_path: Path) -> None:
 def test_a_file_without_header_or_tensors_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "images.safetensors"
     content = distilled_set()
-    save_file({"images": content.images, "labels": content.labels}, path)
+    save_tensors(path, {"images": content.images, "labels": content.labels}, {})
     with pytest.raises(UserError, match="not a distilled set of this program"):
         DistilledSet.load(path)
-    save_file({"images": content.images}, path, {"format": "datastill-1", "origin": json.dumps(HEADER)})
+    save_tensors(path, {"images": content.images}, {"format": "datastill-1", "origin": json.dumps(HEADER)})
     with pytest.raises(UserError, match="not a distilled set of this program"):
         DistilledSet.load(path)
 

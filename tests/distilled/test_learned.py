@@ -11,12 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.datasets import ImageFolder
 
 from datastill import DistilledSet, UserError, export
-from datastill.files import load_tensors
+from datastill.files import load_tensors, save_tensors
 from tiny_sets import data_set, distilled_set, same_bits, soft_set
 
 SOFT = ("probabilities", "weights", "logits", "scores")
@@ -59,11 +58,10 @@ def test_parts_share_the_label_of_their_image_and_a_rendering_keeps_all(tmp_path
 
 
 def written(path: Path, labels: Tensor, kind: str, **numbers: Tensor) -> Path:
-    """A file as someone else might write it, without this package's checksum."""
+    """A file of other content, with the right checksum of it."""
     origin = load_tensors(distilled_set().save(path.parent / "as it is") / "images.safetensors")[1]["origin"]
-    save_file(
-        {"images": distilled_set().images, "labels": labels, **numbers}, path, {"format": "datastill-1", "origin": origin, "labels": kind}
-    )
+    text = {"format": "datastill-1", "origin": origin, "labels": kind}
+    save_tensors(path, {"images": distilled_set().images, "labels": labels, **numbers}, text)
     return path
 
 
@@ -105,7 +103,7 @@ def test_a_learned_number_is_finite() -> None:
 def test_what_was_written_before_there_were_soft_labels_is_read(tmp_path: Path) -> None:
     path = written(tmp_path / "images.safetensors", distilled_set().labels, "hard")
     tensors, header = load_tensors(path)
-    save_file(tensors, path, {key: value for key, value in header.items() if key != "labels"})
+    save_tensors(path, tensors, {key: value for key, value in header.items() if key != "labels"})
     assert DistilledSet.load(path).label_kind == "hard"
 
 

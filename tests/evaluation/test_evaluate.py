@@ -186,7 +186,7 @@ def test_an_empty_validation_split_is_refused(data: DataSet) -> None:
 
 
 def test_numbers_below_one_are_refused(data: DataSet) -> None:
-    with pytest.raises(UserError, match="at least one network, got `repeats=0`"):
+    with pytest.raises(UserError, match="`repeats` must be a whole number of at least 1, got 0"):
         evaluate(distilled_set(), repeats=0, data=data)
     with pytest.raises(UserError, match="at least 1 epoch, got 0"):
         Protocol(epochs=0)

@@ -176,7 +176,7 @@ def test_fewer_networks_come_first_and_only_those_missing_later(run: Run, tmp_pa
     run("tiny", "dm", repeats=1)  # what is there stays
     run("tiny", "dm", repeats=99)  # and no more are trained than the specification says
     assert record(folder, "dm").score == both
-    with pytest.raises(UserError, match="at least one network, got"):
+    with pytest.raises(UserError, match="`repeats` must be a whole number of at least 1, got"):
         run("tiny", repeats=0)
 
 

@@ -99,10 +99,10 @@ def test_a_run_is_not_overwritten_by_accident(tiny: DataSet, straight: Path) -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ipc": 0}, "an IPC and a number of iterations of at least 1, got 0 and 8"),
-        ({"iterations": 0}, "of at least 1, got 2 and 0"),
+        ({"ipc": 0}, "`ipc` must be a whole number of at least 1, got 0"),
+        ({"iterations": 0}, "`iterations` must be a whole number of at least 1, got 0"),
         ({"validate_at": [3, 9]}, "validation at iteration 9 is not within the run's 0 to 8 iterations"),
-        ({"validate_at": [-1]}, "validation at iteration -1"),
+        ({"validate_at": [-1]}, "`validate_at` must be a whole number of at least 0, got -1"),
         ({"settings": ["real_batch=3"]}, "settings would change a method given by name"),
         ({"preset": "fast"}, "the preset 'fast' would change a method given by name"),
         ({"ipc": 1}, "the term 'cm' needs at least 2 images per class"),

@@ -150,7 +150,7 @@ def test_without_a_hold_out_the_training_split_is_measured(tiny: DataSet, caplog
 def test_a_pool_without_a_network_is_refused(tiny: DataSet) -> None:
     with pytest.raises(UserError, match="at least one network, got 0"):
         PretrainedPool(count=0)
-    with pytest.raises(UserError, match="at least one network, got `count=0`"):
+    with pytest.raises(UserError, match="`count` must be a whole number of at least 1, got 0"):
         pretrain(tiny, "convnet", 0, RECIPE, Engine())
 
 

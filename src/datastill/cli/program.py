@@ -14,6 +14,8 @@ import sys
 import cyclopts
 
 from datastill.cli.commands import app
+from datastill.cli.exhausted import exhausted
+from datastill.cli.exhausted import line as exhausted_line
 from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 from datastill.reading import Reading
@@ -24,6 +26,9 @@ FLAGS = {
         for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "scale", "seed")
     },
     "format": "--format",
+    "checkpoint_seconds": "--checkpoint-seconds",
+    "columns": "--columns",
+    "validate_at": "--validate-at",
     **{field.name: f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Reading)},
     "validation": "--validation",
     "learning_rate": "--lr",
@@ -54,6 +59,9 @@ def run(arguments: list[str]) -> None:
         _let_go()
         sys.exit(141)  # as a program ended by the signal, for example with `| head`
     except Exception as error:
+        if exhausted(error):
+            print(f"datastill: {exhausted_line(arguments)}{goes_on(arguments)}", file=sys.stderr)
+            sys.exit(2)
         failed = error if isinstance(error, OSError) else _full_disk(error)
         if failed is None:
             raise

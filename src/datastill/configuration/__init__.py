@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from datastill.configuration.checking import check_fields, number, seed, whole
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
 from datastill.configuration.settings import changed, paths, value_at
 from datastill.configuration.types import added_later, from_plain, not_set
 
-__all__ = ["added_later", "changed", "describe", "flat", "from_plain", "not_set", "paths", "qualified", "restore", "value_at"]
+__all__ = [
+    "added_later",
+    "changed",
+    "check_fields",
+    "describe",
+    "flat",
+    "from_plain",
+    "not_set",
+    "number",
+    "paths",
+    "qualified",
+    "restore",
+    "seed",
+    "value_at",
+    "whole",
+]

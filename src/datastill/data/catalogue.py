@@ -14,6 +14,8 @@ from datastill.errors import UserError, unknown
 from datastill.reading import Reading, split_off
 from datastill.size import Size
 
+SMALLEST_SIDE, LARGEST_SIDE = 4, 1024
+"""Pixels a side that images may be resized to."""
 MOST_CLASSES = 100_000
 """More classes than any data set has: a span in a name is not made longer than this."""
 IMAGES = ("train_split", "test_split", "classes", "skip_broken", "bit_depth", "transparency", "flip")
@@ -162,8 +164,8 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
     if path and match["ending"] and not path.exists() and (whole := _path(text + match["ending"], name)).exists():
         return key, whole, None
     size = (int(match["height"]), int(match["width"] or match["height"])) if match["height"] else None
-    if size and not 4 <= min(size) <= max(size) <= 1024:
-        raise UserError(f"'{name}': the size must be from 4 to 1024 pixels, got {size[0]}x{size[1]}")
+    if size and not SMALLEST_SIDE <= min(size) <= max(size) <= LARGEST_SIDE:
+        raise UserError(f"'{name}': the size must be from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, got {size[0]}x{size[1]}")
     return key, path, size
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
+from datastill.configuration import whole
 from datastill.data.class_names import chosen
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
@@ -264,9 +265,7 @@ class DataSet:
             if entry not in self.class_names:
                 raise unknown(f"class of {self.name}", entry, self.class_names)
             return self.class_names.index(entry)
-        if not 0 <= entry < self.classes:
-            raise UserError(f"{self.name} has the classes 0 to {self.classes - 1}, got {entry}")
-        return entry
+        return whole("classes", entry, least=0, most=self.classes - 1)
 
     def numbered(self, classes: Sequence[str]) -> list[int]:
         """The numbers of classes that are given by name, or by number where no class is called so.

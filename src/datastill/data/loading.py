@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from datastill.configuration import number
+from datastill.configuration import whole as whole_number
 from datastill.data import objects
-from datastill.data.catalogue import CATALOGUE, Statistics, choice, parse
+from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Statistics, choice, parse
 from datastill.data.class_names import some
 from datastill.data.images import DataSet, channel_statistics, fingerprint
 from datastill.data.resize import resized
@@ -74,8 +76,13 @@ def load(
     Raises:
         UserError: If the name is unknown, its files are missing or damaged, or a class is too small to be split.
     """
-    if not 0 <= validation <= 0.5:
-        raise UserError(f"validation must be a share from 0 to 0.5, got {validation}")
+    validation = number("validation", validation, least=0, most=0.5)
+    memory_budget = whole_number("memory_budget", memory_budget, least=0)
+    bit_depth = None if bit_depth is None else whole_number("bit_depth", bit_depth)
+    sides = () if size is None else tuple(size) if isinstance(size, Sequence) else (size, size)
+    sides = tuple(whole_number("size", side, least=SMALLEST_SIDE, most=LARGEST_SIDE) for side in sides)
+    if len(sides) not in (0, 2):
+        raise UserError(f"`size` must be one side, or a height and a width, got {size!r}")
     entries = classes.split(",") if isinstance(classes, str) else classes
     asked = Reading(
         image_column, label_column, train_split, test_split, tuple(map(str, entries)), skip_broken, bit_depth, transparency, flip
@@ -90,7 +97,7 @@ def load(
         return _named(data, asked, validation, memory_budget)
     if isinstance(data, Path):
         raise UserError(f"a path does not say what is there: give its name, such as 'folder:{data}', 'parquet:{data}' or 'arrow:{data}'")
-    raw = objects.read(data, (size, size) if isinstance(size, int) else size, asked, class_names)
+    raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
     return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
 
 

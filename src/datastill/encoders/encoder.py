@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from datastill.configuration import check_fields
 from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
@@ -50,6 +51,7 @@ class Encoder(ABC):
     target_images: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.every < 1:
             raise UserError(f"an encoder's every must be at least 1 (1 reads it at every iteration), got {self.every}")
         if self.most < 0:
@@ -97,6 +99,10 @@ class Encoder(ABC):
     def cost(self, data: DataSet) -> float:
         """Approximate floating-point operations of an iteration, apart from the features."""
         return 0.0
+
+    def memory(self, data: DataSet) -> int:
+        """Bytes that it takes at least, apart from features."""
+        return 0
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of its networks took, as their files say; 0 without any."""

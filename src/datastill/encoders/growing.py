@@ -74,6 +74,10 @@ class GrowingNetwork(Encoder):
         """Draw the first network (see `Encoder.open`)."""
         return GrowingSession(self, data, engine, fields, seed)
 
+    def memory(self, data: DataSet) -> int:
+        """The places of the images of a query (see `Encoder.memory`)."""
+        return 8 * self.query * data.classes
+
     def cost(self, data: DataSet) -> float:
         """The least number of passes over one image per class, and the queries (see `Encoder.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)

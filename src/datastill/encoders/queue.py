@@ -13,6 +13,7 @@ from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_accuracies, check_sgd
 from datastill.engine import Engine, Trainer
 from datastill.engine.cost import forward_cost
+from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
 from datastill.files import check_tensors
 from datastill.networks import build
@@ -68,6 +69,14 @@ class NetworkQueue(Encoder):
     def open(self, data: DataSet, engine: Engine, seed: int, fields: Sequence[str]) -> Session:
         """Draw the first networks (see `Encoder.open`)."""
         return QueueSession(self, data, engine, fields, seed)
+
+    def memory(self, data: DataSet) -> int:
+        """The networks that it starts with, and the images of a step (see `Encoder.memory`)."""
+        with torch.device("meta"):
+            network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        drawn = 8 * self.steps * self.batch * bool(self.trained)
+        image = 4 * data.channels * data.size[0] * data.size[1]
+        return self.first * nbytes(list(network.weights().values())) + drawn + image * self.batch * bool(self.trained and self.steps)
 
     def cost(self, data: DataSet) -> float:
         """The training of queue networks (see `Encoder.cost`)."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.configuration import whole
 from datastill.engine import hardware
 from datastill.engine.compiling import announce, why_unsafe
 from datastill.engine.cost import widest_map
@@ -40,6 +41,11 @@ class Engine:
     micro_batch: int | None = None
     in_flight: int = hardware.LEAST_IN_FLIGHT
     asked: Policy | None = None
+
+    def __post_init__(self) -> None:
+        whole("in_flight", self.in_flight, least=1)
+        if self.micro_batch is not None:
+            whole("micro_batch", self.micro_batch, least=1)
 
     @classmethod
     def choose(cls, *, device: str = "auto", precision: str = "auto", compile: bool | None = None, cost: float = float("inf")) -> Engine:

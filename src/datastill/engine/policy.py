@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from datastill.configuration import check_fields
 from datastill.engine import hardware
 from datastill.errors import UserError
 
@@ -32,6 +33,7 @@ class Policy:
     compile: bool | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.precision not in ("auto", *PRECISIONS):
             raise UserError(f"unknown precision '{self.precision}'; expected auto, fp32 or bf16")
 

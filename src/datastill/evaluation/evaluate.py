@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from datastill import random
+from datastill.configuration import seed as checked_seed
+from datastill.configuration import whole
 from datastill.data import DataSet, load
 from datastill.distilled import FOREIGN_FILES, DistilledSet, Origin
 from datastill.engine import Engine
@@ -61,8 +63,7 @@ def evaluate(
     Raises:
         UserError: If the set does not fit the data, a name is unknown, or `keep` cannot be written or is in use by another process.
     """
-    if repeats < 1:
-        raise UserError(f"evaluation needs at least one network, got `repeats={repeats}`")
+    repeats, seed = whole("repeats", repeats, least=1), checked_seed(seed)
     for name in compare:
         if name not in COMPARISONS:
             raise unknown("comparison", name, COMPARISONS)
@@ -84,7 +85,7 @@ def evaluate(
         steps = sum(scorer.steps(len(images)) for images, _, _ in sets.values()) * repeats
         with progress(f"evaluating {len(sets) * repeats} x {protocol.network}", steps, unit="step") as bar:
             for name, (images, labels, options) in sets.items():
-                scores[name] = scorer.score(images, labels, [(seed, number) for number in range(repeats)], bar, **options)
+                scores[name] = scorer.score(images, labels, ((seed, number) for number in range(repeats)), bar, **options)
     return Evaluation(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
         images=len(distilled.images), trained_on=trained_on, label_kind=distilled.label_kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from datastill.configuration import check_fields
 from datastill.errors import UserError, unknown
 from datastill.networks import NETWORKS
 
@@ -40,11 +41,16 @@ class Protocol:
     learned_rate: bool = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.network not in NETWORKS:
             raise unknown("network", self.network, NETWORKS)
         if self.batch < 1 or not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"evaluation needs a batch of at least 1 and a learning rate above 0, got {self.batch} and {self.learning_rate}"
+            )
+        if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf:
+            raise UserError(
+                f"evaluation needs a momentum in [0, 1) and a weight decay of at least 0, got {self.momentum} and {self.weight_decay}"
             )
         if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf:
             raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -77,7 +77,7 @@ class Scorer:
         self,
         images: Tensor,
         labels: Tensor,
-        paths: Sequence[tuple[int | str, ...]],
+        paths: Iterable[tuple[int | str, ...]],
         bar: Progress | None = None,
         *,
         label_kind: str = HARD,

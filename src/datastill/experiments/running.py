@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from datastill.configuration import whole
 from datastill.data import DataSet, load
 from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
@@ -113,8 +114,7 @@ def to_run(
     """
     if name not in experiments:
         raise unknown("experiment", name, experiments)
-    if repeats is not None and repeats < 1:
-        raise UserError(f"an experiment needs at least one network, got `repeats={repeats}`")
+    repeats = None if repeats is None else whole("repeats", repeats, least=1)
     cells = experiments[name].cells(name, experiments)
     wanted = chosen(name, cells, only)
     found = {cell.name: read_cell(cell, results) for cell in cells}

@@ -32,6 +32,7 @@ class Method(ABC):
         kind: What the kind is called.
         takes_terms: Whether terms can be added to a method of the kind.
         steps: How many steps every run takes; None for as many as are asked for.
+        lower: What makes a run smaller that does not fit into memory, as an advice.
         name: As the user wrote it, for example "dm+iid".
         lookup: What its published values were looked up by; None for a method that was not composed from a name.
     """
@@ -40,6 +41,7 @@ class Method(ABC):
     kind: ClassVar[str]
     takes_terms: ClassVar[bool] = False
     steps: ClassVar[int | None] = None
+    lower: ClassVar[str] = "lower `ipc`"
 
     name: str
     lookup: Lookup | None = field(default=None, compare=False, repr=False, kw_only=True)
@@ -85,6 +87,10 @@ class Method(ABC):
     @abstractmethod
     def cost(self, data: DataSet, ipc: int) -> float:
         """Approximate floating-point operations of a step; decides whether compiling pays off."""
+
+    def memory(self, data: DataSet, ipc: int) -> int:
+        """Bytes of memory that a run takes at least; 0 where nothing is known."""
+        return 0
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of the networks that it reads took; 0 without any, and for what is not trained yet."""

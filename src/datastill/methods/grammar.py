@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from datastill.configuration import changed
+from datastill.configuration import changed, whole
 from datastill.data import CATALOGUE, DataSet
 from datastill.data.naming import source_of
 from datastill.errors import unknown
@@ -98,6 +98,7 @@ def method(
     """
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
+    ipc, classes = whole("ipc", ipc, least=1), whole("classes", classes, least=1)
     if isinstance(data, DataSet):
         setting = Setting(data.source, data.classes, ipc, preset, min(data.size))
     else:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datastill.configuration import whole
 from datastill.distilled import FOREIGN_FILES, DistilledSet
 from datastill.distilled.picture import write_grid
-from datastill.errors import UserError
 from datastill.files import check_file, through_links
 from datastill.labels import HARD, KINDS
 from datastill.report.beside import IMAGES, write_beside
@@ -39,8 +39,7 @@ def show(
         beside: What the picture shows it beside, of `datastill.report.beside.BESIDE`.
         evaluation: As in `write_beside`.
     """
-    if columns < 1:
-        raise UserError(f"the picture needs at least one column, got {columns}")
+    columns = whole("columns", columns, least=1)
     if out is not None:
         check_file(out)
     distilled = distilled or DistilledSet.load(path)

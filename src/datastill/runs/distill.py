@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from datastill import provenance
+from datastill.configuration import number
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
@@ -71,6 +72,7 @@ def distill(
 
 def run_job(job: Job, checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS) -> DistilledSet:
     """Begin or continue a run (see `distill`)."""
+    checkpoint_seconds = number("checkpoint_seconds", checkpoint_seconds, least=0)
     run = job.run
     if run is None:
         return _distilled(job, 0, {}, checkpoint_seconds)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datastill.configuration import check_fields, whole
+from datastill.configuration import seed as checked_seed
 from datastill.data import DataSet, load
 from datastill.engine import Engine
+from datastill.engine.memory import check_memory
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import check_folder
@@ -70,6 +73,9 @@ class Job:
         Raises:
             UserError: If anything given is unknown or does not fit together.
         """
+        ipc, seed = whole("ipc", ipc, least=1), checked_seed(seed)
+        iterations = None if iterations is None else whole("iterations", iterations, least=1)
+        validate_at = [whole("validate_at", iteration, least=0) for iteration in validate_at]
         if out is not None:
             check_folder(Path(out))
         data = load(data)
@@ -84,11 +90,15 @@ class Job:
         if iterations is not None and composed.steps not in (None, iterations):
             log.info("%s is a method of %s, which needs no iterations: the number given is ignored", composed.name, composed.kind)
         iterations = composed.iterations(iterations)
-        _check(ipc, iterations, validate_at)
+        check_fields(composed, composed.name)
+        if late := [iteration for iteration in validate_at if iteration > iterations]:
+            raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
         if validate_at:
             data.split("validation")
         engine = engine or Engine.choose(cost=composed.cost(data, ipc) * iterations)
         composed.check(data, ipc)
+        what = f"the images of {composed.name} at IPC {ipc} on {data.name}"
+        check_memory(composed.memory(data, ipc), engine.device, what, composed.lower)
         run = Run(Path(out)) if out is not None else None
         if run and resume and (begun := run.config()):
             recorded = begun.get("engine")
@@ -103,11 +113,3 @@ class Job:
             self.data.describe(), self.method, self.ipc, self.seed, engine.describe(), self.iterations, self.validate_at, self.protocol,
             engine.asked,
         )  # fmt: skip
-
-
-def _check(ipc: int, iterations: int, validate_at: Sequence[int]) -> None:
-    if ipc < 1 or iterations < 1:
-        raise UserError(f"distilling needs an IPC and a number of iterations of at least 1, got {ipc} and {iterations}")
-    late = [iteration for iteration in validate_at if not 0 <= iteration <= iterations]
-    if late:
-        raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+
+from torch import Tensor
 
 from datastill import stopping
+from datastill.errors import UserError
 from datastill.kinds import Stepper
 from datastill.progress import progress
 from datastill.runs.folder import Run
@@ -46,7 +50,7 @@ def loop(
                 due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * took)
                 if due or stop or completed == iterations or completed in validate.due:
                     began = time.monotonic()
-                    run.checkpoint(completed, stepper.state())
+                    run.checkpoint(completed, finite(stepper.state(), completed))
                     saved = time.monotonic()
                     took = saved - began if checkpoint_seconds else 0.0
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
@@ -55,3 +59,18 @@ def loop(
             if completed in validate.due:
                 with stopping.released():
                     validate(completed)
+
+
+def finite(state: Mapping[str, Tensor], completed: int) -> Mapping[str, Tensor]:
+    """A state that may be kept: a diverged run ends, and the checkpoints before it stay.
+
+    Raises:
+        UserError: If a value in it is NaN or infinite.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise UserError(
+                f"the run has diverged: '{name}' is not finite after iteration {completed}, so it is not kept; lower a learning rate or a "
+                f"term's weight in a new run; checkpoints from before are kept"
+            )
+    return state

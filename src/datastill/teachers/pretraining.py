@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datastill import random, stopping
 from datastill.augment import flip_and_shift
+from datastill.configuration import whole
 from datastill.data import ClassImages, DataSet, cache_folder
 from datastill.engine import Engine, Runner, Trainer
 from datastill.engine.cost import forward_cost
@@ -71,8 +72,7 @@ def pretrain(
     Raises:
         UserError: If the count is below 1, a network of the pool cannot be read, or nothing can be written into the cache.
     """
-    if count < 1:
-        raise UserError(f"a pool needs at least one network, got `count={count}`")
+    count = whole("count", count, least=1)
     folder = pool_folder(data, network, recipe, cache)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     pretraining: Pretraining | None = None
@@ -181,6 +181,7 @@ class Pretraining:
                 began = time.monotonic()
                 correct = self.epoch(index, epoch, bar, hold, begun)
                 begun, seconds = None, seconds + time.monotonic() - began
+                self._check_finite(epoch)
                 reached = 100 * int((correct == 1).sum()) / int((correct >= 0).sum())
                 curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
                 save_tensors(partial, self.trainer.state(), {**origin, "curve": json.dumps(curve), "seconds": str(seconds)})
@@ -230,6 +231,13 @@ class Pretraining:
             seen = int((within[WITHIN] >= 0).sum())
             if seen % self.size or seen > self.batches * self.size:
                 raise UserError(f"{what} does not fit: it has seen {seen} images, which are no batches of {self.size}")
+
+    def _check_finite(self, epoch: int) -> None:
+        if not all(bool(value.isfinite().all()) for value in self.network.weights().values()):
+            raise UserError(
+                f"the training of {self.network.name} diverged in epoch {epoch + 1}, so it is not kept: lower the learning rate of its "
+                f"recipe (--set ENCODER.recipe.learning_rate)"
+            )
 
     def _held_out(self) -> float | None:
         return accuracy(self.runner, self.data.validation, self.data) if len(self.data.validation) else None

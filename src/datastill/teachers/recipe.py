@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 
+from datastill.configuration import check_fields
 from datastill.errors import UserError, unknown
 
 
@@ -36,6 +37,7 @@ class TrainingRecipe:
     half_size: float = 0.75
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.schedule not in ("one-cycle", "constant"):
             raise UserError(f"unknown schedule '{self.schedule}'; expected one-cycle or constant")
         if self.epochs < 1 or self.batch < 1 or not 0 < self.learning_rate < math.inf:

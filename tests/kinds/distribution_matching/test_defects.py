@@ -16,7 +16,7 @@ from small_methods import opened, small
 
 
 def test_a_step_that_throws_the_pixels_away_stops_the_run_before_it_is_kept(tiny: DataSet, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the pixels are not finite after iteration 1: lower a term's weight, or --lr"):
+    with pytest.raises(UserError, match=r"pixels of an image are not finite after iteration 1, .*: lower a term's weight"):
         run(tiny, tmp_path / "run", 1, method=small("dm", learning_rate=1e38))
     assert not (tmp_path / "run" / "checkpoint").exists()
     assert opened(small("dm", learning_rate=1e3), tiny).step(0)["loss"] > 0  # far, but no further than numbers go

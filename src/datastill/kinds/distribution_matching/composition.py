@@ -22,6 +22,10 @@ from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
 T = TypeVar("T", Term, Encoder)
+COPIES = 4
+"""Copies of the pixels: with their gradient, their momentum and their average."""
+SEEN = 3
+"""Copies of what encoders see of a class: cut into parts, augmented, and its gradient."""
 RESERVED = ("loss", "iteration", "seconds", "validation_accuracy")
 
 
@@ -58,6 +62,7 @@ class Composition(Method):
 
     kind: ClassVar[str] = "distribution matching"
     takes_terms: ClassVar[bool] = True
+    lower: ClassVar[str] = "lower `ipc`, or the settings views, factor or those of its encoders"
 
     terms: tuple[Term, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=lambda: {"matching": FreshNetwork()})
@@ -207,6 +212,13 @@ class Composition(Method):
                 f"encoders see the same augmentation draws, so those that keep targets must keep the same number, "
                 f"got {', '.join(f'{name}.targets={targets}' for name, targets in kept.items())}"
             )
+
+    def memory(self, data: DataSet, ipc: int) -> int:
+        """The pixels, and the images of a class that are seen at a time, three times each; real images by views (see `Method.memory`)."""
+        read = [self.encoders[name] for name in {term.encoder for term in self.terms}]
+        together = data.classes if any(term.couples for term in self.terms) else 1
+        images = COPIES * data.classes * ipc + SEEN * together * self.sample(ipc) + self.views
+        return 4 * images * data.channels * data.size[0] * data.size[1] + sum(encoder.memory(data) for encoder in read)
 
     def sample(self, ipc: int) -> int:
         """Synthetic images of a class that terms see: its images, by their parts and views."""

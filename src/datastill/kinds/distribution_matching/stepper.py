@@ -22,7 +22,7 @@ from datastill.kinds.distribution_matching.composition import Composition
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
 from datastill.kinds.distribution_matching.store import TargetStore
 from datastill.kinds.distribution_matching.targets import Targets
-from datastill.kinds.distribution_matching.watch import Watch
+from datastill.kinds.distribution_matching.watch import LOST, Watch
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.networks import FIELDS
@@ -187,11 +187,15 @@ class MatchingStepper(Stepper):
         """Show the watch the loss and the images; of an encoder's terms the largest is taken to pull.
 
         Raises:
-            UserError: If the step has moved the pixels beyond what a number can be, although the loss before it was finite.
+            UserError: If the step has moved an image to where nothing of it is left, although the loss before it was finite.
         """
         farthest = float(self.pixels.detach().square().mean((2, 3, 4)).max().sqrt())
-        if not math.isfinite(farthest):
-            raise UserError(f"the pixels are not finite after iteration {iteration + 1}: lower a term's weight, or --lr")
+        if not farthest <= LOST:
+            where = f"{farthest:.3g} standard deviations from the mean of real images" if math.isfinite(farthest) else "not finite"
+            raise UserError(
+                f"the pixels of an image are {where} after iteration {iteration + 1}, so nothing is left of it: lower a term's weight or "
+                f"`learning_rate` in a new run; checkpoints from before are kept"
+            )
         self.watch.loss(iteration, weighted)
         pulls = {}
         for name, pull in self.pulls.items():
@@ -283,9 +287,17 @@ def _fields(terms: Sequence[Term]) -> tuple[str, ...]:
     return tuple(name for name in FIELDS if any(name in term.reads for term in terms))
 
 
-def _scalar(term: Term, value: Tensor) -> Tensor:
+def _scalar(term: Term, value: object) -> Tensor:
+    """What a term returned, if a loss can be summed from it."""
+    if not isinstance(value, Tensor):
+        raise UserError(
+            f"the term '{term.name}' must return a scalar tensor, but returned a {type(value).__name__}: return what torch computed from "
+            f"the features, without float() or .item()"
+        )
     if value.ndim:
         raise UserError(
             f"the term '{term.name}' must return a scalar, but returned a tensor of shape {tuple(value.shape)}; sum it over classes"
         )
+    if not value.is_floating_point():
+        raise UserError(f"the term '{term.name}' must return a scalar of floating-point numbers, but returned {value.dtype}")
     return value

@@ -13,6 +13,9 @@ FAR = 5.0
 """Root mean square of an image's normalised values that causes a warning: real images have about 1, and stable runs stayed below 2.2 (every
 method for ten iterations on digits, dm+iid for thirty on CIFAR-10)."""
 
+LOST = 1000.0
+"""Root mean square of an image's normalised values that ends a run: in 8 bits it is black and white, whatever follows."""
+
 
 class Watch:
     """Watches the loss and the images of one run.

@@ -1,0 +1,41 @@
+"""Exhausted memory is one line that says what to lower, whoever noticed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datastill.cli.exhausted import exhausted
+from datastill.cli.program import run
+
+LARGE = 2**60
+ALLOCATE: dict[str, Callable[[], object]] = {
+    "torch": lambda: torch.empty(LARGE, dtype=torch.uint8),
+    "numpy": lambda: np.empty(LARGE, dtype=np.uint8),
+    "python": lambda: bytes(LARGE),
+}
+
+
+@pytest.mark.parametrize("name", ALLOCATE)
+def test_it_is_noticed_for_what_it_is(name: str) -> None:
+    with pytest.raises((MemoryError, RuntimeError)) as caught:
+        ALLOCATE[name]()
+    assert exhausted(caught.value)
+    assert not exhausted(RuntimeError("something else"))
+    assert not exhausted(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize("name", ALLOCATE)
+def test_the_command_says_what_to_lower(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("datastill.runs.distill._distilled", lambda *arguments: ALLOCATE[name]())
+    with pytest.raises(SystemExit) as left:
+        run(["distill", "digits", "--method", "random", "--ipc", "1", "--out", str(tmp_path / "run")])
+    assert left.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("datastill: the memory is exhausted: lower --ipc, or --set real_batch, views or factor; datastill resume ")
