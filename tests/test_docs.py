@@ -22,6 +22,16 @@ def test_every_block_of_a_page_runs(page: Path, working_folder: Path, monkeypatc
     assert len(blocks) >= 1
 
 
+PROSE = [*DOCS.glob("*.md"), *(DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md"))]
+WIDTH = 140
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.name)
+def test_no_line_of_a_page_is_too_long_but_the_rows_of_tables(page: Path) -> None:
+    lines = enumerate(page.read_text().splitlines(), 1)
+    assert not [number for number, line in lines if len(line) > WIDTH and not line.startswith("|")]
+
+
 def test_a_term_of_ones_own_takes_less_than_twenty_lines() -> None:
     first = re.findall(r"```python\n(.*?)```", (DOCS / "extend.md").read_text(), flags=re.DOTALL)[0]
     assert "class SquareMatching" in first

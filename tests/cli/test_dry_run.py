@@ -21,7 +21,7 @@ def test_a_dry_run_says_what_a_run_takes_and_does_nothing(tmp_path: Path, capsys
     assert lines[0] == "dm on digits, IPC 1, 3 iterations"
     assert re.fullmatch(r"  3 steps of \S+ s +\d+s", lines[1])
     assert re.fullmatch(r"  2 x convnet on 10 images, 2 epochs, validation split +\d+s", lines[2])
-    assert re.fullmatch(r"time        about \S+ on \S+, by a few steps taken just now", lines[3])
+    assert re.fullmatch(r"time        about \S+ on \S+, measured over a few steps just now", lines[3])
     assert any(re.fullmatch(rf"disk        about \d+ kB in {tmp_path}/run \(.* free\)", line) for line in lines)
     assert lines[-1] == LAST
     assert not (tmp_path / "run").exists()

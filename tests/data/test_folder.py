@@ -59,7 +59,7 @@ def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
 def test_a_test_folder_without_a_train_folder_is_refused(tmp_path: Path) -> None:
     write_classes(tmp_path, {"cat": 4, "dog": 4})
     write_classes(tmp_path / "test", {"cat": 1, "dog": 1})
-    with pytest.raises(UserError, match="test/ without train/ next to it"):
+    with pytest.raises(UserError, match="test/ has no train/ beside it"):
         whole(tmp_path)
 
 
@@ -156,7 +156,8 @@ def test_mixed_sizes_are_scaled_and_cropped_and_said_aloud(tmp_path: Path, caplo
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"), [(b"", "no image that Pillow knows"), (b"GIF89a", "cannot be read"), (b"text", "no image that Pillow knows")]
+    ("broken", "said"),
+    [(b"", "Pillow does not recognise it"), (b"GIF89a", "cannot be read"), (b"text", "Pillow does not recognise it")],
 )
 def test_a_file_that_is_no_image_is_named(tmp_path: Path, broken: bytes, said: str) -> None:
     write_classes(tmp_path, {"a": 3, "b": 3})

@@ -70,7 +70,7 @@ def test_postscript_called_png_starts_no_program(tmp_path: Path, ghostscript: Pa
     (tmp_path / "photos" / "a" / "z.png").write_bytes(POSTSCRIPT)
     write_parquet(tmp_path / "table" / "train.parquet", [*(encoded(pixels(seed)) for seed in range(7)), POSTSCRIPT], [0, 1] * 4)
     for name, said in ((f"folder:{tmp_path / 'photos'}", r"z\.png"), (f"parquet:{tmp_path / 'table'}", r"row 7 of .*train\.parquet")):
-        with pytest.raises(UserError, match=rf"{said} cannot be read as an image .*no image that Pillow knows as PNG, JPEG"):
+        with pytest.raises(UserError, match=rf"{said} cannot be read as an image .*Pillow does not recognise it as PNG, JPEG"):
             load(name, validation=0)
         assert len(load(name, validation=0, skip_broken=True).skipped) == 1
     assert not ghostscript.exists()
@@ -152,7 +152,7 @@ def test_all_broken_images_are_named_at_once(damaged: Path) -> None:
     said = str(caught.value)
     assert all(f"{label}/{number}.png" in said for label in "ab" for number in range(5))
     assert "b/5.png" not in said
-    assert said.count("no image that Pillow knows") == 2  # the same reason is said of several together
+    assert said.count("Pillow does not recognise it") == 2  # the same reason is said of several together
 
 
 def test_a_long_list_of_broken_images_is_cut(tmp_path: Path) -> None:

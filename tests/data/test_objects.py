@@ -137,10 +137,10 @@ def test_gray_and_sixteen_bits(tmp_path: Path) -> None:
         (3, "has no length or no items: expected a name"),
         (None, "has no length or no items"),
         ([], "is empty"),
-        ({"images": IMAGES, "labels": LABELS}, r"a mapping must hold splits, such as train and test, got images, labels; arrays go in as"),
+        ({"images": IMAGES, "labels": LABELS}, r"a mapping must hold splits, such as train and test, got images, labels; give arrays as"),
         ([(IMAGES[0], 1, 2)] * 4, "item 0 of memory:list: expected an image and its label, got 3 values"),
         ([("cat.png", 1)] * 4, "expected a PIL image, an array or a tensor as image, got str"),
-        ([(IMAGES[0], np.eye(2)[0])] * 4, "of one-hot or soft labels take the argmax"),
+        ([(IMAGES[0], np.eye(2)[0])] * 4, "for one-hot or soft labels, give the argmax"),
         (Path("photos"), "'folder:photos', 'parquet:photos'"),
     ],
 )
@@ -155,7 +155,7 @@ def test_streams_and_loaders_are_refused_with_a_way_on(tmp_path: Path) -> None:
         def __iter__(self) -> Iterator[Any]:
             return iter([])
 
-    with pytest.raises(UserError, match=r"is a stream, .*without streaming"):
+    with pytest.raises(UserError, match=r"is a stream .*without streaming"):
         load(hub_data().to_iterable_dataset())
     with pytest.raises(UserError, match="has no length or no items"):
         load(Stream())
@@ -166,7 +166,7 @@ def test_streams_and_loaders_are_refused_with_a_way_on(tmp_path: Path) -> None:
 def test_a_transform_that_draws_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
     load(folder(tmp_path, transforms.RandomCrop(4)))
-    assert "another image each time it is read (a random transform); one draw of each is kept" in caplog.text
+    assert "a different image each time it is read (a random transform); one draw of each is kept" in caplog.text
     with pytest.raises(UserError, match=r"item 0 of memory:ImageFolder, .*cat/0\.png: .*without Normalize"):
         load(folder(tmp_path, transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])))
 
@@ -196,7 +196,7 @@ def test_images_that_are_only_paths_are_read_where_the_program_holds_them(tmp_pa
 
 def test_a_data_set_is_taken_as_it_is(expected: DataSet) -> None:
     assert load(expected) is expected
-    with pytest.raises(UserError, match="is loaded already"):
+    with pytest.raises(UserError, match="is already loaded"):
         load(expected, flip=False)
 
 
@@ -206,7 +206,7 @@ def test_what_a_program_held_is_distilled_and_evaluated_but_not_found_by_its_nam
     protocol = datastill.Protocol(epochs=1)
     found = datastill.evaluate(distilled, data=(IMAGES, LABELS), repeats=1, compare=[], protocol=protocol)
     assert found.data == distilled.origin.data == "memory:arrays"
-    with pytest.raises(UserError, match=r"a data set that a Python program had, .*give it again with `data`"):
+    with pytest.raises(UserError, match=r"was loaded from objects in a Python program .*give it again with `data`"):
         datastill.evaluate(distilled, repeats=1)
 
 

@@ -55,7 +55,7 @@ def test_a_folder_beside_train_that_may_be_its_test_split_is_asked_about() -> No
 def test_folders_that_hold_the_same_folders_may_be_splits(caplog: pytest.LogCaptureFixture) -> None:
     two("photos", "north", "south")
     assert load("folder:photos").class_names == ("north", "south")
-    assert "north, south are read as classes, although all hold folders called cat, dog" in caplog.text
+    assert "north, south are read as classes, although all of them hold folders called cat, dog" in caplog.text
     data = load("folder:photos", train_split="north", test_split="south", validation=0)
     assert (data.class_names, data.train.counts, data.test.counts) == (("cat", "dog"), (5, 5), (2, 3))
 
@@ -136,7 +136,7 @@ def test_a_link_to_a_folder_of_images_is_followed_unless_it_leads_back() -> None
     assert len(data.train) + len(data.test) == 36
     for target in ("photos/dog", "photos/cat", "photos"):
         Path("photos/cat/again").symlink_to(Path(target).resolve())
-        with pytest.raises(UserError, match="is read already, so that its images would count twice: remove the link"):
+        with pytest.raises(UserError, match="is already read, so its images would count twice: remove the link"):
             load("folder:photos")
         Path("photos/cat/again").unlink()
 
@@ -210,7 +210,7 @@ def test_only_the_classes_that_were_asked_for_are_read() -> None:
 def test_classes_of_a_published_set_are_the_same_as_brackets() -> None:
     chosen, brackets = load("digits", classes="7,2"), load("digits[7,2]")
     assert (chosen.name, chosen.fingerprint) == (brackets.name, brackets.fingerprint)
-    with pytest.raises(UserError, match="'digits' takes no `test_split`, as its layout is known; it takes classes"):
+    with pytest.raises(UserError, match="'digits' takes no `test_split`, because its layout is known; it takes classes"):
         load("digits", test_split="none")
 
 

@@ -55,7 +55,7 @@ def test_out_is_tried_before_the_work(tmp_path: Path, saved: Path, capsys: pytes
     said = {
         "fifo": "fifo is a named pipe, and only a regular file can be written: name another file",
         "device": "device is a device, and only a regular file can be written: name another file",
-        "nowhere": "nowhere is a link that leads nowhere: remove it, or name another file",
+        "nowhere": "nowhere is a link to nothing: remove it, or name another file",
         "fifo/e.json": "cannot write .*e.json .Not a directory.; choose another folder",
         "run": "--out must be a file, but .*run is a folder",
     }

@@ -128,7 +128,7 @@ MISTAKES = {
     "methods: [{method: dm, label: ../x}]": "'../x' cannot be the name of a row",
     "methods: [{method: dm, label: .}]": "'.' cannot be the name of a row",
     "methods: [{method: dm, published: lots}]": "methods[0].published: should be a number, or numbers by data set and IPC",
-    "methods: [{method: dm, published: {cifar10: {10: 1}}}]": "published for dm on cifar10 at IPC 10, which the table does not have",
+    "methods: [{method: dm, published: {cifar10: {10: 1}}}]": "dm on cifar10 at IPC 10, but the table has no such cell",
     "methods: [{method: dm, of: dx}]": "mine has no row 'dx' on digits at IPC 10 with seed 0 to evaluate",
     "methods: [{method: dm, of: dm}]": "mine/dm has no set of its own",
     "methods: [{method: dm, of: x/dm}]": "unknown experiment 'x'",

@@ -64,7 +64,7 @@ def listening(path: Path) -> None:
         (listening, "is a socket, and only a regular file can be written"),
         (Path.mkdir, "is a folder"),
         (device, "is a device, and only a regular file can be written"),
-        (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere: remove it, or name another file"),
+        (lambda path: path.symlink_to("nowhere"), "is a link to nothing: remove it, or name another file"),
         (lambda path: path.symlink_to(path.name), "cannot write .* levels of symbolic links"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_waiting_process_says_so_and_then_has_its_turn(tmp_path: Path, caplog:
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 1
     assert said[0].startswith(f"waiting for process {process.pid} on ")
-    assert said[0].endswith(", which is at work on network 0")
+    assert said[0].endswith(", which is working on network 0")
 
 
 def test_processes_that_wait_lose_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file(VALUES, tmp_path / "renamed", {"seed": "1", "checksun": checksum(VALUES, {"seed": "1"})})
     safetensors.torch.save_file(VALUES, tmp_path / "bare")
     for name in ("foreign", "renamed", "bare"):
-        with pytest.raises(UserError, match=f"{name} has no checksum, so nothing shows that it is intact"):
+        with pytest.raises(UserError, match=f"{name} has no checksum, so it cannot be checked"):
             load_tensors(tmp_path / name)
 
 

@@ -208,7 +208,7 @@ def test_sets_without_a_result_are_named(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("x.json", "{", "x.json is damaged"),
-        ("x.json", "{}", "x.json is no evaluation"),
+        ("x.json", "{}", "x.json is not an evaluation"),
         (
             "x.json",
             '{"accuracies": [101], "data": "digits"}',
@@ -257,7 +257,9 @@ def test_files_hold_what_the_tables_do(tmp_path: Path) -> None:
         write_comparison(found, tmp_path / f"c.{ending}")
         write_comparison(found, tmp_path / f"again.{ending}")
         assert (tmp_path / f"c.{ending}").read_bytes() == (tmp_path / f"again.{ending}").read_bytes()
-    with pytest.raises(UserError, match=r"c\.doc says no format: expected a name that ends in \.md, \.tex, \.csv, \.png, \.pdf or \.svg"):
+    with pytest.raises(
+        UserError, match=r"c\.doc has no known format: expected a name that ends in \.md, \.tex, \.csv, \.png, \.pdf or \.svg"
+    ):
         write_comparison(found, tmp_path / "c.doc")
 
 

@@ -72,7 +72,7 @@ def not_finite(tensors: dict[str, Tensor], text: dict[str, str]) -> None:
         (integers, "must be float32 .* got int64"),
         (renamed, "got absent"),
         (not_finite, "NaN or infinite"),
-        (text(fingerprint="f" * 16), "is another network's: its fingerprint is ffffffffffffffff, not 0123456789abcdef"),
+        (text(fingerprint="f" * 16), "belongs to another network: its fingerprint is ffffffffffffffff, not 0123456789abcdef"),
         (text(network="vgg11"), "its network is vgg11, not convnet"),
         (text(seed="1"), "its seed is 1, not 0"),
         (text(normalisation=json.dumps([[0.5] * 3, [0.2] * 3, True])), "its normalisation is"),
@@ -139,6 +139,6 @@ def test_the_origin_of_a_member_is_all_that_its_weights_depend_on(tiny: DataSet)
     ]
     member.check(replace(member, data=replace(tiny, name="another name")).text(), Path("it"))
     for other in others:
-        with pytest.raises(UserError, match="it is another network's"):
+        with pytest.raises(UserError, match="it belongs to another network"):
             member.check(other.text(), Path("it"))
     assert all(value.device == torch.device("meta") for value in member.weights().values())

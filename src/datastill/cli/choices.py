@@ -13,7 +13,7 @@ from datastill.errors import UserError
 from datastill.reading import Reading, split_off
 
 
-@Parameter(name="*", group="How the data set is read, where it leaves a choice")
+@Parameter(name="*", group="How to read the data set, where there is a choice")
 @dataclass(frozen=True)
 class Choices:
     """The fields of `Reading` as flags; None for one that was not given."""
@@ -21,14 +21,14 @@ class Choices:
     image_column: Annotated[str | None, Parameter(help="column of the images, in a table")] = None
     label_column: Annotated[str | None, Parameter(help="column of the classes, in a table")] = None
     train_split: Annotated[str | None, Parameter(help="folder, files or split to distil")] = None
-    test_split: Annotated[str | None, Parameter(help="the one to test on; none holds out a fifth of the other")] = None
+    test_split: Annotated[str | None, Parameter(help="the one to test on; none: hold out a fifth of the training images")] = None
     classes: Annotated[str | None, Parameter(help="only these classes, comma-separated")] = None
     skip_broken: Annotated[bool, Parameter(help="leave out images that cannot be read; the run records them", negative="")] = False
     bit_depth: Annotated[Whole | None, Parameter(help="how many of their 16 bits images use, e.g. 12")] = None
     transparency: Annotated[
         Literal["white", "ignore"] | None, Parameter(help="transparent pixels show white (default), or transparency is ignored")
     ] = None
-    flip: Annotated[bool | None, Parameter(help="whether a mirrored image keeps its class; default as the data set says, else yes")] = None
+    flip: Annotated[bool | None, Parameter(help="whether a mirrored image keeps its class; default: what the data set says, or yes")] = None
 
     def given(self) -> dict[str, Any]:
         """What was given, by name."""

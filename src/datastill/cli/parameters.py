@@ -37,14 +37,14 @@ Set = Annotated[
     Parameter(name="--set", help="change a value: TERM.FIELD=VALUE or FIELD=VALUE, e.g. cc.weight=0.02; repeatable", negative=""),
 ]
 DryRun = Annotated[
-    bool, Parameter(help="say what it would take in time, memory and disk, by a few steps, and what is trained first", negative="")
+    bool, Parameter(help="estimate time, memory and disk from a few steps, list what is trained first, and stop", negative="")
 ]
 CheckpointSeconds = Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 
 FromData = Annotated[str | None, Parameter(help="data set that a file made by other code was distilled from")]
-Number = Annotated[Whole | None, Parameter(help="which set to read if such a file holds several, from 1; default the last")]
+Number = Annotated[Whole | None, Parameter(help="which set to read if such a file holds several, counted from 1; default the last")]
 Labels = Annotated[
     Literal["hard", "probabilities", "weights", "logits", "scores"] | None,
     Parameter(help="what the soft labels of such a file are; default probabilities if they sum to one, else what such files usually hold"),

@@ -109,11 +109,6 @@ def from_text(hint: Any, text: str, where: str, *, such_as: Any = None) -> Any:
         raise UserError(f"{where} must be {commas}{example}, got '{text}'") from error
 
 
-def from_command_line(hint: Any, text: str) -> Any:
-    """As `from_text`, but raises ValueError, for a parser with its own messages."""
-    return _parsed(hint, text)
-
-
 def settable(hint: Any) -> bool:
     """Whether a value of a type can be written as a text."""
     if get_origin(hint) in (Union, types.UnionType):

@@ -151,7 +151,7 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
         raise UserError(f"'{name}' is not a data set; expected NAME[:PATH][@SIZE], for example digits, cifar10 or folder:photos@64")
     key, _, text = match["head"].partition(":")
     if key == KIND:
-        raise UserError(f"'{name}' is a data set that a Python program had, which has no name to find it by: give it again with `data`")
+        raise UserError(f"'{name}' was loaded from objects in a Python program and cannot be found by its name: give it again with `data`")
     if key not in CATALOGUE:
         hint = "For your own images: folder:PATH or parquet:PATH."
         raise unknown("data set", key, CATALOGUE, hint=hint)

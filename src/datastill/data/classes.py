@@ -18,7 +18,7 @@ from datastill.reading import NONE, Reading
 log = logging.getLogger(__name__)
 
 UNLABELLED = -1
-"""What the hub has as label of a test image whose class is kept secret."""
+"""The label that the hub has for a test image with a secret class."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Labels:
         if UNLABELLED in found and self.is_test:
             share = "all" if set(found) == {UNLABELLED} else f"{found.count(UNLABELLED)} of {len(found)}"
             raise UserError(
-                f"{self.where}: {share} labels are {UNLABELLED}, as of a test split whose classes are kept secret: test on another "
-                f"split with `test_split=NAME`, or have a part of the training split held out with `test_split={NONE}`"
+                f"{self.where}: {share} labels are {UNLABELLED}, as in a test split with secret classes: test on another "
+                f"split with `test_split=NAME`, or hold out a part of the training split with `test_split={NONE}`"
             )
         for value in found:
             if value is None or value != value:

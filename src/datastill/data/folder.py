@@ -100,7 +100,7 @@ class Walk:
         """The images of a class, in order.
 
         Raises:
-            UserError: If a folder cannot be read, or a link leads to one that is read already.
+            UserError: If a folder cannot be read, or a link leads to one that is already read.
         """
 
         def fail(error: OSError) -> None:
@@ -138,7 +138,7 @@ class Walk:
         place = os.path.realpath(folder)
         if place in self.seen:
             raise UserError(
-                f"folder:{self.root}: {folder} leads to {self.seen[place]}, which is read already, so that its images would count twice: "
+                f"folder:{self.root}: {folder} leads to {self.seen[place]}, which is already read, so its images would count twice: "
                 f"remove the link"
             )
         self.seen[place] = folder
@@ -164,7 +164,7 @@ def _splits(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     if not trains and not asked:
         if named:
             raise UserError(
-                f"folder:{path}: {named[0]}/ without train/ next to it; move the class folders of the training images into {path}/train, "
+                f"folder:{path}: {named[0]}/ has no train/ beside it; move the class folders of the training images into {path}/train, "
                 f"or name their folder with `train_split`"
             )
         _say_alike(path, folders)
@@ -176,7 +176,7 @@ def _splits(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     train, test = splits.choose(parts, reading, f"folder:{path}")
     unread = [name for name, folder in folders.items() if name not in parts and _holds_image(folder)]
     if unread:
-        log.warning("folder:%s: %s is distilled; there are images in %s too, which are not read", path, train, ", ".join(unread))
+        log.warning("folder:%s: %s is distilled; the images in %s are not read", path, train, ", ".join(unread))
     return folders[train], folders[test] if test else None
 
 
@@ -199,7 +199,7 @@ def _say_alike(path: Path, folders: Mapping[str, Path]) -> None:
     if len(names) > 1 and len(shared := set.intersection(*names)) > 1:
         first, second, *_ = folders
         log.warning(
-            "folder:%s: %s are read as classes, although all hold folders called %s; if they are splits, say so with "
+            "folder:%s: %s are read as classes, although all of them hold folders called %s; if they are splits, say so with "
             "`train_split=%s` and `test_split=%s`", path, some(list(folders)), some(sorted(shared)), first, second,
         )  # fmt: skip
 
@@ -228,7 +228,7 @@ def _test_files(path: Path, train: Path, test: Path, classes: Sequence[str], cho
     found = [walk.images(folders[look(name)]) if look(name) in folders else [] for name in classes]
     if not any(found):
         raise UserError(
-            f"folder:{path}: {test} holds no image; fill it, or have a part of the training images held out with `test_split={NONE}`"
+            f"folder:{path}: {test} holds no image; fill it, or hold out a part of the training images with `test_split={NONE}`"
         )
     walk.say([])
     return found

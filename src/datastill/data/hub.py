@@ -108,9 +108,9 @@ class Split(table.Table):
 
     def __init__(self, rows: Any, name: str, paths: bool) -> None:
         if not hasattr(rows, "num_rows"):
-            raise UserError(f"{name} is a stream, whose end is not known, or no data set: load it without streaming")
+            raise UserError(f"{name} is a stream without a known end, or not a data set: load it without streaming")
         if rows.format["type"] == "custom":
-            log.warning("%s: its transform is not applied, as images are read the way they are stored", name)
+            log.warning("%s: its transform is not applied: images are read as they are stored", name)
         self.name, self.paths, self.data = name, paths, rows
 
     @cached_property

@@ -166,11 +166,11 @@ def _unknown(source: Any) -> str:
             file.seek(0)
             start = file.read(8)
             if start[:4] not in (b"II*\0", b"MM\0*"):
-                return f"its bytes are no image that Pillow knows as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+                return f"Pillow does not recognise it as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             tags = TiffImagePlugin.ImageFileDirectory_v2(start)
             file.seek(tags.next)
             tags.load(file)
             bands, bits = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1), tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
             return f"a TIFF with {bands} channel(s) of {max(bits)} bits; expected 1 to 4 channels of 8 bits, or 1 of 16"
     except DAMAGE:
-        return "a damaged TIFF: its bytes are no image that Pillow knows"
+        return "a damaged TIFF: Pillow does not recognise it"

@@ -6,14 +6,11 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-
-from datastill.files import storage_error
 
 NORMALISATION = "normalisation.json"
 """The mean and standard deviation that images are normalised with, per channel."""
@@ -34,19 +31,6 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
         return safe
     digits = len(str(len(safe) - 1))
     return [f"{label:0{digits}d}_{name}" for label, name in enumerate(safe)]
-
-
-def write_image(pixels: Tensor, path: Path) -> None:
-    """Write uint8 ``channel height width`` as a PNG file in a folder that is being built.
-
-    Raises:
-        UserError: If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(pixels))
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
 def png(pixels: Tensor) -> bytes:

@@ -89,14 +89,16 @@ def load(
     )
     if isinstance(data, DataSet):
         if asked != Reading() or size is not None:
-            raise UserError(f"{data.name} is loaded already: choices are made where it is loaded")
+            raise UserError(f"{data.name} is already loaded: make choices where it is loaded")
         return data
     if isinstance(data, str):
         if class_names is not None or size is not None:
             raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
         return _named(data, asked, validation, memory_budget)
     if isinstance(data, Path):
-        raise UserError(f"a path does not say what is there: give its name, such as 'folder:{data}', 'parquet:{data}' or 'arrow:{data}'")
+        raise UserError(
+            f"a path does not say what kind of data it holds: give its name, such as 'folder:{data}', 'parquet:{data}' or 'arrow:{data}'"
+        )
     raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
     return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
 
@@ -109,7 +111,7 @@ def _named(name: str, asked: Reading, validation: float, memory_budget: int) -> 
     bare, written = split_off(name)
     reading, source = written.merged(asked), CATALOGUE[key]
     if refused := [field for field in reading.chosen() if field not in source.choices]:
-        raise UserError(f"the data set '{key}' takes no `{refused[0]}`, as its layout is known; it takes {', '.join(source.choices)}")
+        raise UserError(f"the data set '{key}' takes no `{refused[0]}`, because its layout is known; it takes {', '.join(source.choices)}")
     if "train_split" not in source.choices and reading.classes:
         whole = _named(f"{bare}{replace(reading, classes=()).text()}", Reading(), validation, memory_budget)
         return whole.only(whole.numbered(reading.classes))

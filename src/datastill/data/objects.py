@@ -72,7 +72,7 @@ def read(thing: Any, size: Size | None, reading: Reading, class_names: Sequence[
     keys = [str(key) for key in thing]
     if reading.train_split is None and not any(splits.is_train(key) for key in keys):
         raise UserError(
-            f"a mapping must hold splits, such as train and test, got {', '.join(keys) or 'none'}; arrays go in as (images, labels)"
+            f"a mapping must hold splits, such as train and test, got {', '.join(keys) or 'none'}; give arrays as (images, labels)"
         )
     train, test = splits.choose(keys, reading, name)
     parts = {str(key): value for key, value in thing.items()}
@@ -125,7 +125,7 @@ class Arrays(Items):
             labels = labels[:, 0]
         if labels.ndim != 1:
             raise UserError(
-                f"{self.name}: expected one class for each image as labels, got {labels.shape}; of one-hot or soft labels take "
+                f"{self.name}: expected one class for each image as labels, got {labels.shape}; for one-hot or soft labels, give "
                 f"labels.argmax(1)"
             )
         return list(labels.tolist())
@@ -150,7 +150,7 @@ class Pairs(Items):
         self.broken: dict[int, BrokenImageError] = {}
         self.class_names = _class_names(data)
         if any(not _same(self._image(index), self._image(index)) for index in range(min(TWICE, len(data)))):
-            log.warning("%s: an item is another image each time it is read (a random transform); one draw of each is kept", name)
+            log.warning("%s: an item is a different image each time it is read (a random transform); one draw of each is kept", name)
 
     def labels(self) -> list[Any]:
         """Read from the items, and with them what the images are (see `Items.labels`)."""
@@ -193,7 +193,7 @@ class Pairs(Items):
             return None
         if not isinstance(item, tuple | list) or len(item) != 2:
             said = f"{len(item)} values" if isinstance(item, tuple | list) else type(item).__name__
-            raise UserError(f"{where}: expected an image and its label, got {said}; wrap the data set in one whose items are such pairs")
+            raise UserError(f"{where}: expected an image and its label, got {said}; wrap the data set so that its items are such pairs")
         return item[0], item[1]
 
     def _where(self, index: int) -> str:
@@ -247,7 +247,7 @@ def _label(value: Any, where: str) -> Any:
     """A label as a plain value."""
     if is_array(value):
         if value.ndim and value.size != 1 if isinstance(value, np.ndarray) else value.numel() != 1:
-            raise UserError(f"{where}: expected one class as label, got {tuple(value.shape)}; of one-hot or soft labels take the argmax")
+            raise UserError(f"{where}: expected one class as label, got {tuple(value.shape)}; for one-hot or soft labels, give the argmax")
         return value.item()
     return value.item() if isinstance(value, np.generic) else value
 

@@ -177,7 +177,9 @@ def _origin(text: str, path: Path) -> Origin:
         raise UserError(f"the header of {path} is damaged: expected the origin of the set as JSON") from error
     for name, kind in get_type_hints(Origin).items():
         if not _fits(getattr(origin, name), kind):
-            raise UserError(f"the header of {path} is damaged: {name} is not what it should be, {str(getattr(origin, name))[:60]!r}")
+            raise UserError(
+                f"the header of {path} is damaged: {name} has a value that cannot be right, {str(getattr(origin, name))[:60]!r}"
+            )
     if origin.iterations < 0 or not 0 <= origin.held_out <= 0.5:
         said = f"{origin.iterations} iterations, {origin.held_out:g} of every class held out"
         raise UserError(f"the header of {path} is damaged: it cannot be of {said}")

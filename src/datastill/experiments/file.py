@@ -71,7 +71,7 @@ def read_experiment(path: Path | str) -> tuple[str, Experiment]:
     """
     path = Path(path)
     if path.stem in EXPERIMENTS:
-        raise UserError(f"{path} has the name of a built-in experiment, whose results it would be mixed with: rename the file")
+        raise UserError(f"{path} has the name of a built-in experiment, and would be mixed with its results: rename the file")
     try:
         table = Table.model_validate_json(json.dumps(spelt_out(_content(path)), default=str))
         experiment = _experiment(path.stem, table)
@@ -177,7 +177,7 @@ def _check(name: str, experiment: Experiment) -> None:
     for row in experiment.rows:
         if isinstance(row.paper, dict) and (strange := set(row.paper) - places):
             data, ipc = sorted(strange)[0]
-            raise UserError(f"a number is given as published for {row.name} on {data} at IPC {ipc}, which the table does not have")
+            raise UserError(f"published has a number for {row.name} on {data} at IPC {ipc}, but the table has no such cell")
     for cell in experiment.cells(name, {**EXPERIMENTS, name: experiment}):
         method(cell.method, data=cell.data, ipc=cell.ipc, preset=cell.preset, settings=cell.settings)
         if late := [iteration for iteration in cell.validate_at if iteration > cell.iterations]:

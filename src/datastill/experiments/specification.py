@@ -154,7 +154,7 @@ class Experiment:
         for row in self.rows:
             if not _FOLDER.fullmatch(row.name):
                 raise UserError(
-                    f"'{row.name}' cannot be the name of a row, which is that of a folder too: give it a label such as dm-views4"
+                    f"'{row.name}' cannot be the name of a row, because it also names a folder: give it a label such as dm-views4"
                 )
         for block in self.blocks:
             if not block.seeds or len(set(block.seeds)) < len(block.seeds):
@@ -247,7 +247,7 @@ def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specificati
         raise UserError(f"{name} is not a table of distilled sets, so {of} has none to evaluate")
     rows = [each for each in experiment.rows if each.name == row]
     if rows and rows[0].of:
-        raise UserError(f"{of} has no set of its own: name {rows[0].of}, whose set it is")
+        raise UserError(f"{of} has no set of its own: name {rows[0].of}, which made it")
     alone = replace(experiment, rows=tuple(rows)).lines(name, experiments) if rows else ()
     for cell in (cell for line in alone for cell in line.cells):
         if (cell.data, cell.ipc, cell.seed) == (block.data, ipc, seed):

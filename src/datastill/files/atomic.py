@@ -89,7 +89,7 @@ def through_links(path: Path) -> Path:
         _require_file(path, path.stat())
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
-            raise UserError(f"{path} is a link that leads nowhere: remove it, or name another file") from None
+            raise UserError(f"{path} is a link to nothing: remove it, or name another file") from None
         return path
     except OSError as error:
         raise storage_error(error, path) from error

@@ -59,7 +59,7 @@ def _acquired(place: Path, path: Path, what: str, *, wait: bool) -> int:
             if not wait:
                 raise UserError(f"{what} is in use by {holder}: wait until that process has ended, or end it") from None
             if not told and time.monotonic() - began > PATIENCE:
-                log.info("waiting for %s, which is at work on %s", holder, what)
+                log.info("waiting for %s, which is working on %s", holder, what)
                 told = True
             time.sleep(min(1.0, 0.01 + (time.monotonic() - began) / 10))
             continue
@@ -67,7 +67,7 @@ def _acquired(place: Path, path: Path, what: str, *, wait: bool) -> int:
             if error.errno not in WITHOUT_LOCKS:
                 os.close(descriptor)
                 raise storage_error(error, path) from error
-            log.warning("%s cannot be locked (%s): make sure that no other process works on it", what, reason(error))
+            log.warning("%s cannot be locked (%s): make sure that no other process is using it", what, reason(error))
             return descriptor
         if _stands_for(descriptor, place):
             with contextlib.suppress(OSError):  # who holds it is only for messages

@@ -40,7 +40,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise UserError(f"{path} is truncated or not a safetensors file ({reason(error)})") from error
     stored = text.pop(CHECKSUM, None)
     if stored is None:
-        raise UserError(f"{path} has no checksum, so nothing shows that it is intact: it is damaged, or datastill did not write it")
+        raise UserError(f"{path} has no checksum, so it cannot be checked: it is damaged, or datastill did not write it")
     if stored == checksum(tensors, text):
         return tensors, text
     if stored != checksum(tensors):

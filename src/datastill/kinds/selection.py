@@ -177,7 +177,7 @@ class SelectionStepper(Stepper):
         check_tensors(state, {"positions": self.positions}, what)
         first, end = (torch.tensor(self.data.train.offsets)[part, None] for part in (slice(None, -1), slice(1, None)))
         if bool(((state["positions"] < first) | (state["positions"] >= end)).any()):
-            raise UserError(f"{what} does not fit: it holds positions that are not those of images of their class")
+            raise UserError(f"{what} does not fit: it holds positions of images of other classes")
         self.positions = state["positions"]
 
 

@@ -24,9 +24,9 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
     width = max((len(what) for what, _ in rows), default=0)
     for what, seconds in rows:
         print(printable(f"  {what:<{width}}  {seconds:>7}"))
-    print(f"time        about {clock(forecast.seconds)} on {forecast.device}, by a few steps taken just now")
+    print(f"time        about {clock(forecast.seconds)} on {forecast.device}, measured over a few steps just now")
     if forecast.compiling >= 1:
-        print(f"compiling   {clock(forecast.compiling)} just now, not counted: what is compiled is kept")
+        print(f"compiling   {clock(forecast.compiling)} just now, not included: compiled code is kept")
     if forecast.memory:
         print(f"memory      about {size(forecast.memory)}")
     cached = [part for part in forecast.parts if part.where]

@@ -45,7 +45,12 @@ def repeat(
     distilled = run_job(job_of(plan, data=data, out=out, resume=resume), checkpoint_seconds)
     read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
     if plan.encoders and read and read != plan.encoders:
-        log.warning("the pretrained networks are not those of %s (%s, not %s), so neither are the bits", plan.source, read, plan.encoders)
+        log.warning(
+            "the pretrained networks are not those of %s (%s, not %s), so the result will not have the same bits",
+            plan.source,
+            read,
+            plan.encoders,
+        )
     return distilled
 
 

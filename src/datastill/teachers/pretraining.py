@@ -224,13 +224,13 @@ class Pretraining:
         within = {name: value for name, value in tensors.items() if name == WITHIN}
         self.trainer.check({name: value for name, value in tensors.items() if name != WITHIN}, what)
         if not 1 - len(within) <= taken <= self.recipe.epochs - len(within):
-            raise UserError(f"{what} does not fit: it is of {taken} epochs, and there are {self.recipe.epochs}")
+            raise UserError(f"{what} does not fit: it is after {taken} epochs, and there are only {self.recipe.epochs}")
         if within:
             check_tensors(within, {WITHIN: torch.empty(len(self.data.train), dtype=torch.int8)}, what)
             check_correct(within[WITHIN], what)
             seen = int((within[WITHIN] >= 0).sum())
             if seen % self.size or seen > self.batches * self.size:
-                raise UserError(f"{what} does not fit: it has seen {seen} images, which are no batches of {self.size}")
+                raise UserError(f"{what} does not fit: it has seen {seen} images, not a number of batches of {self.size}")
 
     def _check_finite(self, epoch: int) -> None:
         if not all(bool(value.isfinite().all()) for value in self.network.weights().values()):

@@ -94,7 +94,7 @@ class Member:
         for key in origin.keys() & text.keys():
             found = decoded(text[key], path) if key in PARSED else text[key]
             if found != origin[key]:
-                raise UserError(f"{path} is another network's: its {key} is {str(found)[:80]}, not {str(origin[key])[:80]}")
+                raise UserError(f"{path} belongs to another network: its {key} is {str(found)[:80]}, not {str(origin[key])[:80]}")
         if missing := [key for key in sorted(origin) if key not in text and key not in LATER]:
             log.warning("%s was written by an earlier version: it does not say its %s", path, ", ".join(missing))
 

@@ -43,7 +43,7 @@ def _term(name: str, offered: Any) -> type[Term]:
     if missing := [attribute for attribute in ("name", "summary", "reads") if not hasattr(offered, attribute)]:
         raise ValueError(f"{offered.__qualname__} lacks {' and '.join(missing)}")
     if offered.name != name:
-        raise ValueError(f"{offered.__qualname__} is called '{offered.name}': expected one name")
+        raise ValueError(f"{offered.__qualname__} is called '{offered.name}': expected the same name")
     if not set(offered.reads) <= set(FIELDS):
         raise ValueError(f"{offered.__qualname__} reads {offered.reads!r}, but features have {', '.join(FIELDS)}")
     return offered

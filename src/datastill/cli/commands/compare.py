@@ -12,7 +12,9 @@ def compare(
     *paths: Path,
     out: Annotated[
         list[Path] | None,
-        Parameter(help="also write to this file, as its ending says: .md, .tex, .csv, .png, .pdf or .svg; repeatable", negative=""),
+        Parameter(
+            help="also write to this file; its ending gives the format: .md, .tex, .csv, .png, .pdf or .svg; repeatable", negative=""
+        ),
     ] = None,
 ) -> None:
     """Put the results of runs, experiments and evaluations side by side: mean +- standard deviation and n.

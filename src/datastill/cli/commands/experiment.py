@@ -25,7 +25,7 @@ def experiment(
         Parameter(help="what to run, comma-separated: data=D, ipc=N, method=M, seed=S, network=N, or names of rows and parts; default all"),
     ] = None,
     budget: Annotated[
-        Time | None, Parameter(help="run the most informative cells that fit into this time, such as 2h or 90m, and say what is left")
+        Time | None, Parameter(help="run the most informative cells that fit into this time, such as 2h or 90m, and list the others")
     ] = None,
     scale: Annotated[
         float | None,
@@ -38,7 +38,7 @@ def experiment(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run what is missing of a table or figure and write it to --results. If it is killed, the same command continues.
+    """Run the missing cells of a table or figure and write it to --results. If it is killed, the same command continues.
 
     NAME is one of `datastill list experiments`, or a YAML file of your own (see docs/experiments.md).
     """

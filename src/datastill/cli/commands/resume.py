@@ -15,7 +15,7 @@ def resume(
     run: Path,
     /,
     *,
-    iterations: Annotated[Whole | None, Parameter(help="steps in all; default what the run was to take")] = None,
+    iterations: Annotated[Whole | None, Parameter(help="total steps; default as many as the run was started with")] = None,
     checkpoint_seconds: CheckpointSeconds = 20.0,
 ) -> None:
     """Continue the run in the folder RUN with the options that it was started with.

@@ -19,8 +19,8 @@ def show(
     *,
     out: Annotated[Path | None, Parameter(help="where to write the picture; default grid.png in the set's folder")] = None,
     columns: Annotated[Whole, Parameter(help="images per class in the picture")] = 10,
-    beside: Annotated[str | None, Parameter(help="what to draw it beside, comma-separated: real, start")] = None,
-    evaluation: Annotated[Path | None, Parameter(help="a file of `evaluate --out`, whose accuracies stand in the picture")] = None,
+    beside: Annotated[str | None, Parameter(help="what to draw beside it, comma-separated: real, start")] = None,
+    evaluation: Annotated[Path | None, Parameter(help="a file written by `evaluate --out`; the picture shows its accuracies")] = None,
     data: FromData = None,
     choices: Choices = Choices(),  # noqa: B008 (frozen)
     experiment: Number = None,

@@ -131,7 +131,7 @@ def check_target(path: Path) -> None:
     """
     known = (*FORMATS, *PICTURES)
     if path.suffix not in known:
-        raise UserError(f"{path} says no format: expected a name that ends in {', '.join(known[:-1])} or {known[-1]}")
+        raise UserError(f"{path} has no known format: expected a name that ends in {', '.join(known[:-1])} or {known[-1]}")
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:

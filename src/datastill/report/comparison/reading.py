@@ -59,7 +59,7 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
     if path.is_file():
         found = list(_file(path, {}))
         if not found:
-            raise UserError(f"{path} is no evaluation: expected the file of `datastill evaluate --out`, or a {RECORD}")
+            raise UserError(f"{path} is not an evaluation: expected a file of `datastill evaluate --out`, or a {RECORD}")
         return found, []
     if (path / RECORD).exists():
         return list(_file(path / RECORD, {})), []
