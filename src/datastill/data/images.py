@@ -18,6 +18,7 @@ from datastill.data.class_names import chosen
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
 from datastill.data.notebook import COLUMNS, ROWS, gallery
+from datastill.data.sources import Sources
 from datastill.errors import UserError, unknown
 from datastill.size import Size
 from datastill.text import escaped
@@ -36,11 +37,13 @@ class ClassImages:
         storage: uint8 ``row channel height width``, shared by the splits (so it holds images of others too); may be memory-mapped.
         rows: The rows of `storage` in this split, class after class.
         counts: Images of every class.
+        sources: What the images of `storage` are called where they come from; None where that is not known.
     """
 
     storage: Tensor
     rows: Tensor
     counts: tuple[int, ...]
+    sources: Sources | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,7 +123,7 @@ class ClassImages:
         return self._subset([torch.arange(self.offsets[label], self.offsets[label + 1]) for label in labels])
 
     def _subset(self, positions: Sequence[Tensor]) -> ClassImages:
-        return ClassImages(self.storage, self.rows[torch.cat(list(positions))], tuple(len(part) for part in positions))
+        return ClassImages(self.storage, self.rows[torch.cat(list(positions))], tuple(map(len, positions)), self.sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +157,7 @@ class DataSet:
     skipped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{len(split)} {name}" for name, split in self._splits.items() if len(split))
+        splits = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items() if len(split))
         return f"<{escaped(self.name)}: {splits} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"
 
     def _repr_html_(self) -> str:
@@ -199,14 +202,15 @@ class DataSet:
         Raises:
             UserError: If there is no such split, or it is empty.
         """
-        splits = self._splits
+        splits = self.splits
         if name not in splits or not len(splits[name]):
             present = ", ".join(key for key, value in splits.items() if len(value))
             raise UserError(f"the data set {self.name} has no '{name}' split; it has: {present}")
         return splits[name]
 
     @property
-    def _splits(self) -> dict[str, ClassImages]:
+    def splits(self) -> dict[str, ClassImages]:
+        """The splits by name, those that are empty included."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def as_dataset(
