@@ -86,6 +86,14 @@ def test_some_classes_keep_the_names_of_their_images(tmp_path: Path) -> None:
     assert {(line["class"], line["source"].split("/")[0]) for line in lines} == {("cat", "cat"), ("dog", "dog")}
 
 
+def test_what_was_skipped_is_in_the_manifest(tmp_path: Path) -> None:
+    source = photos(tmp_path / "photos")
+    (source / "cat" / "broken.png").write_bytes(b"no image")
+    lines = manifest(export(load(f"folder:{source}", skip_broken=True), tmp_path / "held-out", split="test"))
+    assert [line["source"] for line in lines if line["split"] == "skipped"] == ["cat/broken.png"]
+    assert len(lines) == 17
+
+
 def test_rows_of_parquet_are_named_and_the_place_of_the_files_is_private(tmp_path: Path) -> None:
     folder = distilled_set(ipc=10).save(tmp_path / "secret place" / "set")
     exported = export(load(f"parquet:{folder}"), tmp_path / "held-out", split="test")

@@ -13,7 +13,8 @@ from datastill.configuration import whole as whole_number
 from datastill.data import objects
 from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Statistics, choice, parse
 from datastill.data.class_names import some
-from datastill.data.images import DataSet, channel_statistics, fingerprint
+from datastill.data.data_set import DataSet
+from datastill.data.images import channel_statistics, fingerprint
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError

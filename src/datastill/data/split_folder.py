@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from datastill.data.catalogue import parse
+from datastill.data.data_set import DataSet
 from datastill.data.image_folder import NORMALISATION, folder_names, normalisation, write_image
-from datastill.data.images import ClassImages, DataSet
+from datastill.data.images import ClassImages
 from datastill.data.naming import public_name
 from datastill.data.sources import Sources
 from datastill.errors import UserError
