@@ -6,11 +6,14 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from datastill.files import write_atomic
 
 NORMALISATION = "normalisation.json"
 """The mean and standard deviation that images are normalised with, per channel."""
@@ -31,6 +34,11 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
         return safe
     digits = len(str(len(safe) - 1))
     return [f"{label:0{digits}d}_{name}" for label, name in enumerate(safe)]
+
+
+def write_image(pixels: Tensor, path: Path) -> None:
+    """Write uint8 ``channel height width`` as a PNG file (see `datastill.files.write_atomic`)."""
+    write_atomic(path, png(pixels))
 
 
 def png(pixels: Tensor) -> bytes:
