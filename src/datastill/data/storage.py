@@ -17,7 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
+<<<<<<< HEAD
 from datastill.files import locked, make_folder, partial_file, remove_leftovers, sealed, storage_error, unsealed
+=======
+from datastill.errors import UserError
+from datastill.files import locked, make_folder, partial_file, remove_leftovers, storage_error
+>>>>>>> c1fea6c (Outputs that are closed, full, broken or poor end nothing; one place escapes what is printed)
 from datastill.size import Size
 
 log = logging.getLogger(__name__)
@@ -63,8 +68,16 @@ class RawData:
 
 
 def cache_folder() -> Path:
-    """Where downloads, pretrained networks and memory-mapped splits are kept: ``DATASTILL_CACHE`` or ``~/.cache/datastill``."""
-    return Path(os.environ.get("DATASTILL_CACHE") or Path.home() / ".cache" / "datastill")
+    """Where downloads, pretrained networks and memory-mapped splits are kept: ``DATASTILL_CACHE`` or ``~/.cache/datastill``.
+
+    Raises:
+        UserError: If neither is known, as for a user without a name in a container.
+    """
+    given = os.environ.get("DATASTILL_CACHE")
+    try:
+        return Path(given) if given else Path.home() / ".cache" / "datastill"
+    except RuntimeError as error:
+        raise UserError("this user has no home folder to keep networks in: set DATASTILL_CACHE to a folder of yours") from error
 
 
 def arrange(raw: RawSplit, classes: int, *, budget: int = MEMORY_BUDGET) -> ClassImages:

@@ -24,6 +24,7 @@ def export(
 ) -> None:
     """Write the distilled set at PATH (see `datastill evaluate --help`) to TARGET in a format that other programs read."""
     from datastill.distilled.formats import export as write
+    from datastill.report.terminal import say_line
 
     named = choices.of(data, "it is for files made by other code")
-    print(f"wrote {write(opened(path, named, experiment, labels), target, format)}")
+    say_line(f"wrote {write(opened(path, named, experiment, labels), target, format)}")
