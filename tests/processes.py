@@ -78,8 +78,8 @@ def run(
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         found = json.loads(server.stdout.readline())
-        texts = [path.read_text(errors="surrogateescape") if (path := Path(kept) / str(number)).exists() else "" for number in (1, 2)]
-        return Done(found["code"], *texts, found["seconds"])
+        out, err = (path.read_text(errors="surrogateescape") if path.exists() else "" for path in (Path(kept) / "1", Path(kept) / "2"))
+        return Done(found["code"], out, err, found["seconds"])
 
 
 @cache

@@ -16,12 +16,9 @@ from typing import NoReturn
 import cyclopts
 
 from datastill.cli.commands import app
-<<<<<<< HEAD
 from datastill.cli.exhausted import exhausted
 from datastill.cli.exhausted import line as exhausted_line
-=======
 from datastill.cli.outputs import Output
->>>>>>> c1fea6c (Outputs that are closed, full, broken or poor end nothing; one place escapes what is printed)
 from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 from datastill.reading import Reading
@@ -55,7 +52,7 @@ class _Messages(logging.Handler):
         print(escaped(flags(self.format(record))), file=sys.stderr)
 
 
-def run(arguments: list[str], outputs: Sequence[Output]) -> None:
+def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
     """Run the command; a user's mistake prints one line and exits with 2.
 
     What could not be printed counts when everything is done: a reader that has gone, as of ``| head``, gives the exit code of a program
@@ -77,8 +74,7 @@ def run(arguments: list[str], outputs: Sequence[Output]) -> None:
         _fail(_one_line(error))
     except Exception as error:
         if exhausted(error):
-            print(f"datastill: {exhausted_line(arguments)}{goes_on(arguments)}", file=sys.stderr)
-            sys.exit(2)
+            _fail(f"{exhausted_line(arguments)}{goes_on(arguments)}")
         failed = error if isinstance(error, OSError) else _full_disk(error)
         if failed is None:
             raise

@@ -17,12 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
-<<<<<<< HEAD
-from datastill.files import locked, make_folder, partial_file, remove_leftovers, sealed, storage_error, unsealed
-=======
 from datastill.errors import UserError
-from datastill.files import locked, make_folder, partial_file, remove_leftovers, storage_error
->>>>>>> c1fea6c (Outputs that are closed, full, broken or poor end nothing; one place escapes what is printed)
+from datastill.files import locked, make_folder, partial_file, remove_leftovers, sealed, storage_error, unsealed
 from datastill.size import Size
 
 log = logging.getLogger(__name__)

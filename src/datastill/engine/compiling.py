@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 from contextlib import ExitStack
@@ -38,6 +39,10 @@ def keep_compiled() -> None:
     torch's compiler writes its own folder into the environment as soon as anything imports it: that folder is not the user's
     choice.
     """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container: torch names a folder by it
+        os.environ["LOGNAME"] = str(os.getuid())
     given = os.environ.get(KEPT_IN)
     if given is None or given == _own_folder():
         os.environ[KEPT_IN] = str(cache_folder() / "compiled")
@@ -45,7 +50,10 @@ def keep_compiled() -> None:
 
 def why_unsafe() -> str:
     """Why compiled code must not be loaded, and what to do: other users could put theirs where it is kept; "" if they can't."""
-    keep_compiled()
+    try:
+        keep_compiled()
+    except UserError as error:
+        return str(error)
     kept = Path(os.environ[KEPT_IN])
     variable = "DATASTILL_CACHE" if kept == cache_folder() / "compiled" else KEPT_IN
     for folder, instead in ((kept, variable), (Path(_own_folder()), "TMPDIR")):  # torch keeps compiled headers in its own in any case

@@ -12,7 +12,7 @@ FEWEST_COLUMNS = 16
 
 def say_line(text: str) -> None:
     """Print a line."""
-    print(escaped(text))
+    print(escaped(text), flush=True)
 
 
 def say_table(
