@@ -12,6 +12,7 @@ from commands import refusal
 from datastill.cli import main
 from datastill.data import cache_folder
 from datastill.engine import hardware
+from datastill.engine.compiling import KEPT_IN, why_unsafe
 
 ASKED = "this user has no home folder to keep networks in: set DATASTILL_CACHE to a folder of yours"
 
@@ -25,7 +26,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError(f"getpwuid(): uid not found: {number}")
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("HOME", "DATASTILL_CACHE", "LOGNAME", "USER", "LNAME", "USERNAME"):
+    for name in ("HOME", "DATASTILL_CACHE", "LOGNAME", "USER", "LNAME", "USERNAME", KEPT_IN):
         monkeypatch.delenv(name, raising=False)
     hardware.compile_trial.cache_clear()
 
@@ -56,3 +57,8 @@ def test_the_compiler_finds_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     hardware.why_no_compiler(hardware.device("cpu"))
     assert getpass.getuser() == str(os.getuid())
     assert cache_folder() == tmp_path
+
+
+def test_compiled_code_may_be_kept_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(KEPT_IN, str(tmp_path / "compiled"))
+    assert why_unsafe() == ""

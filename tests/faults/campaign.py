@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,8 +81,12 @@ class Trial(NamedTuple):
 
 
 def attempt(campaign: Campaign, seed: int) -> Trial:
-    """Make one trial in this process, in a folder that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="datastill-fault-") as folder:
+    """Make one trial in this process, in a folder that is removed afterwards; what it prints is dropped."""
+    with (
+        tempfile.TemporaryDirectory(prefix="datastill-fault-") as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         try:
             return Trial(seed, campaign.trial(seed, Path(folder)))
         except UserError as error:

@@ -52,7 +52,7 @@ class _Messages(logging.Handler):
     """Prints to the current standard error: while a progress bar is shown, lines go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(escaped(flags(self.format(record))), file=sys.stderr)
+        print(flags(self.format(record)), file=sys.stderr)
 
 
 def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
