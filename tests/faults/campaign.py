@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datastill.errors import UserError
+from datastill.text import escaped
 
 
 class Outcome(StrEnum):
@@ -92,6 +93,6 @@ def attempt(campaign: Campaign, seed: int) -> Trial:
         except UserError as error:
             said = str(error)
             clear = said.strip() and "\n" not in said
-            return Trial(seed, Outcome.REFUSED if clear else Outcome.TRACEBACK, said[:300])
+            return Trial(seed, Outcome.REFUSED if clear else Outcome.TRACEBACK, escaped(said[:300]))
         except Exception as error:
-            return Trial(seed, Outcome.TRACEBACK, f"{type(error).__name__}: {error}"[:300])
+            return Trial(seed, Outcome.TRACEBACK, escaped(f"{type(error).__name__}: {error}"[:300]))
