@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 from benchmarks.exported_page import RANDOM, write_page
 from datastill import DistilledSet, distill, export, load, provenance
 from datastill.data import DataSet
-from datastill.distilled.card import public_name
+from datastill.data.naming import public_name
 from datastill.experiments import EXPERIMENTS
 from datastill.experiments.file import kept
 from datastill.files import write_atomic

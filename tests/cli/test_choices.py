@@ -13,7 +13,7 @@ import yaml
 from datastill.cli import main
 from datastill.data import load
 from datastill.distilled import DistilledSet
-from image_files import encoded, pixels, write_classes, write_parquet
+from image_files import encoded, pixels, write_classes, write_image, write_parquet
 
 QUICK = ("--epochs", "1", "--repeats", "1", "--compare", "none")
 RANDOM = ("--method", "random", "--ipc", "1")
@@ -101,9 +101,11 @@ def test_names_of_folders_with_blanks_can_be_copied_from_a_refusal(capsys: pytes
 
 def test_messages_name_flags_as_refusals_do() -> None:
     write_classes(Path("photos/test"), {"cat": 1, "dog": 1, "eel": 1})
+    write_image(Path("photos/train/\x1b[31mred\ngreen.png"), pixels(0))
     done = subprocess.run([sys.executable, "-m", "datastill", "distill", "folder:photos", "--out", "run"], capture_output=True, text=True)
-    message, refusal = done.stderr.strip().splitlines()
-    assert message == "folder:photos: clinic is ignored (--train-split and --test-split choose other parts)"
+    ignored, loose, refusal = done.stderr.strip().splitlines()
+    assert ignored == "folder:photos: clinic is ignored (--train-split and --test-split choose other parts)"
+    assert loose == "folder:photos/train: 1 image(s) such as ?[31mred green.png are in no class folder and left out"
     assert refusal.startswith("datastill: photos/train/cat/5.png cannot be read")
 
 

@@ -21,6 +21,6 @@ def test_what_a_command_compiles_is_kept_in_the_cache(tmp_path: Path) -> None:
     environment |= {"DATASTILL_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([*command, "--out", str(tmp_path / "run")], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 2, done.stderr
-    assert "a number of iterations of at least 1" in done.stderr
+    assert "--iterations must be a whole number of at least 1, got 0" in done.stderr
     assert f"it is kept in {tmp_path / 'cache' / 'compiled'}" in done.stderr
     assert list((tmp_path / "cache" / "compiled").rglob("*.so"))

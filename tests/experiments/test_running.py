@@ -240,7 +240,10 @@ def test_the_command_completes_an_experiment_and_redraws_it(
     main(["experiment", "--redraw", *results])
     assert (folder / "README.md").read_text() == page
     assert "- [The title](tiny/README.md)" in (tmp_path / "results" / "README.md").read_text()
-    for arguments, said in (([*options, "--repeats", "0"], "at least one network"), (["experiment"], "which experiment?")):
+    for arguments, said in (
+        ([*options, "--repeats", "0"], "--repeats must be a whole number of at least 1, got 0"),
+        (["experiment"], "which experiment?"),
+    ):
         with pytest.raises(SystemExit):
             main(arguments)
         assert said in capsys.readouterr().err

@@ -19,6 +19,7 @@ from datastill.cli.exhausted import line as exhausted_line
 from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 from datastill.reading import Reading
+from datastill.text import printable
 
 FLAGS = {
     **{
@@ -43,7 +44,9 @@ class _Messages(logging.Handler):
     """Prints to the current standard error: while a progress bar is shown, lines go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(flags(self.format(record)), file=sys.stderr)
+        text = flags(self.format(record))
+        ours = record.name.partition(".")[0] == "datastill"  # one line, in which names of files and classes come from anywhere
+        print(printable(" ".join(text.splitlines())) if ours else text, file=sys.stderr)
 
 
 def run(arguments: list[str]) -> None:
@@ -98,7 +101,7 @@ def _let_go() -> None:
 
 
 def _one_line(error: Exception) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split()))
+    text = printable(" ".join(str(error).split()))
     return flags(text) if isinstance(error, UserError) else f"{text} See datastill --help."
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datastill.data.catalogue import CATALOGUE, Source, parse
-from datastill.data.images import ClassImages, DataSet
+from datastill.data.data_set import DataSet
+from datastill.data.images import ClassImages
 from datastill.data.loading import load
 from datastill.data.storage import cache_folder
 

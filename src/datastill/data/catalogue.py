@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datastill.data import digits, folder, hub, parquet, published, tinyimagenet
 from datastill.data.objects import KIND
 from datastill.data.storage import RawData
 from datastill.errors import UserError, unknown
+from datastill.files import reason
 from datastill.reading import Reading, split_off
 from datastill.size import Size
 
@@ -114,7 +116,7 @@ def choice(name: str) -> tuple[str, tuple[int, ...]]:
         >>> choice("cifar100[0-2,7]")
         ('cifar100', (0, 1, 2, 7))
     """
-    match = re.fullmatch(r"(?P<whole>.+)\[(?P<spans>\d+(-\d+)?(,\d+(-\d+)?)*)\]", name)
+    match = re.fullmatch(r"(?P<whole>.+)\[(?P<spans>\d{1,99}(-\d{1,99})?(,\d{1,99}(-\d{1,99})?)*)\]", name)
     if match is None:
         return name, ()
     ends = [[int(end) for end in span.split("-")] for span in match["spans"].split(",")]
@@ -146,7 +148,7 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
         >>> parse("cifar10")
         ('cifar10', None, None)
     """
-    match = re.fullmatch(r"(?P<head>.+?)(?P<ending>@(?P<height>\d+)(x(?P<width>\d+))?)?", split_off(choice(name)[0])[0])
+    match = re.fullmatch(r"(?P<head>.+?)(?P<ending>@(?P<height>\d{1,99})(x(?P<width>\d{1,99}))?)?", split_off(choice(name)[0])[0])
     if match is None:
         raise UserError(f"'{name}' is not a data set; expected NAME[:PATH][@SIZE], for example digits, cifar10 or folder:photos@64")
     key, _, text = match["head"].partition(":")
@@ -171,6 +173,11 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
 
 def _path(text: str, name: str) -> Path:
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()
+        return path
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{name[:80]}': that cannot be a path ({reason(error)})") from error
     except RuntimeError as error:
         raise UserError(f"'{name}': the home folder of that user is not known; write the path without ~") from error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from datastill.files import storage_error
+from datastill.files import write_atomic
 
 NORMALISATION = "normalisation.json"
 """The mean and standard deviation that images are normalised with, per channel."""
@@ -37,16 +37,8 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
 
 
 def write_image(pixels: Tensor, path: Path) -> None:
-    """Write uint8 ``channel height width`` as a PNG file in a folder that is being built.
-
-    Raises:
-        UserError: If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(pixels))
-    except OSError as error:
-        raise storage_error(error, path) from error
+    """Write uint8 ``channel height width`` as a PNG file (see `datastill.files.write_atomic`)."""
+    write_atomic(path, png(pixels))
 
 
 def png(pixels: Tensor) -> bytes:

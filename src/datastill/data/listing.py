@@ -105,7 +105,7 @@ def split(listing: Listing, size: Size | None, channels: int | None, reading: Re
     identity = listing.identity(listing.names)
     return RawSplit(
         listing.labels, channels, goal, lambda: decode_blocks(listing, headings, channels, goal, reading),
-        f"{identity} {choices}" if identity and choices else identity, skipped,
+        f"{identity} {choices}" if identity and choices else identity, skipped, listing.names,
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from datastill.configuration import whole as whole_number
 from datastill.data import objects
 from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Statistics, choice, parse
 from datastill.data.class_names import some
-from datastill.data.images import DataSet, channel_statistics, fingerprint
+from datastill.data.data_set import DataSet
+from datastill.data.images import channel_statistics, fingerprint
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError
@@ -125,7 +126,7 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
     classes = len(raw.class_names)
     if classes < 2:
         raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed")
-    whole = arrange(raw.train, classes, budget=memory_budget)
+    whole = arrange(raw.train, classes, budget=memory_budget, part="train")
     needed = 1 + (raw.test is None) + (validation > 0)
     small = [(raw.class_names[label], count) for label, count in enumerate(whole.counts) if count < needed]
     if small:
@@ -139,7 +140,7 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
         log.info("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
         whole, test = whole.split(TEST_FRACTION, "test split")
     else:
-        test = arrange(raw.test, classes, budget=memory_budget)
+        test = arrange(raw.test, classes, budget=memory_budget, part="test")
         if absent := [raw.class_names[label] for label, count in enumerate(test.counts) if not count]:
             log.warning("%s: no test image of %d class(es): %s", name, len(absent), some(absent))
     train, held_out = whole.split(validation, "validation split")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def source_of(name: str) -> str:
@@ -30,3 +31,14 @@ def spans(numbers: Sequence[int]) -> str:
         else:
             found.append([number])
     return ",".join("-".join(map(str, span)) for span in found)
+
+
+def public_name(data: str) -> str:
+    """The name of a data set without the folders of its path, which stay private.
+
+    Example:
+        >>> public_name("folder:/home/me/photos@64"), public_name("cifar10")
+        ('folder:photos@64', 'cifar10')
+    """
+    source, colon, path = data.partition(":")
+    return source + colon + Path(path).name

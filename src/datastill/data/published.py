@@ -22,6 +22,8 @@ from datastill.files import locked, make_folder, reason
 DIGITS = tuple(str(digit) for digit in range(10))
 HUB_FOLDERS = {"svhn": "cropped_digits"}
 """Where a data set has several configurations on the hub, the folder of the one that is meant."""
+SHAPES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "svhn": (3, 32, 32), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}
+"""Channels, height and width of the images."""
 DAMAGE = (OSError, RuntimeError, ValueError, AssertionError, EOFError, LookupError, TypeError, pickle.UnpicklingError, zlib.error)
 """What torchvision and scipy raise on damaged files."""
 
@@ -86,7 +88,8 @@ def _load(name: str, root: Path, *, download: bool) -> RawData:
     }
     choices: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
     train, test = (kinds[name](str(root), **choice, download=download) for choice in choices)
-    return RawData(tuple(getattr(train, "classes", DIGITS)), _split(train, name, root), _split(test, name, root))
+    names = tuple(getattr(train, "classes", DIGITS))
+    return RawData(names, _split(train, name, root, len(names)), _split(test, name, root, len(names)))
 
 
 def _no_scipy(name: str) -> UserError:
@@ -96,13 +99,24 @@ def _no_scipy(name: str) -> UserError:
     )
 
 
-def _split(split: Any, name: str, root: Path) -> RawSplit:
+def _split(split: Any, name: str, root: Path, classes: int) -> RawSplit:
+    """A split, if its files say what those of the data set must.
+
+    Raises:
+        ValueError: If there are other pixels, or labels that do not belong to them.
+    """
     pixels = np.asarray(split.data)
     if pixels.ndim == 3:
         pixels = pixels[:, None]
     elif name != "svhn":
         pixels = pixels.transpose(0, 3, 1, 2)
     labels = np.asarray(split.labels if name == "svhn" else split.targets).astype(np.int64)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != SHAPES[name] or not len(pixels):
+        raise ValueError(f"expected 8-bit images {SHAPES[name]}, got {pixels.dtype} {pixels.shape}")
+    if labels.shape != (len(pixels),):
+        raise ValueError(f"expected a label for each of {len(pixels)} images, got {labels.shape}")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(f"expected labels from 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}")
 
     def blocks() -> Iterator[NDArray[np.uint8]]:
         yield pixels

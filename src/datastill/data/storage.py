@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
+from datastill.data.sources import Sources
 from datastill.files import locked, make_folder, partial_file, remove_leftovers, sealed, storage_error, unsealed
 from datastill.size import Size
 
@@ -43,6 +44,7 @@ class RawSplit:
         blocks: Decodes the images in order, as uint8 ``image channel height width`` blocks of any length.
         identity: Names the source and its state, for the cache of a memory-mapped split; "" for one that is not kept there.
         skipped: The names of images that were left out, as they cannot be read.
+        names: What the source calls its images, in its order; empty where it has no names.
     """
 
     labels: NDArray[np.int64]
@@ -51,6 +53,7 @@ class RawSplit:
     blocks: Callable[[], Iterator[NDArray[np.uint8]]]
     identity: str
     skipped: tuple[str, ...] = ()
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -67,25 +70,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DATASTILL_CACHE") or Path.home() / ".cache" / "datastill")
 
 
-def arrange(raw: RawSplit, classes: int, *, budget: int = MEMORY_BUDGET) -> ClassImages:
+def arrange(raw: RawSplit, classes: int, *, budget: int = MEMORY_BUDGET, part: str = "") -> ClassImages:
     """Decode a split into class-contiguous storage.
 
     Args:
         raw: The split in its source's order.
         classes: Number of classes.
         budget: Bytes above which the storage is a memory-mapped file in the cache, written once and found again.
+        part: What the split is called in its source.
     """
     count = len(raw.labels)
     shape = (count, raw.channels, *raw.size)
     position = np.empty(count, dtype=np.int64)
-    position[np.argsort(raw.labels, kind="stable")] = np.arange(count)
+    order = np.argsort(raw.labels, kind="stable")
+    position[order] = np.arange(count)
     if int(np.prod(shape)) <= budget:
         storage: NDArray[np.uint8] = np.empty(shape, dtype=np.uint8)
         _fill(storage, raw, position)
     else:
         storage = _mapped(raw, position, shape)
     counts = tuple(np.bincount(raw.labels, minlength=classes).tolist())
-    return ClassImages(torch.from_numpy(storage), torch.arange(count), counts)
+    return ClassImages(torch.from_numpy(storage), torch.arange(count), counts, Sources(torch.from_numpy(order), raw.names, part))
 
 
 def _fill(storage: NDArray[np.uint8], raw: RawSplit, position: NDArray[np.int64]) -> None:

@@ -13,10 +13,13 @@ from datastill.errors import UserError
 from datastill.files import locked, new_folder, open_regular, reason
 from datastill.reading import Reading
 from datastill.size import Size
+from datastill.text import escaped
 
 ARCHIVE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 PUBLISHED_NAME = "tiny-imagenet-200"
+LONGEST_NAME = 255
+"""Bytes of a file name that file systems take."""
 
 
 def read(path: Path | None, size: Size | None, reading: Reading | None = None) -> RawData:
@@ -35,7 +38,10 @@ def read(path: Path | None, size: Size | None, reading: Reading | None = None) -
     root = path or _find()
     if not (root / "wnids.txt").exists() and _has_parquet(root):
         return parquet.read(root, size, reading, order=("validation", "valid", "val", "test"), channels=3)
-    identifiers = _lines(root / "wnids.txt")
+    identifiers = [file_name(identifier, root / "wnids.txt") for identifier in _lines(root / "wnids.txt")]
+    if len(set(identifiers)) < len(identifiers):
+        twice = next(identifier for identifier, times in Counter(identifiers).items() if times > 1)
+        raise UserError(f"{root / 'wnids.txt'} names the class {twice} twice")
     train_files = [sorted((root / "train" / identifier / "images").glob("*.JPEG")) for identifier in identifiers]
     missing = [identifier for identifier, files in zip(identifiers, train_files, strict=True) if not files]
     if missing:
@@ -44,7 +50,7 @@ def read(path: Path | None, size: Size | None, reading: Reading | None = None) -
     for file, identifier in _pairs(root / "val" / "val_annotations.txt"):
         if identifier not in test_files:
             raise UserError(f"tinyimagenet:{root}: val_annotations.txt names the class {identifier}, which wnids.txt lacks")
-        test_files[identifier].append(root / "val" / "images" / file)
+        test_files[identifier].append(root / "val" / "images" / file_name(file, root / "val" / "val_annotations.txt"))
     train = folder.split(train_files, size, "tinyimagenet", 3, reading)
     test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3, reading)
     return RawData(_class_names(root, identifiers), train, test)
@@ -55,6 +61,21 @@ def _class_names(root: Path, identifiers: list[str]) -> tuple[str, ...]:
     names = [words.get(identifier, identifier).split(",")[0] for identifier in identifiers]
     shared = {name for name, times in Counter(names).items() if times > 1}
     return tuple(f"{name} ({identifier})" if name in shared else name for name, identifier in zip(names, identifiers, strict=True))
+
+
+def file_name(text: str, source: Path) -> str:
+    """A name in a list, if a file or folder can be called so.
+
+    Args:
+        text: The name.
+        source: The list, for the message.
+
+    Raises:
+        UserError: If it is too long, or leads elsewhere.
+    """
+    if text in (".", "..") or len(text.encode(errors="surrogatepass")) > LONGEST_NAME or any(letter in "/\\\0" for letter in text):
+        raise UserError(f"{source}: {escaped(text[:60])!r} cannot be the name of a file; expected the published layout of {PUBLISHED_NAME}")
+    return text
 
 
 def _pairs(path: Path) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from datastill.data.naming import public_name
 from datastill.distilled.hub import Parquet, class_labels
 from datastill.distilled.set import Origin, SyntheticImages
 from datastill.files import write_atomic
@@ -106,17 +107,6 @@ def cited(origin: Origin) -> list[str]:
     found = references(origin.method)
     papers = [f"- {text.removesuffix(f'arXiv:{number}')}[arXiv:{number}](https://arxiv.org/abs/{number})" for number, text in found.items()]
     return ["## Citation", "", *papers, *([""] if papers else []), "Cite the data set that the images come from as its authors ask.", ""]
-
-
-def public_name(data: str) -> str:
-    """The name of a data set without the folders of its path, which stay private.
-
-    Example:
-        >>> public_name("folder:/home/me/photos@64"), public_name("cifar10")
-        ('folder:photos@64', 'cifar10')
-    """
-    source, colon, path = data.partition(":")
-    return source + colon + Path(path).name
 
 
 def numbers(values: tuple[float, ...]) -> str:

@@ -6,6 +6,8 @@ import logging
 import os
 from pathlib import Path
 
+from datastill.data import DataSet
+from datastill.data.split_folder import write_split
 from datastill.distilled.card import percent
 from datastill.distilled.folder import DistilledSet
 from datastill.distilled.image_folder import write_folder
@@ -16,30 +18,38 @@ from datastill.errors import UserError, unknown
 log = logging.getLogger(__name__)
 
 
-def export(distilled: DistilledSet, target: Path | str, format: str = "folder") -> Path:
-    """Write a distilled set for another program.
+def export(distilled: DistilledSet | DataSet, target: Path | str, format: str = "folder", *, split: str | None = None) -> Path:
+    """Write a distilled set, or a split of a data set, for another program.
 
     Args:
-        distilled: The set.
+        distilled: The set; or a data set, of which `split` is written as a folder, with a manifest of the images of all splits.
         target: A folder for "folder" and "parquet", a file for "dc"; must not exist yet. It is there as a whole or not at all.
         format: "folder" for torchvision's ImageFolder (``CLASS/0000.png``, 8 bits), "dc" for the float tensor file
             ``{'data': [[images, labels]]}`` that the published DC and DM evaluators read, "parquet" for the Hugging Face hub. The first two
             go to programs that know nothing about parts: there every part of a partitioned image is a separate image, enlarged.
             Soft labels and learned numbers go as far as the format can carry them; one line says what is left out, another what 8 bits
             lose of the images of a "folder".
+        split: "train", "validation" or "test" of a data set; None for a distilled set.
 
     Returns:
         What was written.
 
     Raises:
-        UserError: If the format is unknown, the target exists or cannot be written.
+        UserError: If the format is unknown, the target exists or cannot be written, or a split is asked for of a set.
     """
     target = Path(target)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    if isinstance(distilled, DataSet) == (split is None):
+        raise UserError("`split` says which part of a data set is exported; a distilled set has no splits")
+    if split is not None and format != "folder":
+        raise UserError(f"a split is exported as a folder of images, not with `format={format}`")
     if os.path.lexists(target):
         raise UserError(f"{target} already exists; choose another place or remove it first")
-    FORMATS[format](distilled, target)
+    if isinstance(distilled, DataSet):
+        write_split(distilled, str(split), target)
+    else:
+        FORMATS[format](distilled, target)
     return target
 
 

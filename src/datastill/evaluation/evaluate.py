@@ -183,7 +183,7 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | Any | No
     if not given and origin.data == data.name and origin.fingerprint != data.fingerprint:
         log.warning(
             "the set was distilled from another training split of %s (other images, or another share held out): "
-            "its score on the validation split may include images it was distilled from",
+            "what is held out now may include images it was distilled from",
             data.name,
         )
     if (origin.mean, origin.std) != (data.mean, data.std):
