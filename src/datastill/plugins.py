@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -10,9 +9,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from datastill.errors import UserError, unknown
+from datastill.logs import logger
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 GROUPS = {"term": "datastill.terms", "method": "datastill.methods"}
 """The groups of entry points, by what they name."""

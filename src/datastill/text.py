@@ -5,16 +5,6 @@ from __future__ import annotations
 import re
 
 
-def printable(text: str) -> str:
-    r"""Replace characters that a terminal would interpret instead of showing: names may come from someone else's set.
-
-    Example:
-        >>> printable("cat\x1b[2J")
-        'cat?[2J'
-    """
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def escaped(text: str) -> str:
     r"""Write what cannot be printed as Python does in a string: one line, without control characters or halves of characters.
 

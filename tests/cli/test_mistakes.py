@@ -104,7 +104,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "wrong shape": (lambda tmp: ("evaluate", artifact(tmp, torch.zeros(6, 1, 8, 6))), ("images.safetensors", "(6, 1, 8, 6)")),
     "NaN": (lambda tmp: ("show", artifact(tmp, torch.full((6, 3, 8, 6), float("nan")))), ("images.safetensors", "NaN")),
     "unreadable set": (lambda tmp: ("show", written(tmp / "images.safetensors", b"\x80\x04N.")), ("not a safetensors file",)),
-    "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), ("'?[2Jdigits'",)),
+    "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), (r"'\x1b[2Jdigits'",)),
     "columns": (lambda tmp: ("show", distilled_set().save(tmp / "set"), "--columns", "0"), ("got 0",)),
     "format": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "x", "--format", "foldr"), ("'foldr'", "'folder'")),
     "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("already exists",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datastill.errors import UserError
+from datastill.text import escaped
 
 
 class Outcome(StrEnum):
@@ -79,13 +82,17 @@ class Trial(NamedTuple):
 
 
 def attempt(campaign: Campaign, seed: int) -> Trial:
-    """Make one trial in this process, in a folder that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="datastill-fault-") as folder:
+    """Make one trial in this process, in a folder that is removed afterwards; what it prints is dropped."""
+    with (
+        tempfile.TemporaryDirectory(prefix="datastill-fault-") as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         try:
             return Trial(seed, campaign.trial(seed, Path(folder)))
         except UserError as error:
             said = str(error)
             clear = said.strip() and "\n" not in said
-            return Trial(seed, Outcome.REFUSED if clear else Outcome.TRACEBACK, said[:300])
+            return Trial(seed, Outcome.REFUSED if clear else Outcome.TRACEBACK, escaped(said[:300]))
         except Exception as error:
-            return Trial(seed, Outcome.TRACEBACK, f"{type(error).__name__}: {error}"[:300])
+            return Trial(seed, Outcome.TRACEBACK, escaped(f"{type(error).__name__}: {error}"[:300]))

@@ -14,7 +14,6 @@ from datastill.methods import method
 from datastill.report.evaluation import MOST_CLASSES, print_across, print_evaluation
 from datastill.report.listing import rows
 from datastill.report.summary import show
-from datastill.text import printable
 from tiny_sets import distilled_set, soft_set
 
 
@@ -107,7 +106,6 @@ def test_names_are_shown_and_not_obeyed(printed: Callable[[Evaluation], str]) ->
     assert "[red]" in text
     assert "[/]" in text
     assert "\x1b" not in text
-    assert printable("a\x1b\n\u202e猫") == "a???猫"
 
 
 def test_a_summary_counts_classes_and_what_eight_bits_lose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +118,7 @@ def test_a_summary_counts_classes_and_what_eight_bits_lose(tmp_path: Path, capsy
     text = capsys.readouterr().out
     assert "5 of 2x2 pixels, 1 channel(s), 3 classes, 1 to 2 per class" in text
     assert "-2.00 to 1.00, normalised; 20% of them lie outside what 8 bits hold" in text
-    assert "cat (2), dog (2), ?[2Jship (1)" in text
+    assert r"cat (2), dog (2), \x1b[2Jship (1)" in text
     assert "\x1b" not in text
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 
 from datastill import stopping
+from datastill.cli.outputs import claimed
 from datastill.cli.stopped import end_at_once, exit_stopped, notice
 
 
@@ -16,16 +17,17 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: The words of the command line; None for those of this process, which is taken to be ours: its signals are handled.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        if arguments is None:
-            stopping.handle(end_at_once, notice)
-        from datastill.cli.program import run
+    with claimed() as outputs:
+        try:
+            if arguments is None:
+                stopping.handle(end_at_once, notice)
+            from datastill.cli.program import run
 
-        run(given)
-    except KeyboardInterrupt as stop:
-        exit_stopped(stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT, given)
-    finally:
-        stopping.let_go()
+            run(given, outputs)
+        except KeyboardInterrupt as stop:
+            exit_stopped(stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT, given)
+        finally:
+            stopping.let_go()
 
 
 __all__ = ["main"]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import logging
-import os
 import re
 import shlex
+import shutil
 import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import cyclopts
 
 from datastill.cli.commands import app
 from datastill.cli.exhausted import exhausted
 from datastill.cli.exhausted import line as exhausted_line
+from datastill.cli.outputs import Output
 from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 from datastill.reading import Reading
-from datastill.text import printable
+from datastill.text import escaped
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FLAGS = {
     **{
@@ -36,6 +42,8 @@ FLAGS = {
     "initialisation": "--init",
 }
 """The flags of the arguments that messages of the library name."""
+FEWEST_COLUMNS = 40
+"""The help is not laid out for fewer columns: its words would be broken letter by letter, for minutes."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk."""
 
@@ -44,35 +52,51 @@ class _Messages(logging.Handler):
     """Prints to the current standard error: while a progress bar is shown, lines go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = flags(self.format(record))
-        ours = record.name.partition(".")[0] == "datastill"  # one line, in which names of files and classes come from anywhere
-        print(printable(" ".join(text.splitlines())) if ours else text, file=sys.stderr)
+        print(flags(self.format(record)), file=sys.stderr)
 
 
-def run(arguments: list[str]) -> None:
-    """Run the command; a user's mistake prints one line and exits with 2."""
+def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
+    """Run the command; a user's mistake prints one line and exits with 2.
+
+    What could not be printed counts when everything is done: a reader that has gone, as of ``| head``, gives the exit code of a program
+    that was ended by it, and a full disk one line.
+
+    Args:
+        arguments: The words of the command line.
+        outputs: What is printed to, if it may fail.
+    """
     _show_messages()
+    app.console = _wide_enough() if shutil.get_terminal_size().columns < FEWEST_COLUMNS else None
     try:
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (UserError, cyclopts.CycloptsError) as error:
-        print(f"datastill: {_one_line(error)}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        _let_go()
-        sys.exit(141)  # as a program ended by the signal, for example with `| head`
+        _fail(_one_line(error))
     except Exception as error:
         if exhausted(error):
-            print(f"datastill: {exhausted_line(arguments)}{goes_on(arguments)}", file=sys.stderr)
-            sys.exit(2)
+            _fail(f"{exhausted_line(arguments)}{goes_on(arguments)}")
         failed = error if isinstance(error, OSError) else _full_disk(error)
         if failed is None:
             raise
-        _let_go()
         where = f": {failed.filename}" if failed.filename else ""
         advice = f"; free some space{goes_on(arguments)}" if failed.errno in NO_ROOM else ""
-        print(f"datastill: {_one_line(UserError(f'{failed.strerror or failed}{where}{advice}'))}", file=sys.stderr)
-        sys.exit(2)
+        _fail(_one_line(UserError(f"{failed.strerror or failed}{where}{advice}")))
+    unprinted = next((output.error for output in outputs if output.error), None)
+    if isinstance(unprinted, BrokenPipeError):
+        sys.exit(141)
+    if unprinted:
+        _fail(f"{unprinted.strerror}: not everything could be printed; everything else is done")
+
+
+def _wide_enough() -> Console:
+    from rich.console import Console
+
+    return Console(width=FEWEST_COLUMNS)
+
+
+def _fail(line: str) -> NoReturn:
+    print(f"datastill: {line}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _full_disk(error: BaseException | None) -> OSError | None:
@@ -83,25 +107,17 @@ def _full_disk(error: BaseException | None) -> OSError | None:
 
 
 def _show_messages() -> None:
-    """Show the library's messages, and warnings of other packages."""
+    """Show the library's messages, and those of other packages that are warnings; Python's own warnings are for programmers."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Messages()])
     logging.getLogger("datastill").setLevel(logging.INFO)
     for noisy in ("torch", "matplotlib", "PIL", "datasets", "huggingface_hub", "httpx", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-def _let_go() -> None:
-    """Redirect a closed output to nothing: otherwise the interpreter would try it again, and complain, as it exits."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def _one_line(error: Exception) -> str:
-    text = printable(" ".join(str(error).split()))
+    text = escaped(" ".join(str(error).split()))
     return flags(text) if isinstance(error, UserError) else f"{text} See datastill --help."
 
 

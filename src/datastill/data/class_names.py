@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from datastill.errors import UserError, unknown
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def look(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from datastill.data.class_names import chosen, look, lookalikes, some
 from datastill.errors import UserError
+from datastill.logs import logger
 from datastill.reading import NONE, Reading
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 UNLABELLED = -1
 """What the hub has as label of a test image whose class is kept secret."""

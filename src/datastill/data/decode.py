@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass, field
 
@@ -12,10 +11,11 @@ from PIL import Image, ImageOps
 
 from datastill.data.image_files import MOST_PIXELS, Source, deep, opened, orientation
 from datastill.errors import UserError
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SHALLOW = 14
 """Images of 16 bits that use no more than these are hardly meant to be as dark as that."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,10 +17,11 @@ from datastill.data.listing import split as described
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError, unknown
 from datastill.files import reason
+from datastill.logs import logger
 from datastill.reading import NONE, Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 """Folders that programs leave beside images, with previews or nothing in them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -14,10 +13,11 @@ from datastill.data import splits, table
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 2**27

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +17,11 @@ from datastill.data.decode import Seen, decode
 from datastill.data.image_files import BrokenImageError, Header, Source, header
 from datastill.data.storage import RawSplit
 from datastill.errors import UserError
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MIXED_SIZE = 64
 """The side that images of different sizes are resized to, unless the user names one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,11 @@ from datastill.data.images import channel_statistics, fingerprint
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError
+from datastill.logs import logger
 from datastill.reading import Reading, split_off
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 TEST_FRACTION = 0.2
 """Share of every class that becomes the test split of a source without one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,10 +19,11 @@ from datastill.data.listing import Listing, split
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError
 from datastill.files import reason
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 KIND = "memory"
 """What the name of such a data set begins with."""

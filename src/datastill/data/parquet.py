@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from datastill.data.class_names import some
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DEPTHS = ("*.parquet", "data/*.parquet", "*/*.parquet", "*/*/*.parquet")
 """Where the files of a data set may be in its folder: the first of these places with any."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 
 from datastill.errors import UserError, unknown
+from datastill.logs import logger
 from datastill.reading import NONE, Reading
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "validation", "valid", "eval", "evaluation", "dev")

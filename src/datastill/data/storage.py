@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +17,12 @@ from numpy.typing import NDArray
 
 from datastill.data.images import ClassImages
 from datastill.data.sources import Sources
+from datastill.errors import UserError
 from datastill.files import locked, make_folder, partial_file, remove_leftovers, sealed, storage_error, unsealed
+from datastill.logs import logger
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MEMORY_BUDGET = 4 * 2**30
 """Bytes of a split above which it is memory-mapped from the cache instead of held in memory."""
@@ -66,8 +67,16 @@ class RawData:
 
 
 def cache_folder() -> Path:
-    """Where downloads, pretrained networks and memory-mapped splits are kept: ``DATASTILL_CACHE`` or ``~/.cache/datastill``."""
-    return Path(os.environ.get("DATASTILL_CACHE") or Path.home() / ".cache" / "datastill")
+    """Where downloads, pretrained networks and memory-mapped splits are kept: ``DATASTILL_CACHE`` or ``~/.cache/datastill``.
+
+    Raises:
+        UserError: If neither is known, as for a user without a name in a container.
+    """
+    given = os.environ.get("DATASTILL_CACHE")
+    try:
+        return Path(given) if given else Path.home() / ".cache" / "datastill"
+    except RuntimeError as error:
+        raise UserError("this user has no home folder to keep networks in: set DATASTILL_CACHE to a folder of yours") from error
 
 
 def arrange(raw: RawSplit, classes: int, *, budget: int = MEMORY_BUDGET, part: str = "") -> ClassImages:

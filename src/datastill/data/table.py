@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +15,11 @@ from datastill.data.image_files import BrokenImageError, Source
 from datastill.data.listing import Listing, split
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError, unknown
+from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "photo")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import zipfile
 import zlib
@@ -19,8 +18,9 @@ from datastill.errors import UserError, unknown
 from datastill.files import reason
 from datastill.kinds import LEARNING_RATE, Canvas
 from datastill.labels import HARD, KINDS, classes_of, problem
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FOREIGN_FILES = (*TENSOR_FILES, ".npz")
 """Endings of the files made by other code that `read` knows."""

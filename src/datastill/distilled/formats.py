@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from datastill.distilled.image_folder import write_folder
 from datastill.distilled.set import SyntheticImages
 from datastill.distilled.tensor_file import write_dc
 from datastill.errors import UserError, unknown
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def export(distilled: DistilledSet | DataSet, target: Path | str, format: str = "folder", *, split: str | None = None) -> Path:

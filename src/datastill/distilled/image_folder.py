@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from datastill.distilled.set import SyntheticImages
 from datastill.errors import UserError
 from datastill.files import new_folder, write_atomic
 from datastill.labels import HARD
+from datastill.logs import logger
 from datastill.text import code
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LABELS = "labels.json"
 """Soft labels and learned numbers beside the folders of the classes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from torch import Tensor
 from datastill.distilled.set import SyntheticImages
 from datastill.errors import UserError
 from datastill.files import write_atomic
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 TENSOR_FILES = (".pt", ".pth")
 """Endings of tensor files."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,12 +14,13 @@ from datastill.encoders.encoder import Encoder, Session
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import checksum
+from datastill.logs import logger
 from datastill.networks import build
 from datastill.teachers.missing import Untrained
 from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

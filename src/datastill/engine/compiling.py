@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import getpass
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,9 +12,10 @@ import torch
 from datastill.data import cache_folder
 from datastill.errors import UserError
 from datastill.files import check_folder, make_folder, why_not_ours
+from datastill.logs import logger
 from datastill.progress import held_up
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 KEPT_IN = "TORCHINDUCTOR_CACHE_DIR"
 """The environment variable by which torch's compiler keeps what it compiles."""
@@ -38,6 +39,10 @@ def keep_compiled() -> None:
     torch's compiler writes its own folder into the environment as soon as anything imports it: that folder is not the user's
     choice.
     """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container: torch names a folder by it
+        os.environ["LOGNAME"] = str(os.getuid())
     given = os.environ.get(KEPT_IN)
     if given is None or given == _own_folder():
         os.environ[KEPT_IN] = str(cache_folder() / "compiled")
@@ -45,9 +50,12 @@ def keep_compiled() -> None:
 
 def why_unsafe() -> str:
     """Why compiled code must not be loaded, and what to do: other users could put theirs where it is kept; "" if they can't."""
-    keep_compiled()
+    try:
+        keep_compiled()
+    except UserError as error:
+        return str(error)
     kept = Path(os.environ[KEPT_IN])
-    variable = "DATASTILL_CACHE" if kept == cache_folder() / "compiled" else KEPT_IN
+    variable = KEPT_IN if kept != _with_other_caches() else "DATASTILL_CACHE"
     for folder, instead in ((kept, variable), (Path(_own_folder()), "TMPDIR")):  # torch keeps compiled headers in its own in any case
         try:
             make_folder(folder, 0o700)
@@ -65,6 +73,13 @@ def announce() -> None:
     if _begins not in handler.start_callbacks:
         handler.register_start_callback(_begins)
         handler.register_end_callback(_ends)
+
+
+def _with_other_caches() -> Path | None:
+    try:
+        return cache_folder() / "compiled"
+    except UserError:  # there is no home folder: the user said where
+        return None
 
 
 def _own_folder() -> str:

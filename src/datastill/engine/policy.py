@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,9 @@ import torch
 from datastill.configuration import check_fields
 from datastill.engine import hardware
 from datastill.errors import UserError
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WORTH_COMPILING = 1e13

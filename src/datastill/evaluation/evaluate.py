@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +21,11 @@ from datastill.evaluation.ledger import opened
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import COMPARISONS, Evaluation
 from datastill.evaluation.scorer import Scorer, rate, training_cost
+from datastill.logs import logger
 from datastill.networks import ZOO
 from datastill.progress import progress
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def evaluate(

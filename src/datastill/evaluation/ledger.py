@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +20,9 @@ from datastill.errors import UserError
 from datastill.evaluation.protocol import Protocol
 from datastill.files import checksum, locked, reason, remove_leftovers, sealed, unsealed, write_atomic
 from datastill.labels import HARD
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Ledger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,10 +22,11 @@ from datastill.evaluation.ledger import Ledger, key
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Score
 from datastill.labels import HARD
+from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import Progress
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Scorer:

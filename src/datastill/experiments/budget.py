@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,9 +14,10 @@ from datastill.experiments.forecast import Measuring
 from datastill.experiments.policy import cost
 from datastill.experiments.running import Work
 from datastill.experiments.specification import Experiment, Specifications
+from datastill.logs import logger
 from datastill.progress import clock
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass

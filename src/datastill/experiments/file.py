@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.schema import PARTS, DataEntry, MethodEntry, Table, spelt_out
 from datastill.experiments.specification import Block, Experiment, Row, Specifications
 from datastill.files import write_atomic
+from datastill.logs import logger
 from datastill.methods import method
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FILES = (".yaml", ".yml")
 """How the names of such files end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,8 +21,9 @@ from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, run_cell
 from datastill.experiments.teachers import run_teacher
 from datastill.files import check_folder, locked, remove_leftovers
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def run_experiment(

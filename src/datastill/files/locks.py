@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import logging
 import os
 import platform
 import time
@@ -15,8 +14,9 @@ from pathlib import Path
 from datastill.errors import UserError
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import beside
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system says that has no locks, such as some network file systems."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from torch import Tensor
 from datastill.errors import UserError
 from datastill.files.messages import reason
 from datastill.files.tensors import checksum
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 CHECKSUM = "checksum"
 """The key of the checksum in what is written."""

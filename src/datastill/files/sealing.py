@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 from datastill.errors import UserError
 from datastill.files.messages import reason
 from datastill.files.reading import CHECKSUM
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def sealed(content: Mapping[str, Any], length: int = 32) -> dict[str, Any]:

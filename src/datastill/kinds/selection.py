@@ -5,7 +5,6 @@ Nothing is learned. The one step of a run is the choice, and its canvas are the 
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from datastill.errors import UserError
 from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import Canvas
 from datastill.kinds.method import Measured, Method, Stepper
+from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.missing import Untrained
@@ -30,7 +30,7 @@ from datastill.teachers.pretraining import found, measured_on, pool_folder, pret
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 from datastill.teachers.stored import PretrainedNetwork
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rich.table import Column
 from rich.text import Text
 
 from datastill.progress.pace import Pace, clock, speed
+from datastill.text import escaped
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_FRAMES = 0.1
@@ -72,7 +73,8 @@ class Progress:
         columns = (*bar, _Line(self, console.width - (BAR + 2 if bar else 1)))
         self.display = Display(*columns, console=console, auto_refresh=False, disable=not self.terminal)
         self.id = self.display.add_task(title, total=total, completed=done)
-        self.display.start()
+        with _whatever_becomes_of_it():
+            self.display.start()
         _open.append(self)
 
     def advance(self, note: str = "") -> None:
@@ -92,9 +94,10 @@ class Progress:
     def show(self) -> None:
         """Show how far the job is."""
         self.shown = time.monotonic()
-        self.display.update(self.id, completed=self.done, refresh=True)
-        if not self.terminal:
-            print(self.line(), file=sys.stderr, flush=True)
+        with _whatever_becomes_of_it():
+            self.display.update(self.id, completed=self.done, refresh=True)
+            if not self.terminal and sys.stderr is not None:
+                print(self.line(), file=sys.stderr, flush=True)
 
     def tick(self) -> None:
         """Show it while something holds it up."""
@@ -108,7 +111,8 @@ class Progress:
 
     def close(self) -> None:
         """End the line of the bar."""
-        self.display.stop()
+        with _whatever_becomes_of_it():
+            self.display.stop()
         if self in _open:
             _open.remove(self)
             for outer in _open:
@@ -127,13 +131,18 @@ class Progress:
             rate = "?" if step is None else speed(step, self.unit)
         state = f"{self.done}/{self.total} {rate}, {'?' if rest is None else clock(rest)} left"
         if width is None:
-            return f"{self.title} {state} {self.note}".rstrip()
-        title = self.title[: max(0, width - len(state) - 1)]
-        return f"{title} {state} {self.note}".strip()[:width].rstrip()
+            return f"{escaped(self.title)} {state} {escaped(self.note)}".rstrip()
+        title = escaped(self.title)[: max(0, width - len(state) - 1)]
+        return f"{title} {state} {escaped(self.note)}".strip()[:width].rstrip()
 
     def _now(self) -> float:
         """The time, as if nothing had held the job up, and without the jobs inside it."""
         return time.monotonic() - _HoldUp.lost() - self.aside
+
+
+def _whatever_becomes_of_it() -> contextlib.suppress:
+    """A terminal that is closed or a log on a full disk ends no job."""
+    return contextlib.suppress(OSError, ValueError)
 
 
 class _Line(ProgressColumn):
@@ -182,8 +191,7 @@ def held_up(reason: str) -> Iterator[None]:
 def _tick(over: threading.Event) -> None:
     while not over.wait(SECONDS_BETWEEN_TICKS):
         for bar in _open[-1:]:
-            with contextlib.suppress(OSError, ValueError):  # a closed standard error is the main thread's matter
-                bar.tick()
+            bar.tick()
 
 
 def held_up_seconds() -> float:

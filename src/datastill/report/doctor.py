@@ -15,9 +15,10 @@ from datastill import provenance
 from datastill.data import cache_folder
 from datastill.engine import hardware
 from datastill.engine.measuring import seconds_of
+from datastill.errors import UserError
 from datastill.plugins import GROUPS, offered
 from datastill.report.forecast import free, size
-from datastill.text import printable
+from datastill.report.terminal import say_line
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors", "cyclopts", "pydantic", "rich", "matplotlib", "datasets")
 """Packages whose versions matter."""
@@ -42,7 +43,10 @@ def findings() -> Iterator[tuple[str, str]]:
     cpu = torch.device("cpu")
     yield "bf16", "supported by the hardware" if hardware.bf16_supported(cpu) else "not supported by the hardware, fp32 is used"
     yield "compiler", hardware.why_no_compiler(hardware.device("auto")) or "works"
-    yield "cache", f"{cache_folder()}, {_kept(cache_folder())}"
+    try:
+        yield "cache", f"{cache_folder()}, {_kept(cache_folder())}"
+    except UserError as error:
+        yield "cache", str(error)
     for what, group in GROUPS.items():
         yield f"{what}s added", ", ".join(offered(what)) or f"none (entry points {group})"
     set_ = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(VARIABLES)]
@@ -52,7 +56,7 @@ def findings() -> Iterator[tuple[str, str]]:
 def print_findings() -> None:
     """Print everything, line by line as it is found."""
     for name, value in findings():
-        print(printable(f"{name:<15}{value}"), flush=True)
+        say_line(f"{name:<15}{value}")
 
 
 def _version(name: str) -> str:

@@ -4,43 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich import box
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
-
 from datastill.evaluation import Evaluation, Score
 from datastill.labels import HARD
-from datastill.text import printable
+from datastill.report.terminal import say_line, say_table
 
 MOST_CLASSES = 20
 """Classes above which the confusion matrix and the classes' accuracies stay in the JSON."""
+ELSEWHERE = "--json"
+"""Where they are."""
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the scores, the accuracy of every class and, for few classes, the confusion matrix."""
-    console = Console()
     protocol = evaluation.protocol
-    names = [Text(printable(name)) for name in evaluation.class_names]  # as text, since names may hold what is markup to rich
     count = len(evaluation.score.accuracies)
     title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs{_trained(evaluation)}"
-    table = Table("trained on", "accuracy %", "std", "95% interval", title=Text(printable(title)))
-    table.add_row("the distilled set", *_cells(evaluation.score))
-    for name, score in evaluation.comparisons.items():
-        table.add_row(evaluation.compared_with(name), *_cells(score))
-    console.print(table)
+    rows = [("the distilled set", *_cells(evaluation.score))]
+    rows += [(evaluation.compared_with(name), *_cells(score)) for name, score in evaluation.comparisons.items()]
+    say_table(title, ("trained on", "accuracy %", "std", "95% interval"), rows)
     if evaluation.advice:
-        console.print(Text(evaluation.advice), soft_wrap=True)
+        say_line(evaluation.advice)
     if len(evaluation.class_names) > MOST_CLASSES:
-        console.print("per-class accuracy and confusion matrix: --json")
+        say_line(f"per-class accuracy and confusion matrix: {ELSEWHERE}")
         return
-    columns = [Column(name[:6]) for name in names]
-    title = "confusion, one row per true class, in %"
-    confusion = Table("", *columns, title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for label, row in zip(names, evaluation.score.confusion.double(), strict=True):
-        share = 100 * row / row.sum().clamp(min=1)
-        confusion.add_row(label, *(f"{value:.0f}" if value >= 0.5 else "." for value in share.tolist()))
-    console.print(confusion)
+    shares = (100 * row / row.sum().clamp(min=1) for row in evaluation.score.confusion.double())
+    confusion = [
+        (name, *(f"{value:.0f}" if value >= 0.5 else "." for value in share.tolist()))
+        for name, share in zip(evaluation.class_names, shares, strict=True)
+    ]
+    columns = ("", *(name[:6] for name in evaluation.class_names))
+    say_table("confusion, one row per true class, in %", columns, confusion, simple=True, otherwise=ELSEWHERE)
 
 
 def print_across(found: Mapping[str, Evaluation]) -> None:
@@ -48,17 +41,15 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     first = next(iter(found.values()))
     count = len(first.score.accuracies)
     title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_trained(first)}"
-    compared_with = [_column(name, first) for name in first.comparisons]
-    table = Table("network", "accuracy %", "std", "95% interval", *compared_with, title=Text(printable(title)))
+    rows = []
     for name, evaluation in found.items():
         compared = (f"{score.mean:.2f}{_spread(score, ' +- ')}" for score in evaluation.comparisons.values())
-        table.add_row(name, *_cells(evaluation.score), *compared)
-    console = Console()
-    console.print(table)
+        rows.append((name, *_cells(evaluation.score), *compared))
+    say_table(title, ("network", "accuracy %", "std", "95% interval", *(_column(name, first) for name in first.comparisons)), rows)
     for name, evaluation in found.items():
         if evaluation.advice:
-            console.print(Text(f"{name}: {evaluation.advice}"), soft_wrap=True)
-    console.print("per-class accuracy and confusion matrices: --json")
+            say_line(f"{name}: {evaluation.advice}")
+    say_line(f"per-class accuracy and confusion matrices: {ELSEWHERE}")
 
 
 def _trained(evaluation: Evaluation) -> str:

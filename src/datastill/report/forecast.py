@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datastill.engine.measuring import Forecast
 from datastill.progress import clock
-from datastill.text import printable
+from datastill.report.terminal import say_line
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -19,23 +19,23 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
         forecast: What was measured.
         out: Where the job would write; None for nowhere.
     """
-    print(printable(forecast.title))
+    say_line(forecast.title)
     rows = [(part.what, clock(part.seconds)) for part in forecast.parts]
     width = max((len(what) for what, _ in rows), default=0)
     for what, seconds in rows:
-        print(printable(f"  {what:<{width}}  {seconds:>7}"))
-    print(f"time        about {clock(forecast.seconds)} on {forecast.device}, by a few steps taken just now")
+        say_line(f"  {what:<{width}}  {seconds:>7}")
+    say_line(f"time        about {clock(forecast.seconds)} on {forecast.device}, by a few steps taken just now")
     if forecast.compiling >= 1:
-        print(f"compiling   {clock(forecast.compiling)} just now, not counted: what is compiled is kept")
+        say_line(f"compiling   {clock(forecast.compiling)} just now, not counted: what is compiled is kept")
     if forecast.memory:
-        print(f"memory      about {size(forecast.memory)}")
+        say_line(f"memory      about {size(forecast.memory)}")
     cached = [part for part in forecast.parts if part.where]
     own = sum(part.kept for part in forecast.parts if not part.where)
     if out is not None and own:
-        print(f"disk        about {size(own)} in {out} ({size(free(out))} free)")
+        say_line(f"disk        about {size(own)} in {out} ({size(free(out))} free)")
     for part in cached:
-        print(f"cache       about {size(part.kept)} in {part.where} ({size(free(Path(part.where)))} free)")
-    print("Nothing was run or written.")
+        say_line(f"cache       about {size(part.kept)} in {part.where} ({size(free(Path(part.where)))} free)")
+    say_line("Nothing was run or written.")
 
 
 def free(path: Path) -> int:

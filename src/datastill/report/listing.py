@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from datastill.data import CATALOGUE
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.logs import logger
 from datastill.methods import NAMES as METHODS
 from datastill.methods import method
 from datastill.networks import NETWORKS
@@ -15,7 +15,7 @@ from datastill.plugins import origin_of
 from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERMS
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def rows(what: str) -> list[tuple[str, str]]:

@@ -12,9 +12,9 @@ from datastill.distilled.picture import write_grid
 from datastill.files import check_file, through_links
 from datastill.labels import HARD, KINDS
 from datastill.report.beside import IMAGES, write_beside
+from datastill.report.terminal import say_line
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
-from datastill.text import printable
 
 MOST_CLASSES = 20
 """Classes above which their names are left out."""
@@ -51,7 +51,7 @@ def show(
     else:
         write_grid(distilled, target, columns=columns)
     for label, value in [*_set(distilled), *_run(path), ("picture", str(out or target))]:
-        print(f"{label:<12}{printable(value)}")
+        say_line(f"{label:<12}{value}")
 
 
 def _set(distilled: DistilledSet) -> list[tuple[str, str]]:

@@ -11,9 +11,9 @@ from datastill.data import CATALOGUE, digits, parse
 from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.grammar import compose
+from datastill.report.terminal import say_line
 from datastill.setting import PRESETS, Lookup, Setting
 from datastill.teachers.recipe import RECIPES
-from datastill.text import printable
 
 OTHER_IPCS = (1, 10, 50, 100)
 """Images per class that values are compared at, to say which depend on it."""
@@ -130,10 +130,10 @@ def print_values(name: str, *, data: str = "digits", ipc: int = 10, preset: str 
     size = size or (digits.read().train.size if source == "digits" else None)
     lookup = Lookup(name, Setting(source, 0, ipc, preset, min(size) if size else None), tuple(settings))
     method, found = compose(lookup), values(lookup)
-    print(printable(f"{method.name}: {method.kind}; values for {data} at IPC {ipc}"))
-    print(f"preset {preset}: {PRESETS[preset]}")
+    say_line(f"{method.name}: {method.kind}; values for {data} at IPC {ipc}")
+    say_line(f"preset {preset}: {PRESETS[preset]}")
     rows = [(value.path, str(value.value), value.origin) for value in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for path, value, origin in rows:
-        print(printable(f"  {path:<{widths[0]}}  {value:<{widths[1]}}  {origin}"))
-    print(f"To change one: --set {found[0].path}={found[0].value}" if found else "It has no settings.")
+        say_line(f"  {path:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+    say_line(f"To change one: --set {found[0].path}={found[0].value}" if found else "It has no settings.")

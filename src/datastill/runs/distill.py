@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from datastill.distilled import DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
+from datastill.logs import logger
 from datastill.methods import Method
 from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
 from datastill.runs.validation import Validation
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def distill(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,10 +17,11 @@ from datastill.configuration import describe, flat
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import is_empty, load_tensors, locked, open_to_append, remove_leftovers, save_tensors, storage_error, write_atomic
+from datastill.logs import logger
 from datastill.runs.configuration import plain, read_configuration, write_configuration
 from datastill.runs.metrics import line, read_metrics
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""

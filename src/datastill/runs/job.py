@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from datastill.engine.memory import check_memory
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import check_folder
+from datastill.logs import logger
 from datastill.methods import Method, check_lookup, method
 from datastill.runs.folder import Run
 from datastill.runs.plan import Plan
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

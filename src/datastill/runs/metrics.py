@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Mapping
 from functools import cache
@@ -12,8 +11,9 @@ from typing import Any
 
 from datastill.errors import UserError
 from datastill.files import sealed, unsealed
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DIGITS = 8
 """Hexadecimal digits of a line's checksum: enough for damage, and short beside the figures."""

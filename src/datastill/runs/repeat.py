@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.files import check_folder
+from datastill.logs import logger
 from datastill.runs.distill import run_job
 from datastill.runs.folder import Run
 from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS
 from datastill.runs.plan import Plan
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def repeat(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from datastill.augment import expand
@@ -12,10 +11,11 @@ from datastill.evaluation import Protocol, Scorer
 from datastill.evaluation.scorer import training_cost
 from datastill.kinds import LEARNING_RATE, Stepper
 from datastill.labels import track
+from datastill.logs import logger
 from datastill.progress import progress
 from datastill.runs.folder import Run
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Validation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import time
 from collections.abc import Mapping
@@ -17,13 +16,14 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import check_tensors, load_tensors, locked, remove_leftovers, save_tensors
+from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.pretraining import WITHIN, Pretraining, pool_folder, pretraining_cost
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import AGAIN, Member, check_correct, continued, number
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 NAME = "history"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 import time
 from collections.abc import Mapping
@@ -25,12 +24,13 @@ from datastill.engine.inference import predictions
 from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
 from datastill.files import check_tensors, locked, remove_leftovers, save_tensors
+from datastill.logs import logger
 from datastill.networks import Network, build
 from datastill.progress import Progress, clock, progress
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 HALF_SIZE_WORK = 0.25
 """What an image of half the side costs, compared with a whole one."""

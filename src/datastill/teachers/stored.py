@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +18,11 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import check_tensors, load_tensors
+from datastill.logs import logger
 from datastill.networks import build
 from datastill.teachers.recipe import TrainingRecipe
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 AGAIN = "remove it to have it trained again"
 

@@ -24,6 +24,7 @@ def compare(
     from datastill.report.comparison import compare as put
     from datastill.report.comparison import print_comparison, write_comparison
     from datastill.report.comparison.formats import check_target
+    from datastill.report.terminal import say_line
 
     for target in out or ():
         check_target(target)
@@ -32,4 +33,4 @@ def compare(
     print_comparison(found)
     for target in out or ():
         write_comparison(found, target)
-        print(f"wrote {target}")
+        say_line(f"wrote {target}")

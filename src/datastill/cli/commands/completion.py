@@ -22,10 +22,12 @@ def installing(app: App) -> Callable[..., None]:
         """Teach your shell to complete the commands and their options."""
         from cyclopts.completion.detect import ShellDetectionError
 
+        from datastill.report.terminal import say_line
+
         try:
             path = app.install_completion(shell=shell)
         except ShellDetectionError as error:
             raise UserError("cannot tell which shell this is: give it with --shell bash, zsh, fish or powershell") from error
-        print(f"wrote {path}; it takes effect in a new shell")
+        say_line(f"wrote {path}; it takes effect in a new shell")
 
     return install_completion

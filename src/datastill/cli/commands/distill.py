@@ -128,5 +128,7 @@ def foresee(job: Job, out: Path) -> None:
 
 def say(distilled: DistilledSet, out: Path) -> None:
     """Print where a set is and what to do with it."""
-    print(f"distilled {distilled.origin.data} with {distilled.origin.method}: {len(distilled.images)} images in {out / 'distilled'}")
-    print(f"next: datastill show {out}, datastill evaluate {out}")
+    from datastill.report.terminal import say_line
+
+    say_line(f"distilled {distilled.origin.data} with {distilled.origin.method}: {len(distilled.images)} images in {out / 'distilled'}")
+    say_line(f"next: datastill show {out}, datastill evaluate {out}")

@@ -63,6 +63,7 @@ def evaluate(
     from datastill.networks import ZOO
     from datastill.report.evaluation import print_across, print_evaluation
     from datastill.report.forecast import print_forecast
+    from datastill.report.terminal import say_line
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
@@ -94,7 +95,7 @@ def evaluate(
             write_atomic(through_links(out), json.dumps(sealed(content), indent=1) + "\n")
             Ledger(keep).remove()
     if json_:
-        print(json.dumps(content))
+        say_line(json.dumps(content))
     elif single:
         print_evaluation(single)
     else:

@@ -49,6 +49,7 @@ def experiment(
     from datastill.experiments.scale import scaled
     from datastill.report.forecast import print_forecast
     from datastill.report.results import write, write_index
+    from datastill.report.terminal import say_line
 
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
@@ -57,7 +58,7 @@ def experiment(
         for each in everything:
             write(each, results, everything)
         write_index(everything, results)
-        print(f"results in {results}")
+        say_line(f"results in {results}")
         return
     own, experiments = named(name)
     file = None if own == name else name
@@ -89,4 +90,4 @@ def experiment(
             order=None if budget is None else Budget(budget, runs),
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)
-    print(f"results in {results / own}")
+    say_line(f"results in {results / own}")

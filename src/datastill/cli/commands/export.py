@@ -34,12 +34,13 @@ def export(
     With --split, PATH may also be a data set: `datastill export folder:photos@64 held-out --split test`.
     """
     from datastill.distilled.formats import export as write
+    from datastill.report.terminal import say_line
 
     if split is not None:
-        print(f"wrote {write(_data(path, data, choices, experiment, labels), target, format, split=split)}")
+        say_line(f"wrote {write(_data(path, data, choices, experiment, labels), target, format, split=split)}")
         return
     named = choices.of(data, "it is for files made by other code")
-    print(f"wrote {write(opened(path, named, experiment, labels), target, format)}")
+    say_line(f"wrote {write(opened(path, named, experiment, labels), target, format)}")
 
 
 def _data(path: Path, data: str | None, choices: Choices, experiment: int | None, labels: str | None) -> DataSet:

@@ -8,8 +8,9 @@ from typing import Literal
 def list_(what: Literal["datasets", "networks", "methods", "terms", "experiments"], /) -> None:
     """List the names that the other commands take."""
     from datastill.report.listing import rows
+    from datastill.report.terminal import say_line
 
     entries = rows(what)
     width = max(len(name) for name, _ in entries)
     for name, summary in entries:
-        print(f"{name:<{width}}  {summary}")
+        say_line(f"{name:<{width}}  {summary}")

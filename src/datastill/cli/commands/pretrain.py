@@ -38,6 +38,7 @@ def pretrain(
     from datastill.encoders import pretrain as train
     from datastill.networks import build
     from datastill.progress import clock
+    from datastill.report.terminal import say_line
     from datastill.teachers.pretraining import measured_on, pretraining_cost
 
     chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
@@ -47,5 +48,5 @@ def pretrain(
     for member in train(data, network, count, chosen, engine):
         for number, epoch in enumerate(member.curve, 1):
             held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"
-            print(f"epoch {number:>3}  {clock(epoch.seconds):>7}  {epoch.accuracy:.1f}% of its training batches{held_out}")
-        print(f"{member.path}  {member.accuracy:.2f}% on {measured_on(data)} after {clock(member.seconds)}")
+            say_line(f"epoch {number:>3}  {clock(epoch.seconds):>7}  {epoch.accuracy:.1f}% of its training batches{held_out}")
+        say_line(f"{member.path}  {member.accuracy:.2f}% on {measured_on(data)} after {clock(member.seconds)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,9 +21,10 @@ from datastill.engine import Engine
 from datastill.files import checksum
 from datastill.kinds.distribution_matching.store import TargetStore
 from datastill.kinds.real_batches import EVERY_RUN, RealBatches
+from datastill.logs import logger
 from datastill.terms import Gathering, Target, Term
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FORMAT = 1
 """Raised when the same features give other targets than before, or are drawn otherwise, so that no older file is found again."""

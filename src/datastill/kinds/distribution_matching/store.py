@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import math
 import os
 import re
@@ -16,8 +15,9 @@ from torch import Tensor
 from datastill.data import cache_folder
 from datastill.errors import UserError
 from datastill.files import load_tensors, locked, remove_leftovers, save_tensors
+from datastill.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LIMIT = "DATASTILL_TARGETS_GB"
 """The environment variable that bounds kept targets, in gigabytes (1e9 bytes)."""

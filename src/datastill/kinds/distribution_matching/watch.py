@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+from datastill.logs import logger
+
+log = logger(__name__)
 
 GROWTH = 10.0
 """Growth of the loss, relative to the first one, that causes a warning."""
