@@ -104,7 +104,7 @@ def test_all_images_of_a_class_may_be_chosen_and_no_more(tiny: DataSet, name: st
     everything = quick(name).open(tiny, Engine(), 12, 0)
     everything.step(0)
     assert sorted(everything.state()["positions"].flatten().tolist()) == list(range(36))
-    with pytest.raises(UserError, match="the class 'left' has 12 training images, fewer than IPC 13: use --ipc 12 or less"):
+    with pytest.raises(UserError, match="the class 'left' has 12 training images, fewer than IPC 13: use `ipc=12` or less"):
         run(tiny, name, ipc=13)
 
 

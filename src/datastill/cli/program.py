@@ -122,11 +122,13 @@ def _one_line(error: Exception) -> str:
 
 
 def flags(text: str) -> str:
-    """Turn the arguments and functions that a library message names into command-line flags and commands.
+    """Turn the arguments, settings and functions that a library message names into command-line flags and commands.
 
     Example:
         >>> flags("continue it with `resume=True`, or choose another `out`; got `repeats=0`")
         'continue it with --resume, or choose another --out; got --repeats 0'
+        >>> flags("use `ipc=2` or more, or `matching.every=1`")
+        'use --ipc 2 or more, or --set matching.every=1'
         >>> flags("continue it with `datastill.resume`")
         'continue it with `datastill resume`'
     """
@@ -134,8 +136,8 @@ def flags(text: str) -> str:
 
     def flag(match: re.Match[str]) -> str:
         name, value = match["name"], match["value"]
-        if name not in FLAGS:
-            return match[0]
+        if name not in FLAGS:  # what is no argument, and is given a value, is a setting
+            return match[0] if value is None else f"--set {name}={shlex.quote(value)}"
         return FLAGS[name] if value in (None, "True") else f"{FLAGS[name]} {shlex.quote(value)}"
 
-    return re.sub(r"`(?P<name>\w+)(=(?P<value>[^`]*))?`", flag, text)
+    return re.sub(r"`(?P<name>[\w.]+)(=(?P<value>[^`]*))?`", flag, text)

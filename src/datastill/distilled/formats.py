@@ -60,7 +60,7 @@ def _write_folder(distilled: SyntheticImages, target: Path) -> None:
         log.warning(
             "8-bit images cannot hold %s of the values of this set: these are clipped, which changes a value by %.2f standard deviations "
             "(root mean square). `datastill evaluate` scores both. To lose nothing, use `format=dc` or `format=parquet`, which keep the "
-            "floats, or distil with --set pixels=box",
+            "floats, or distil with `pixels=box`",
             percent(plain.clipped),
             plain.loss_of_rendering,
         )

@@ -33,7 +33,7 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
     class_names = distilled.origin.class_names
     if empty := [name for name, rows in zip(class_names, distilled.rows_by_class(), strict=True) if not rows]:
         raise UserError(
-            f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with --format dc or parquet"
+            f"the set has no image of the class '{empty[0]}', which ImageFolder cannot read; export it with `format=dc` or `format=parquet`"
         )
     folders = folder_names(class_names)
     soft: dict[str, list[float]] = {}

@@ -77,12 +77,13 @@ class Encoder(ABC):
             return
         network = NETWORKS.get(self.network)
         if not self.fixed:
-            advice = f"set {name}.count to a number of networks, or {name}.targets=0" if hasattr(self, "count") else f"set {name}.targets=0"
+            fixed = f"`{name}.count=N` with a number of networks, or " if hasattr(self, "count") else ""
+            advice = f"use {fixed}`{name}.targets=0`"
             raise UserError(f"targets can be kept only for networks that recur, but '{name}' draws a new network every time: {advice}")
         if network is not None and network.batchwise and not self.apart:
             raise UserError(
                 f"the images of all classes go through {self.network} together, so no class has its own target to keep: use "
-                f"another --set {name}.network, or --set {name}.targets=0"
+                f"another network, `{name}.network=NAME`, or `{name}.targets=0`"
             )
 
     @abstractmethod

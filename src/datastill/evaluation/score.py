@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 from torch import Tensor
 
+from datastill.configuration import describe
 from datastill.data.notebook import table
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.spread import half_interval, spread
@@ -167,7 +168,7 @@ class Evaluation:
             "made": self.made,
             "split": self.split,
             "seed": self.seed,
-            "protocol": {**asdict(self.protocol), "epochs": self.protocol.passes},
+            "protocol": {**describe(self.protocol), "epochs": self.protocol.passes},
             "labels": self.track,
             "label_kind": self.label_kind,
             "learning_rate": self.protocol.learning_rate if self.learned_rate is None else self.learned_rate,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datastill import provenance
+from datastill.configuration import describe
 from datastill.data import DataSet, load
 from datastill.encoders import pretrain
 from datastill.engine import Engine
@@ -76,7 +77,7 @@ def _describe(cell: TeacherCell, network: Network, data: DataSet, engine: Engine
     return {
         "data": data.describe(),
         "network": cell.network,
-        "recipe": asdict(cell.recipe),
+        "recipe": describe(cell.recipe),
         "half_size_epochs": half_size_epochs(data, network, cell.recipe),
         "batch": batch_size(data, cell.recipe),
         "seed": 0,

@@ -57,7 +57,7 @@ class Selection(Method):
         smallest = min(data.train.counts)
         if smallest < ipc:
             name = data.class_names[data.train.counts.index(smallest)]
-            remedy = f"use --ipc {smallest} or less" if smallest else "a selection needs an image of every class"
+            remedy = f"use `ipc={smallest}` or less" if smallest else "a selection needs an image of every class"
             raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: {remedy}")
 
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:

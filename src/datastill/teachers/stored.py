@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from datastill.configuration import describe
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
@@ -118,7 +119,7 @@ class Member:
             "network": self.network,
             "fingerprint": self.data.fingerprint,
             "normalisation": [list(self.data.mean), list(self.data.std), self.data.flip],
-            "recipe": asdict(self.recipe),
+            "recipe": describe(self.recipe),
             "seed": str(self.index),
         }
 

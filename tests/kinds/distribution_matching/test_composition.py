@@ -108,14 +108,14 @@ def test_a_method_without_terms_is_refused(tiny: DataSet) -> None:
 
 
 def test_views_that_are_all_the_same_are_refused_and_the_advice_works(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match="cafe does not augment, so the 4 views of an image would all be the same: use --set augment=true"):
+    with pytest.raises(UserError, match="cafe does not augment, so the 4 views of an image would all be the same: use `augment=true`"):
         method("cafe", settings=["views=4"]).check(tiny, 2)
     for settings in (["views=4", "augment=true"], ["augment=true", "views=4"]):
         method("cafe", settings=settings).check(tiny, 2)
 
 
 def test_what_compares_classes_cannot_step_after_each_of_them_and_the_advice_works(tiny: DataSet) -> None:
-    said = r"'dl' compares classes with each other, but idm\+dl steps after each class: leave out \+dl, or use --set by_class=false"
+    said = r"'dl' compares classes with each other, but idm\+dl steps after each class: leave out \+dl, or use `by_class=false`"
     with pytest.raises(UserError, match=said):
         method("idm+dl").check(tiny, 2)
     method("idm+dl", settings=["by_class=false"]).check(tiny, 2)
@@ -153,7 +153,7 @@ def test_steps_by_class_do_not_go_with_batch_norm_over_all_classes(tiny: DataSet
 @pytest.mark.parametrize("term", ["cc", "cm"])
 def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: str) -> None:
     composed = small(f"dm+{term}")
-    said = rf"'{term}' needs at least 2 images per class, but IPC is 1: use --ipc 2 or more, .* \(--set views=4\), or leave out \+{term}"
+    said = rf"'{term}' needs at least 2 images per class, but IPC is 1: use `ipc=2` or more, .* \(`views=4`\), or leave out \+{term}"
     with pytest.raises(UserError, match=said):
         composed.check(tiny, 1)
     composed.check(tiny, 2)
@@ -162,7 +162,9 @@ def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: 
 
 def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
     few = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
-    with pytest.raises(UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use --ipc 2 or less, or --init noise"):
+    with pytest.raises(
+        UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use `ipc=2` or less, or `initialisation=noise`"
+    ):
         small("dm").check(few, 3)
     small("dm").check(few, 2)
     noise = small("dm", initialisation="noise")

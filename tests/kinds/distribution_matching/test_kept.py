@@ -158,9 +158,12 @@ def test_a_constraint_in_another_network_sees_the_numbered_draws_too(tiny: DataS
 @pytest.mark.parametrize(
     ("composed", "said"),
     [
-        (small("dm", "matching.targets=2"), "'matching' draws a new network every time: set matching.count to a number of networks, or"),
-        (small("idm", "matching.targets=2"), r"'matching' draws a new network every time: set matching.targets=0"),
-        (small("datadam-bn", *KEPT), "no class has its own target to keep: use another --set matching.network, or"),
+        (
+            small("dm", "matching.targets=2"),
+            "'matching' draws a new network every time: use `matching.count=N` with a number of networks, or",
+        ),
+        (small("idm", "matching.targets=2"), r"'matching' draws a new network every time: use `matching.targets=0`"),
+        (small("datadam-bn", *KEPT), "no class has its own target to keep: use another network, `matching.network=NAME`, or"),
         (small("m3d", *KEPT, "matching.target_images=1"), "'km' needs at least 2 real images per class and step, but the real batch is 1"),
     ],
 )

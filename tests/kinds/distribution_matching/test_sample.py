@@ -113,7 +113,7 @@ def test_fewer_than_a_term_needs_are_refused(tiny: DataSet) -> None:
     with pytest.raises(UserError, match=r"most must be at least 1, or 0 for all .* got -1"):
         replace(POOL, most=-1)
     short = small("dm+cc", encoders={**small("dm").encoders, "pretrained": replace(POOL, most=1)})
-    with pytest.raises(UserError, match=r"'cc' needs at least 2 images per class, but its encoder reads 1: use --set pretrained.most=2 or"):
+    with pytest.raises(UserError, match=r"'cc' needs at least 2 images per class, but its encoder reads 1: use `pretrained.most=2` or"):
         short.check(tiny, 5)
 
 
@@ -144,7 +144,7 @@ def test_a_step_with_views_written_out(tiny: DataSet, ipc: int) -> None:
 
 
 def test_constraints_at_one_image_a_class_work_with_views_and_say_so_without(tiny: DataSet) -> None:
-    with pytest.raises(UserError, match=r"'cc' needs at least 2 images per class, but IPC is 1: .* \(--set views=4\)"):
+    with pytest.raises(UserError, match=r"'cc' needs at least 2 images per class, but IPC is 1: .* \(`views=4`\)"):
         small("dm+iid").check(tiny, 1)
     found = {}
     for name in ("dm", "dm+cc", "dm+cm"):
@@ -206,12 +206,12 @@ def test_a_factor_that_the_images_or_the_classes_do_not_bear_is_refused(tiny: Da
         small("idm", "factor=3").check(tiny, 1)
     small("idm").check(tiny, 3)
     with pytest.raises(
-        UserError, match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use --ipc 3 or less, or --init noise"
+        UserError, match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use `ipc=3` or less, or `initialisation=noise`"
     ):
         small("idm").check(tiny, 4)
     small("idm", initialisation="noise").check(tiny, 4)
     three = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(15), *range(24, 36)]), (12, 3, 12)))
-    with pytest.raises(UserError, match="'middle' has 3 training images, fewer than IPC 1 times 4 parts: use --init noise"):
+    with pytest.raises(UserError, match="'middle' has 3 training images, fewer than IPC 1 times 4 parts: use `initialisation=noise`"):
         small("idm").check(three, 1)
 
 

@@ -148,7 +148,7 @@ def test_terms_added_are_looked_at_apart_only_where_a_step_is_large(tiny: DataSe
 
 def test_what_is_read_of_another_network_needs_the_method_beside_it(tiny: DataSet) -> None:
     rare = small("dm+cc", "matching.every=2")
-    with pytest.raises(UserError, match=r"must match at every iteration: use --set matching.every=1, or --set balance=0"):
+    with pytest.raises(UserError, match=r"must match at every iteration: use `matching.every=1`, or `balance=0`"):
         rare.check(tiny, 2)
     replace(rare, balance=0.0).check(tiny, 2)
 
@@ -263,7 +263,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: DataSet) -> None:
     with torch.no_grad():
         stepper.pixels[0] = float("nan")
     with pytest.raises(
-        UserError, match=r"the loss is not finite at iteration 8 \(mm nan\): lower a term's weight \(for cc also its alpha\), or --lr"
+        UserError,
+        match=r"the loss is not finite at iteration 8 \(mm nan\): lower a term's weight \(for cc also its alpha\), or the `learning_rate`",
     ):
         stepper.step(7)
 

@@ -147,38 +147,40 @@ class Composition(Method):
             raise UserError(f"{self.name} has no terms, so there is nothing to minimise: add one, such as MeanMatching()")
         if self.views > 1 and not self.augment:
             raise UserError(
-                f"{self.name} does not augment, so the {self.views} views of an image would all be the same: use --set augment=true"
+                f"{self.name} does not augment, so the {self.views} views of an image would all be the same: use `augment=true`"
             )
         for term in self.terms:
             if term.couples and self.by_class:
                 raise UserError(
                     f"the term '{term.name}' compares classes with each other, but {self.name} steps after each class: leave out "
-                    f"+{term.name}, or use --set by_class=false"
+                    f"+{term.name}, or use `by_class=false`"
                 )
             encoder = self.encoders[term.encoder]
             network = NETWORKS.get(encoder.network)
             if self.by_class and network is not None and network.batchwise and not encoder.apart:
                 raise UserError(
                     f"the images of all classes go through {encoder.network} together, but {self.name} steps after each class: "
-                    f"use another --set {term.encoder}.network, or --set by_class=false"
+                    f"use another network, `{term.encoder}.network=NAME`, or `by_class=false`"
                 )
             if self.sample(ipc) < term.least_images:
                 raise UserError(
-                    f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use --ipc "
-                    f"{term.least_images} or more, several views of each image (--set views=4), or leave out +{term.name}"
+                    f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use "
+                    f"`ipc={term.least_images}` or more, several views of each image (`views=4`), or leave out +{term.name}"
                 )
             if 0 < self.encoders[term.encoder].most < term.least_images:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but its encoder reads "
-                    f"{self.encoders[term.encoder].most}: use --set {term.encoder}.most={term.least_images} or more, or 0 for all"
+                    f"{self.encoders[term.encoder].most}: use `{term.encoder}.most={term.least_images}` or more, or 0 for all"
                 )
         if self.terms and all(self.encoders[term.encoder].every > 1 for term in self.terms):
-            raise UserError(f"{self.name} needs a term at every iteration, but none of its encoders is read that often: set every=1 on one")
+            raise UserError(
+                f"{self.name} needs a term at every iteration, but none of its encoders is read that often: use `{MATCHING}.every=1`"
+            )
         others = {term.encoder for term in self.terms} - {MATCHING}
         if self.balance and others and MATCHING in self.encoders and self.encoders[MATCHING].every > 1:
             raise UserError(
                 f"{self.name} bounds the terms of {', '.join(sorted(others))} by its own, so it must match at every iteration: "
-                f"use --set matching.every=1, or --set balance=0 for no bound"
+                f"use `matching.every=1`, or `balance=0` for no bound"
             )
         self._check_targets()
         smallest = min(data.train.counts)
@@ -193,8 +195,10 @@ class Composition(Method):
         if smallest < needed:
             name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
             each = f" times {parts} parts" if parts > 1 else ""
-            copies = ", or --init augmented for changed copies of its images" if smallest else ""
-            fitting = f"use --ipc {smallest // parts} or less, or --init noise" if smallest >= parts else "use --init noise"
+            copies = ", or `initialisation=augmented` for changed copies of its images" if smallest else ""
+            fitting = (
+                f"use `ipc={smallest // parts}` or less, or `initialisation=noise`" if smallest >= parts else "use `initialisation=noise`"
+            )
             raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}{copies}")
 
     def _real_images(self, encoder: Encoder) -> int:

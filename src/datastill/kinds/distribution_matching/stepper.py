@@ -93,7 +93,8 @@ class MatchingStepper(Stepper):
         if not math.isfinite(total):
             figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
             raise UserError(
-                f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its alpha), or --lr"
+                f"the loss is not finite at iteration {iteration + 1} ({figures}): lower a term's weight (for cc also its "
+                f"alpha), or the `learning_rate`"
             )
         self._look(iteration, weighted)
         for name in self.encoders:
