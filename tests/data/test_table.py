@@ -104,7 +104,7 @@ def test_a_test_split_whose_classes_are_secret_has_a_way_on(tmp_path: Path, hidd
     table(tmp_path, "train", image=column(), label=LABELS)
     table(tmp_path, "validation", image=column(4, 50), label=[0, 1, 0, 1])
     name = table(tmp_path, "test", image=column(2, 90), label=hidden)
-    with pytest.raises(UserError, match=f"{said}, as in a test split with secret classes .*`test_split=NAME`.*`test_split=none`"):
+    with pytest.raises(UserError, match=f"{said}, as in a test split with secret classes: .*`test_split=NAME`.*`test_split=none`"):
         load(name)
     assert load(name, test_split="validation", validation=0).test.counts == (2, 2)
     assert load(name, test_split="none", validation=0).test.counts == (1, 1)

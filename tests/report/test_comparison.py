@@ -284,7 +284,7 @@ def test_the_command_compares_runs_and_results(tmp_path: Path, capsys: pytest.Ca
     assert (line["name"], line["ipc"], line["n"], line["sets"]) == ("dm", "1", "4", "2")
     assert float(line["accuracy"]) == pytest.approx(sum(means) / 2)
     assert float(line["std"]) == pytest.approx(abs(means[0] - means[1]) / 2)
-    for arguments, said in ((["runs", "--out", "c.doc"], "says no format"), (["absent"], "there is no absent")):
+    for arguments, said in ((["runs", "--out", "c.doc"], "has no known format"), (["absent"], "there is no absent")):
         with pytest.raises(SystemExit):
             main(["compare", *arguments])
         captured = capsys.readouterr()

@@ -81,7 +81,7 @@ def spoil(stepper: Stepper) -> None:
 def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_kept(tiny: DataSet, straight: Path, tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"the loss is not finite at iteration 5 \(mm nan, cm nan\): lower a term's weight \(for cc also its alpha\), or --lr",
+        match=r"the loss is not finite at iteration 5 \(mm nan, cm nan\): lower a term's weight \(for cc also its alpha\), or the `learn",
     ):
         run(tiny, tmp_path / "run", seed=3, method=interrupted(method(), 4, spoil))
     assert checkpoints(tmp_path / "run")[-1].name == "00000004.safetensors"

@@ -11,9 +11,10 @@ import shutil
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import cyclopts
+from rich.console import Console
 
 from datastill.cli.commands import app
 from datastill.cli.exhausted import exhausted
@@ -23,9 +24,6 @@ from datastill.cli.stopped import goes_on
 from datastill.errors import UserError
 from datastill.reading import Reading
 from datastill.text import escaped
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 FLAGS = {
     **{
@@ -66,7 +64,7 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
         outputs: What is printed to, if it may fail.
     """
     _show_messages()
-    app.console = _wide_enough() if shutil.get_terminal_size().columns < FEWEST_COLUMNS else None
+    app.console = Console(width=max(FEWEST_COLUMNS, shutil.get_terminal_size().columns))
     try:
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -86,12 +84,6 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
         sys.exit(141)
     if unprinted:
         _fail(f"{unprinted.strerror}: not everything could be printed; everything else is done")
-
-
-def _wide_enough() -> Console:
-    from rich.console import Console
-
-    return Console(width=FEWEST_COLUMNS)
 
 
 def _fail(line: str) -> NoReturn:

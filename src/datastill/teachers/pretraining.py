@@ -235,8 +235,8 @@ class Pretraining:
     def _check_finite(self, epoch: int) -> None:
         if not all(bool(value.isfinite().all()) for value in self.network.weights().values()):
             raise UserError(
-                f"the training of {self.network.name} diverged in epoch {epoch + 1}, so it is not kept: lower the learning rate of its "
-                f"recipe (--set ENCODER.recipe.learning_rate)"
+                f"the training of {self.network.name} diverged in epoch {epoch + 1}, so it is not kept: lower `recipe.learning_rate` "
+                f"of its encoder"
             )
 
     def _held_out(self) -> float | None:

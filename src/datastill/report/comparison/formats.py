@@ -124,7 +124,7 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {".md": markdown, ".tex": late
 
 
 def check_target(path: Path) -> None:
-    """Refuse a name that says no format.
+    """Refuse a name whose ending is not that of a known format.
 
     Raises:
         UserError: If it has another ending.
