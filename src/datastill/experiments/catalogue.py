@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from datastill.experiments.constraints import CHOOSING, GIVING, TEACHERS
+from datastill.experiments.constraints import BALANCING, CHOOSING, GIVING, TEACHERS
 from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
@@ -170,6 +170,7 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         "Sets of 500 and 1,000 images are trained on for 300 and 200 epochs instead of 1,000, which are 600 and 800 steps.",
     ),
     **CHOOSING,
+    **BALANCING,
     **TEACHERS,
     **GIVING,
 }

@@ -51,6 +51,13 @@ def choosing(title: str, *blocks: Block, policy: Policy, rows: tuple[Row, ...] =
 WEIGHTS = (Row("dm"), *(_centralization(weight) for weight in (0.0002, 0.0006, 0.002)))
 """The curve of the weight alone."""
 
+BALANCES = (
+    Row("dm"),
+    *(Row("dm+iid", label=f"balance{most:g}", settings=(f"balance={most:g}",)) for most in (0.1, 0.3, 1, 3)),
+    Row("dm+iid", label="unbounded", settings=("balance=0",)),
+)
+"""How much longer than the method's own gradient those of the constraints may be."""
+
 SEEDS = (0, 1, 2)
 FEW_REAL = ("real_batch=32",)
 
@@ -62,11 +69,17 @@ CHOOSING = {
         rows=(*CHOICES, _teacher(1), _teacher(8)),
     ),
     "centralization-cifar10": choosing("CIFAR-10", Block("cifar10", (5,), 60, repeats=3, epochs=150), policy=COMPILED, preset="fast"),
+    "centralization-cifar100": choosing(
+        "twenty classes of CIFAR-100",
+        Block("cifar100[0-19]", (5,), 25, repeats=2, epochs=150),
+        policy=COMPILED,
+        preset="fast",
+    ),
     "centralization-photographs": choosing(
         "photographs at 64x64",
         Block(PHOTOGRAPHS, (5,), 25, settings=FEW_REAL, repeats=2, epochs=60, label="photographs"),
         policy=COMPILED,
-        rows=(Row("dm"), _centralization(0.0006), _centralization(0.002)),
+        rows=(*CHOICES, _teacher(1), _teacher(8)),
     ),
     "centralization-weights-digits": choosing(
         "its weight by IPC on digits",
@@ -89,8 +102,45 @@ CHOOSING = {
         rows=WEIGHTS,
         preset="fast",
     ),
+    "centralization-weights-photographs": choosing(
+        "its weight by IPC on photographs at 64x64",
+        Block(PHOTOGRAPHS, (2, 10), 25, settings=FEW_REAL, repeats=2, epochs=60, label="photographs"),
+        policy=COMPILED,
+        rows=WEIGHTS,
+    ),
 }
 """The forms and the teacher at IPC 5, and the weight at other IPCs; one experiment a data set."""
+
+BALANCING = {
+    "balance-digits": choosing(
+        "the bound of its pull on digits",
+        Block("digits", (2, 5), 40, seeds=SEEDS, repeats=1, epochs=150),
+        policy=EXACT,
+        rows=BALANCES,
+    ),
+    "balance-cifar10": choosing(
+        "the bound of its pull on CIFAR-10",
+        Block("cifar10", (2,), 30, repeats=3, epochs=100),
+        policy=COMPILED,
+        rows=BALANCES,
+        preset="fast",
+    ),
+    "balance-cifar100": choosing(
+        "the bound of its pull on twenty classes of CIFAR-100",
+        Block("cifar100[0-19]", (2,), 25, repeats=2, epochs=150),
+        policy=COMPILED,
+        rows=BALANCES,
+        preset="fast",
+    ),
+    "balance-photographs": choosing(
+        "the bound of its pull on photographs at 64x64",
+        Block(PHOTOGRAPHS, (2,), 40, seeds=SEEDS, settings=FEW_REAL, repeats=3, epochs=150, label="photographs"),
+        policy=COMPILED,
+        rows=BALANCES,
+        preset="fast",
+    ),
+}
+"""How far the constraints may go beyond the method's own gradient, where few images make networks disagree most."""
 
 TEACHERS = {
     "teachers-digits": Experiment(
