@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from datastill.data import ClassImages, DataSet
 from datastill.engine import Trainer
 from datastill.kinds.distribution_matching import stepper as matching
+from datastill.stopping import SIGNALS
 from doubles import Compiler, Disk, Training
 
 
@@ -24,6 +26,16 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_as_usual() -> Iterator[None]:
+    """Signals do what they do by default, also where the tests were started by `nohup` or in the background of a script."""
+    usual = {number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in SIGNALS}
+    before = {number: signal.signal(number, usual[number]) for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
