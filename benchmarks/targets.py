@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +18,12 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measure import composed, noise, seconds
+from benchmarks.targets_page import write_page
+from datastill import provenance
 from datastill.data import DataSet, load
 from datastill.encoders import FreshNetwork
 from datastill.engine import Engine
+from datastill.files import make_folder, write_atomic
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching
 
@@ -76,7 +81,7 @@ def compared(name: str, data: DataSet, *, ipc: int, targets: int, images: int, r
 
 
 def main() -> None:
-    """Print one line of JSON for every method."""
+    """Print one line of JSON for every method, and write them with their page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
     parser.add_argument("methods", nargs="*", default=["dm", "dm+iid"], help="methods whose matching network is random")
     parser.add_argument("--data", help="a data set; random pictures of 32x32 in ten classes by default")
@@ -84,13 +89,30 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=4, help="draws kept of one network")
     parser.add_argument("--images", type=int, default=0, help="real images of a class of a kept target; 0 for the method's batch")
     parser.add_argument("--rounds", type=int, default=5, help="steps of either")
+    parser.add_argument("--out", type=Path, help="a folder for measurements.json and README.md")
     arguments = parser.parse_args()
     data = load(arguments.data) if arguments.data else noise(10, 32)
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DATASTILL_CACHE"] = folder
         for name in arguments.methods:
             found = compared(name, data, ipc=arguments.ipc, targets=arguments.targets, images=arguments.images, rounds=arguments.rounds)
             print(json.dumps(found), flush=True)
+            rows.append(found)
+    if arguments.out:
+        content = {
+            "command": shlex.join(["python", "-m", "benchmarks.targets", *sys.argv[1:]]),
+            "data": data.name,
+            "classes": data.classes,
+            "real_images": arguments.images or composed(arguments.methods[0], None, data.classes, arguments.ipc).real_batch,
+            "rounds": arguments.rounds,
+            "rows": rows,
+            "made_by": provenance.made_by(),
+        }
+        make_folder(arguments.out)
+        write_atomic(arguments.out / "measurements.json", json.dumps(content, indent=1) + "\n")
+        write_page(arguments.out)
+        print(f"written to {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,3 +220,27 @@ def test_fresh_and_kept_targets_are_timed_in_turn_and_the_files_weighed(cache: P
     # of two classes: the mean embedding, the mean map and its covariance
     assert found["bytes"] == pytest.approx(4 * 2 * (512 + 512 + 128**2), rel=0.05)
     assert not list((cache / "targets").iterdir())
+
+
+def test_the_page_of_targets_is_written_beside_its_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = (
+        "--data",
+        "digits[0-1]",
+        "--ipc",
+        "2",
+        "--targets",
+        "1",
+        "--images",
+        "3",
+        "--rounds",
+        "1",
+        "--out",
+        str(tmp_path / "a" / "b"),
+    )
+    monkeypatch.setattr(sys, "argv", ["targets", "dm", *options])
+    monkeypatch.setenv("DATASTILL_CACHE", os.environ["DATASTILL_CACHE"])
+    targets.main()
+    page = (tmp_path / "a" / "b" / "README.md").read_text()
+    (row,) = json.loads((tmp_path / "a" / "b" / "measurements.json").read_text())["rows"]
+    assert f"| `dm` | 2 | {row['fresh_seconds']:.3f} | {row['kept_seconds']:.3f} |" in page
+    assert "python -m benchmarks.targets dm --data 'digits[0-1]'" in page

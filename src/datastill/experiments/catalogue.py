@@ -138,6 +138,27 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         remark="Every line has 30 iterations of 64 real images a class; its networks are trained for 60 epochs instead of 1,000. "
         "`idm` and `m3d` train on four parts of every image.",
     ),
+    "targets-cifar10-ipc10": Experiment(
+        title="Choosing whether targets are kept: CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 120, repeats=3, epochs=100),),
+        rows=(
+            Row("dm+iid", label="fresh"),
+            *(
+                Row(
+                    "dm+iid",
+                    label=f"{networks}-networks-{draws}-draws" + ("-whole-classes" if images else ""),
+                    settings=(f"matching.count={networks}", f"matching.targets={draws}", *images),
+                )
+                for networks, draws, images in ((30, 1, ()), (10, 3, ()), (10, 3, ("matching.target_images=4500",)))
+            ),
+        ),
+        preset="fast",
+        split="validation",
+        policy=COMPILED,
+        remark="`fresh` draws a network and real images for every iteration. The others read the targets of 30 pairs of a network and a "
+        "draw. The minutes leave computing them out: they are kept for every later seed, IPC and run. `python -m benchmarks.targets` "
+        "measures that, seconds per step and the size on disk ([targets](../targets/README.md)).",
+    ),
     "selection": Experiment(
         title="Real images chosen in four ways (Table 1 of the paper)",
         blocks=(
