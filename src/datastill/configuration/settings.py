@@ -22,7 +22,8 @@ def changed(thing: T, setting: str, name: str) -> T:
     Args:
         thing: A dataclass. What it holds in mappings and tuples is reached by its name, what it holds in a field by that of the field.
         setting: ``PATH=VALUE``, such as ``real_batch=64``, ``cc.weight=0.02`` or ``pretrained.recipe.epochs=4``. A field whose class has
-            names for its values (a method ``named``) takes such a name: ``pretrained.recipe=paper``.
+            names for its values (a method ``named``) takes such a name: ``pretrained.recipe=paper``; so does what a mapping holds, which
+            then has that thing's own values: ``matching=trajectory``.
         name: What the object is called in messages.
 
     Raises:
@@ -40,7 +41,7 @@ def changed(thing: T, setting: str, name: str) -> T:
     known = list(paths(thing))
     if not known:
         raise UserError(f"{name} has no settings, but got {setting}")
-    if path not in known:
+    if path not in known and not _replaceable(thing, steps):
         raise _unknown(thing, path, known, setting, name)
     result: T = _set(thing, steps, text, path if len(steps) > 1 else f"{name}.{path}")
     return result
@@ -85,10 +86,19 @@ def _parts(thing: Any) -> dict[str, Any]:
     return found
 
 
+def _replaceable(thing: Any, steps: list[str]) -> bool:
+    """Whether a path leads to a thing that another one of its kind can be put in the place of, by its name."""
+    first, *rest = steps
+    part = _parts(thing).get(first)
+    return part is not None and (_replaceable(part, rest) if rest else hasattr(type(part), "named"))
+
+
 def _set(thing: Any, steps: list[str], text: str, where: str) -> Any:
     first, *rest = steps
     if rest:
         return _with_part(thing, first, _set(_parts(thing)[first], rest, text, where))
+    if first not in described_fields(type(thing)):
+        return _with_part(thing, first, _parts(thing)[first].named(text))
     hint = described_fields(type(thing))[first]
     named = getattr(dataclass_in(hint), "named", None)
     value = named(text) if named else from_text(hint, text, where, such_as=getattr(thing, first))

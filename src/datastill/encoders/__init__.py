@@ -7,9 +7,11 @@ from datastill.encoders.fresh import FreshNetwork
 from datastill.encoders.growing import GrowingNetwork
 from datastill.encoders.pretrained import PretrainedPool
 from datastill.encoders.queue import NetworkQueue
+from datastill.encoders.trajectory import TrajectoryNetwork
 from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe, recipe
 from datastill.teachers.stored import Epoch, PretrainedNetwork
+from datastill.teachers.trajectories import Snapshots
 
 __all__ = [
     "RECIPES",
@@ -21,7 +23,9 @@ __all__ = [
     "PretrainedNetwork",
     "PretrainedPool",
     "Session",
+    "Snapshots",
     "TrainingRecipe",
+    "TrajectoryNetwork",
     "pretrain",
     "recipe",
 ]

@@ -16,7 +16,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine, Runner
 from datastill.engine.cost import feature_values
 from datastill.engine.measuring import nbytes
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
 from datastill.networks import NETWORKS, Features, Network, build
 from datastill.teachers.missing import Untrained
@@ -35,11 +35,13 @@ class Encoder(ABC):
             every run that asks for the same; 0 computes them again at every iteration. Only networks of a fixed set recur.
         target_images: Real images of a class that a kept target is taken from; 0 for the method's real batch. The size of the
             largest class, or more, takes whole classes.
+        called: What `named` finds it by; empty for one that cannot be made by its name alone.
         trains: Whether its networks are trained and know their accuracy.
         apart: Whether an image's features never depend on the other images, whatever the network.
         steady: Whether the networks of late iterations are like those of early ones, so that losses can be compared over a run.
     """
 
+    called: ClassVar[str] = ""
     trains: ClassVar[bool] = False
     steady: ClassVar[bool] = True
     apart: ClassVar[bool] = False
@@ -58,6 +60,18 @@ class Encoder(ABC):
             raise UserError(f"an encoder's most must be at least 1, or 0 for all synthetic images of a class, got {self.most}")
         if self.targets < 0 or self.target_images < 0:
             raise UserError(f"an encoder's targets and target_images must be at least 0, got {self.targets} and {self.target_images}")
+
+    @classmethod
+    def named(cls, name: str) -> Encoder:
+        """An encoder by its name, as a setting gives it: ``matching=trajectory``.
+
+        Raises:
+            UserError: If there is none of that name.
+        """
+        known = {each.called: each for each in Encoder.__subclasses__() if each.called}
+        if name not in known:
+            raise unknown("encoder", name, known)
+        return known[name]()
 
     @property
     def fixed(self) -> int:

@@ -26,6 +26,8 @@ class FreshNetwork(Encoder):
         Zhao, Bilen, WACV 2023, arXiv:2110.04181, section 3.2: theta from P_theta.
     """
 
+    called = "fresh"
+
     count: int = 0
 
     def __post_init__(self) -> None:

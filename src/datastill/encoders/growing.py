@@ -46,6 +46,7 @@ class GrowingNetwork(Encoder):
         Wang et al., CAFE, CVPR 2022, arXiv:2203.01531, dynamic bi-level optimization; thresholds and numbers of the published code.
     """
 
+    called = "growing"
     trains = True
     steady = False
 

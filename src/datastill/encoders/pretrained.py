@@ -36,6 +36,7 @@ class PretrainedPool(Encoder):
         IID, CVPR 2024, section 3.2: Eq. 3 is computed in a pretrained ResNet18.
     """
 
+    called = "pretrained"
     trains = True
     apart = True
 

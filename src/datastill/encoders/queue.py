@@ -42,6 +42,7 @@ class NetworkQueue(Encoder):
         published code.
     """
 
+    called = "queue"
     trains = True
     steady = False
 

@@ -5,5 +5,6 @@ from __future__ import annotations
 from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 from datastill.teachers.stored import Epoch, PretrainedNetwork
+from datastill.teachers.trajectories import Snapshots, Trajectory, trajectories
 
-__all__ = ["RECIPES", "Epoch", "PretrainedNetwork", "TrainingRecipe", "pretrain"]
+__all__ = ["RECIPES", "Epoch", "PretrainedNetwork", "Snapshots", "TrainingRecipe", "Trajectory", "pretrain", "trajectories"]

@@ -22,12 +22,14 @@ class Untrained:
         count: How many of them are missing.
         recipe: How they are trained.
         folder: Where they are kept.
+        size: Bytes that are kept of each; 0 for its weights once.
     """
 
     network: str
     count: int
     recipe: TrainingRecipe
     folder: Path
+    size: int = 0
 
     def part(self, data: DataSet, engine: Engine) -> Part:
         """Measure on a few steps how long their training takes; nothing is kept of these steps."""
@@ -37,5 +39,5 @@ class Untrained:
         pretraining.begin(0)
         what = f"first, {self.network} on the real images, {self.recipe.epochs} epochs"
         what = what if self.count == 1 else f"{what}, {self.count} networks"
-        kept = nbytes(list(model.weights().values()))
+        kept = self.size or nbytes(list(model.weights().values()))
         return Part(what, self.count * pretraining.seconds(), self.count * kept, str(self.folder))

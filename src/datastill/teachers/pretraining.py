@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial as calling
 from pathlib import Path
 
@@ -181,7 +181,7 @@ class Pretraining:
                 began = time.monotonic()
                 correct = self.epoch(index, epoch, bar, hold, begun)
                 begun, seconds = None, seconds + time.monotonic() - began
-                self._check_finite(epoch)
+                self.check_finite(epoch)
                 reached = 100 * int((correct == 1).sum()) / int((correct >= 0).sum())
                 curve.append(Epoch(round(seconds, 3), round(reached, 2), self._held_out()))
                 save_tensors(partial, self.trainer.state(), {**origin, "curve": json.dumps(curve), "seconds": str(seconds)})
@@ -232,7 +232,12 @@ class Pretraining:
             if seen % self.size or seen > self.batches * self.size:
                 raise UserError(f"{what} does not fit: it has seen {seen} images, not a number of batches of {self.size}")
 
-    def _check_finite(self, epoch: int) -> None:
+    def check_finite(self, epoch: int) -> None:
+        """Refuse weights that are not finite after an epoch.
+
+        Raises:
+            UserError: If there are any.
+        """
         if not all(bool(value.isfinite().all()) for value in self.network.weights().values()):
             raise UserError(
                 f"the training of {self.network.name} diverged in epoch {epoch + 1}, so it is not kept: lower `recipe.learning_rate` "
@@ -247,7 +252,15 @@ class Pretraining:
         self.network.reset(random.generator(index, "pretraining", "weights"))
         self.trainer.set_learning_rate(self.recipe.learning_rate, restart_momentum=True)
 
-    def epoch(self, index: int, epoch: int, bar: Progress, hold: stopping.Hold, begun: Tensor | None = None) -> Tensor:
+    def epoch(
+        self,
+        index: int,
+        epoch: int,
+        bar: Progress,
+        hold: stopping.Hold,
+        begun: Tensor | None = None,
+        after: Callable[[int, Tensor], object] | None = None,
+    ) -> Tensor:
         """Train one epoch; which images were classified correctly, each before the step of its batch.
 
         Args:
@@ -256,6 +269,7 @@ class Pretraining:
             bar: Counts the steps.
             hold: Takes what this returns so far, where a signal asks to stop.
             begun: What it took then, for the rest of that epoch.
+            after: Called after every step with the number of steps taken in all and with what this returns so far.
 
         Returns:
             int8 ``image``: 1 for correctly, 0 for wrongly, -1 for the remainder that fills no batch.
@@ -271,6 +285,8 @@ class Pretraining:
             found[rows] = self.trainer.correct.cpu().to(torch.int8)
             correct, seen = correct + hits, seen + len(rows)
             bar.advance(f"loss {loss:.3f} accuracy {100 * correct / seen:.1f}%")
+            if after:
+                after(step + 1, found)
             hold.stepped(found)
         return found
 

@@ -71,8 +71,10 @@ class TrainingRecipe:
 RECIPES = {
     "fast": TrainingRecipe(),
     "paper": TrainingRecipe(schedule="constant", epochs=30, learning_rate=0.01, batch=256, augment=False, half_size=0),
+    "trajectory": TrainingRecipe(schedule="constant", epochs=10, learning_rate=0.01, batch=256, augment=False, half_size=0),
 }
-"""Named recipes: "paper" is what the IID paper states, "fast" reaches a useful network in few epochs."""
+"""Named recipes: "paper" is what the IID paper states, "fast" reaches a useful network in few epochs, "trajectory" is for snapshots on the
+way: the rate, batch and lack of augmentation that IDM trains its queue with."""
 
 
 def recipe(name: str) -> TrainingRecipe:

@@ -14,12 +14,21 @@ def pretrain(
     dataset: str = "digits",
     /,
     *,
-    network: Annotated[str, Parameter(help="see `datastill list networks`")] = "resnet18",
-    count: Annotated[Whole, Parameter(help="networks in the pool")] = 1,
+    network: Annotated[str | None, Parameter(help="see `datastill list networks`; default resnet18, with --snapshots convnet")] = None,
+    count: Annotated[Whole | None, Parameter(help="networks in the pool, default 1; with --snapshots runs, default 3")] = None,
     epochs: Annotated[Whole | None, Parameter(help="passes over the training split; default as in the recipe")] = None,
     recipe: Annotated[
-        Literal["fast", "paper"], Parameter(help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift")
-    ] = "fast",
+        Literal["fast", "paper", "trajectory"] | None,
+        Parameter(
+            help="paper: 30 epochs, no augmentation; fast: one-cycle, flip and shift; trajectory: 10 epochs, no augmentation; "
+            "default fast, with --snapshots trajectory"
+        ),
+    ] = None,
+    snapshots: Annotated[bool, Parameter(help="keep the networks on the way as well, for the encoder `trajectory`", negative="")] = False,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(name="--set", help="what is kept with --snapshots: every, early, parts, type; repeatable", negative=""),
+    ] = None,
     validation: Validation = 0.1,
     choices: Choices = Choices(),  # noqa: B008 (frozen)
     device: Device = "auto",
@@ -30,21 +39,41 @@ def pretrain(
 
     `distill` finds them there: those of another recipe with --set pretrained.recipe=paper or --set pretrained.recipe.epochs=E, more than
     one with --teachers N. It trains any that are missing. If this command is killed, the same command continues.
+
+    With --snapshots it trains runs for --set matching=trajectory. Snapshots are kept after every N-th epoch (--set every=N), and at PARTS
+    moments of each of the first EARLY epochs (--set parts=PARTS, --set early=EARLY), as float16 or float32 (--set type=float32).
     """
     import dataclasses
 
+    from datastill.configuration import changed
     from datastill.data import load
-    from datastill.encoders import RECIPES
+    from datastill.encoders import RECIPES, PretrainedPool, TrajectoryNetwork
     from datastill.encoders import pretrain as train
+    from datastill.errors import UserError
     from datastill.networks import build
     from datastill.progress import clock
     from datastill.report.terminal import say_line
     from datastill.teachers.pretraining import measured_on, pretraining_cost
+    from datastill.teachers.trajectories import trajectories
 
-    chosen = RECIPES[recipe] if epochs is None else dataclasses.replace(RECIPES[recipe], epochs=epochs)
+    if set_ and not snapshots:
+        raise UserError("--set says what is kept of training runs: give it with --snapshots")
+    usual = TrajectoryNetwork() if snapshots else PretrainedPool()
+    network, count = network or usual.network, count or usual.count
+    chosen = RECIPES[recipe] if recipe else usual.recipe
+    chosen = chosen if epochs is None else dataclasses.replace(chosen, epochs=epochs)
+    kept = TrajectoryNetwork().snapshots
+    for change in set_ or ():
+        kept = changed(kept, change, "the snapshots")
     data = load(choices.named(dataset), validation=validation)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     engine = engine_of(device, precision, compile, pretraining_cost(data, model, chosen))
+    if snapshots:
+        for run in trajectories(data, network, count, chosen, kept, engine):
+            for moment, reached in zip(run.epochs, run.accuracies, strict=True):
+                say_line(f"epoch {moment:>6.2f}  {100 * reached:.1f}% of the epoch's training batches")
+            say_line(f"{run.path}  {len(run.epochs)} snapshots, {run.path.stat().st_size / 1e6:.1f} MB, after {clock(run.seconds)}")
+        return
     for member in train(data, network, count, chosen, engine):
         for number, epoch in enumerate(member.curve, 1):
             held_out = "" if epoch.held_out is None else f", {epoch.held_out:.1f}% on the validation split"

@@ -1,0 +1,313 @@
+"""Snapshots of training runs on the real images, kept in the cache: one file for each run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from datastill import stopping
+from datastill.configuration import check_fields, describe, whole
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.files import check_tensors, load_tensors, locked, remove_leftovers, save_tensors
+from datastill.logs import logger
+from datastill.networks import build
+from datastill.progress import clock, progress
+from datastill.teachers.pretraining import WITHIN, Pretraining, batch_size, pool_folder, pretraining_cost
+from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.stored import AGAIN, Member, check_correct, continued, decoded, number
+
+log = logger(__name__)
+
+TYPES = {"float16": torch.float16, "float32": torch.float32}
+"""In which numbers weights are kept."""
+MOST_BYTES = 2**29
+"""Bytes that the snapshots of all runs of a recipe may take."""
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Which moments of a training run are kept, and in which numbers. The first weights and the last are always kept.
+
+    Attributes:
+        every: Epochs from one snapshot to the next.
+        early: How many of the first epochs are kept in finer steps.
+        parts: Snapshots of each of these epochs.
+        type: "float16", half the size and good to three decimal digits, or "float32", exact.
+
+    Example:
+        >>> Snapshots(every=2, early=1, parts=4).moments(epochs=5, steps=8)
+        (0, 2, 4, 6, 8, 16, 32, 40)
+    """
+
+    every: int = 1
+    early: int = 2
+    parts: int = 4
+    type: str = "float16"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.every < 1 or self.early < 0 or self.parts < 1:
+            raise UserError(
+                f"snapshots need every and parts of at least 1 and early of at least 0, got {self.every}, {self.parts} and {self.early}"
+            )
+        if self.type not in TYPES:
+            raise UserError(f"snapshots are kept as {' or '.join(TYPES)}, got the type '{self.type}'")
+
+    def moments(self, epochs: int, steps: int) -> tuple[int, ...]:
+        """The steps after which weights are kept, in order.
+
+        Args:
+            epochs: Of the run.
+            steps: Of an epoch.
+        """
+        rough = {epoch * steps for epoch in range(0, epochs, self.every)} | {epochs * steps}
+        fine = {round(part * steps / self.parts) for part in range(min(self.early, epochs) * self.parts + 1)}
+        return tuple(sorted(rough | fine))
+
+    def key(self) -> str:
+        """A short hash of every field."""
+        return hashlib.blake2b(json.dumps(asdict(self), sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One training run in the cache.
+
+    Attributes:
+        path: Its file.
+        epochs: After how many epochs each snapshot was taken, in order, from 0.
+        accuracies: Share in [0, 1] of the epoch's images so far that were classified right, each before its step; 0 for the first weights.
+        seconds: How long the training took.
+        snapshots: The weights of each, by name, on the CPU, in the numbers that they are kept in.
+    """
+
+    path: Path
+    epochs: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    seconds: float
+    snapshots: tuple[Mapping[str, Tensor], ...] = field(compare=False, repr=False)
+
+
+def trajectories(
+    data: DataSet,
+    network: str,
+    count: int,
+    recipe: TrainingRecipe,
+    snapshots: Snapshots,
+    engine: Engine,
+    *,
+    cache: Path | None = None,
+) -> list[Trajectory]:
+    """Train what is missing of some runs and read them all; each is checkpointed every epoch and continued with the same bits after a kill.
+
+    Where another process trains one of them, this one waits, saying so, and takes it from there.
+
+    Args:
+        data: The images; trained on its training split.
+        network: A name of `datastill.networks.NETWORKS`.
+        count: Runs; number i has the seed i.
+        recipe: How they are trained.
+        snapshots: What is kept of them.
+        engine: How to run.
+        cache: The folder that they are looked for and kept in; by default the user's cache.
+
+    Returns:
+        The runs, in order.
+
+    Raises:
+        UserError: If the count is below 1, the snapshots would take more than `MOST_BYTES`, one cannot be read, or nothing can be written.
+    """
+    count = whole("count", count, least=1)
+    check_size(data, network, count, recipe, snapshots)
+    runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
+    pretraining: Pretraining | None = None
+    for run in runs:
+        if run.path.exists():
+            continue
+        with locked(run.path, f"training run {run.index} in {run.path}", wait=True):
+            if run.path.exists():  # another process trained it meanwhile
+                continue
+            remove_leftovers(run.path.parent)
+            if pretraining is None:
+                model = build(network, channels=data.channels, classes=data.classes, size=data.size)
+                engine = engine.suited(pretraining_cost(data, model, recipe))
+                pretraining = Pretraining(data, engine.place(model), recipe, engine)
+                missing = sum(not each.path.exists() for each in runs)
+                log.info(
+                    "training %d %s for %d epochs on %s, with snapshots; kept in %s",
+                    missing, network, recipe.epochs, data.name, run.path.parent,
+                )  # fmt: skip
+            run.train(pretraining)
+    return [run.read() for run in runs]
+
+
+def kept(
+    data: DataSet, network: str, count: int, recipe: TrainingRecipe, snapshots: Snapshots, *, cache: Path | None = None
+) -> list[Trajectory]:
+    """What is there of some runs, in order (see `trajectories`)."""
+    runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
+    return [run.read() for run in runs if run.path.exists()]
+
+
+def bytes_of_run(data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots) -> int:
+    """Bytes that the snapshots of one run take."""
+    weights = sum(value.numel() for value in Member(data, network, recipe).weights().values())
+    return weights * TYPES[snapshots.type].itemsize * len(moments_of(data, recipe, snapshots))
+
+
+def check_size(data: DataSet, network: str, count: int, recipe: TrainingRecipe, snapshots: Snapshots) -> None:
+    """Refuse snapshots that would take too much of the disk and of memory.
+
+    Raises:
+        UserError: If they would take more than `MOST_BYTES`.
+    """
+    total = count * bytes_of_run(data, network, recipe, snapshots)
+    if total > MOST_BYTES:
+        raise UserError(
+            f"{count} runs of {network} with {len(moments_of(data, recipe, snapshots))} snapshots each would take {total / 1e6:,.0f} MB, "
+            f"more than {MOST_BYTES / 1e6:,.0f}: use a smaller `count`, a larger `snapshots.every`, or fewer epochs of the recipe"
+        )
+
+
+def moments_of(data: DataSet, recipe: TrainingRecipe, snapshots: Snapshots) -> tuple[int, ...]:
+    """The steps after which a run on a data set is kept."""
+    return snapshots.moments(recipe.epochs, _batches(data, recipe))
+
+
+def _batches(data: DataSet, recipe: TrainingRecipe) -> int:
+    return max(1, len(data.train) // batch_size(data, recipe))
+
+
+class _Run:
+    """One run: where it is kept, how it is trained and read."""
+
+    def __init__(self, data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots, index: int, cache: Path | None) -> None:
+        self.member, self.index, self.kept = Member(data, network, recipe, index), index, snapshots
+        self.path = pool_folder(data, network, recipe, cache) / f"trajectory-{snapshots.key()}-{index}.safetensors"
+        self.moments = moments_of(data, recipe, snapshots)
+
+    def text(self) -> dict[str, str]:
+        """What its file says of its origin."""
+        return {**self.member.text(), "snapshots": json.dumps(describe(self.kept))}
+
+    def train(self, pretraining: Pretraining) -> None:
+        """Train it, or continue what was left of it, and keep it."""
+        pretraining.begin(self.index)
+        partial = self.path.with_name(f"{self.path.stem}.partial.safetensors")
+        origin = {**self.text(), "engine": json.dumps(pretraining.engine.describe())}
+        found, accuracies, taken, begun, seconds = self._continued(partial, pretraining)
+        network, trainer, steps = pretraining.network, pretraining.trainer, self.member.recipe.epochs * pretraining.batches
+
+        def take(step: int, correct: Tensor | None) -> None:
+            if step in self.moments:
+                found.update({f"{step}/{name}": self._rounded(name, value) for name, value in network.weights().items()})
+                accuracies.append(0.0 if correct is None else int((correct == 1).sum()) / int((correct >= 0).sum()))
+
+        def save(epoch: int, within: Mapping[str, Tensor], spent: float) -> None:
+            text = {**origin, "epoch": str(epoch), "accuracies": json.dumps(accuracies), "seconds": str(spent)}
+            save_tensors(partial, {**{f"state/{name}": value for name, value in trainer.state().items()}, **found, **within}, text)
+
+        def keep(correct: Tensor) -> None:
+            save(taken, {WITHIN: correct}, seconds + time.monotonic() - began)
+
+        began = time.monotonic()
+        if not found:
+            take(0, None)
+        title, done = f"training run {self.index} of {network.name}", taken * pretraining.batches + pretraining.taken(begun)
+        with progress(title, steps, done=done, unit="step", work=pretraining.work) as bar, stopping.Hold(keep) as hold:
+            for epoch in range(taken, self.member.recipe.epochs):
+                began = time.monotonic()
+                pretraining.epoch(self.index, epoch, bar, hold, begun, take)
+                taken, begun, seconds = epoch + 1, None, seconds + time.monotonic() - began
+                pretraining.check_finite(epoch)
+                save(taken, {}, seconds)
+                stopping.check()
+        log.info("%s: %.1f%% of the last epoch's images after %s", title, 100 * accuracies[-1], clock(seconds))
+        save_tensors(self.path, found, {**origin, "accuracies": json.dumps(accuracies), "seconds": str(seconds)})
+        partial.unlink(missing_ok=True)
+
+    def read(self) -> Trajectory:
+        """Read its file.
+
+        Raises:
+            UserError: If it is damaged, or of another origin.
+        """
+        try:
+            tensors, text = load_tensors(self.path)
+            self._check(text, self.path)
+            check_tensors(tensors, self._expected(self.moments), str(self.path))
+            accuracies = self._accuracies(text, self.path, len(self.moments))
+            seconds = number(text, "seconds", math.inf, self.path)
+        except UserError as error:
+            raise UserError(f"{error}: {AGAIN}") from error
+        names = self.member.weights()
+        snapshots = tuple({name: tensors[f"{step}/{name}"] for name in names} for step in self.moments)
+        steps = _batches(self.member.data, self.member.recipe)
+        return Trajectory(self.path, tuple(step / steps for step in self.moments), tuple(accuracies), seconds, snapshots)
+
+    def _rounded(self, name: str, value: Tensor) -> Tensor:
+        rounded = value.detach().cpu().to(TYPES[self.kept.type], copy=True)
+        if not bool(rounded.isfinite().all()):
+            raise UserError(
+                f"the weights '{name}' of training run {self.index} of {self.member.network} are not finite as {self.kept.type}: lower "
+                f"`recipe.learning_rate` of its encoder, or use `snapshots.type=float32`"
+            )
+        return rounded
+
+    def _expected(self, moments: tuple[int, ...]) -> dict[str, Tensor]:
+        kind = TYPES[self.kept.type]
+        return {f"{step}/{name}": value.to(kind) for step in moments for name, value in self.member.weights().items()}
+
+    def _check(self, text: Mapping[str, str], path: Path) -> None:
+        self.member.check(text, path)
+        if decoded(text.get("snapshots", "null"), path) != describe(self.kept):
+            raise UserError(f"{path} holds other snapshots: {text.get('snapshots', 'none are named')[:80]}")
+
+    def _accuracies(self, text: Mapping[str, str], path: Path, count: int) -> list[float]:
+        values = decoded(text.get("accuracies", "null"), path)
+        if (
+            not isinstance(values, list)
+            or len(values) != count
+            or not all(type(each) in (int, float) and 0 <= each <= 1 for each in values)
+        ):
+            raise UserError(f"{path} is damaged: expected {count} accuracies from 0 to 1, got {str(values)[:60]}")
+        return [float(value) for value in values]
+
+    def _continued(self, partial: Path, pretraining: Pretraining) -> tuple[dict[str, Tensor], list[float], int, Tensor | None, float]:
+        """Take over what was left: snapshots, accuracies, whole epochs, what a further one had found, the seconds of it all."""
+
+        def split(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            own = {name.removeprefix("state/"): value for name, value in tensors.items() if name.startswith("state/") or name == WITHIN}
+            return own, {name: value for name, value in tensors.items() if not name.startswith("state/") and name != WITHIN}
+
+        def check(tensors: dict[str, Tensor], text: dict[str, str]) -> None:
+            self._check(text, partial)
+            own, found = split(tensors)
+            taken = int(number(text, "epoch", self.member.recipe.epochs, partial))
+            pretraining.check(own, taken, str(partial))
+            if WITHIN in own:
+                check_correct(own[WITHIN], str(partial))
+            done = taken * pretraining.batches + pretraining.taken(own.get(WITHIN))
+            past = tuple(step for step in self.moments if step <= done)
+            check_tensors(found, self._expected(past), str(partial))
+            self._accuracies(text, partial, len(past))
+            number(text, "seconds", math.inf, partial)
+
+        left = continued(partial, self.member, pretraining.engine, check, "that run")
+        if left is None:
+            return {}, [], 0, None, 0.0
+        tensors, text = left
+        own, found = split(tensors)
+        within = own.pop(WITHIN, None)
+        pretraining.trainer.restore(own)
+        return found, json.loads(text["accuracies"]), int(text["epoch"]), within, float(text["seconds"])
