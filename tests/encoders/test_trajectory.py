@@ -125,6 +125,7 @@ def test_its_targets_can_be_kept_unless_it_interpolates(tiny: DataSet, cache: Pa
         (["matching=trajectory", "matching.first=3", "matching.last=2"], "0 <= first <= last"),
         (["matching=trajectory", "matching.later=-1"], "later of at least 0"),
         (["mm=trajectory"], "'mm'"),
+        (["encoders=trajectory"], "'encoders'"),
     ],
 )
 def test_what_it_cannot_be_is_refused_in_one_line(settings: list[str], said: str) -> None:

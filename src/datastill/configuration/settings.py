@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar
 
-from datastill.configuration.types import dataclass_in, described_fields, from_text, no_settings, settable
+from datastill.configuration.types import dataclass_in, described_fields, from_text, is_collection, no_settings, settable
 from datastill.errors import UserError, unknown
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def paths(thing: Any, prefix: str = "") -> Iterator[str]:
     """Every path that can be set."""
     left = no_settings(type(thing))
     for field, hint in described_fields(type(thing)).items():
-        if field not in left and (settable(hint) or hasattr(dataclass_in(hint), "named")):
+        if field not in left and (settable(hint) or _named(hint)):
             yield f"{prefix}{field}"
     for name, part in _parts(thing).items():
         yield from paths(part, f"{prefix}{name}.")
@@ -86,6 +86,11 @@ def _parts(thing: Any) -> dict[str, Any]:
     return found
 
 
+def _named(hint: Any) -> Callable[[str], Any] | None:
+    """What finds values of a type by their names; None for a type without names, and for a collection."""
+    return None if is_collection(hint) else getattr(dataclass_in(hint), "named", None)
+
+
 def _replaceable(thing: Any, steps: list[str]) -> bool:
     """Whether a path leads to a thing that another one of its kind can be put in the place of, by its name."""
     first, *rest = steps
@@ -100,7 +105,7 @@ def _set(thing: Any, steps: list[str], text: str, where: str) -> Any:
     if first not in described_fields(type(thing)):
         return _with_part(thing, first, _parts(thing)[first].named(text))
     hint = described_fields(type(thing))[first]
-    named = getattr(dataclass_in(hint), "named", None)
+    named = _named(hint)
     value = named(text) if named else from_text(hint, text, where, such_as=getattr(thing, first))
     return replace(thing, **{first: value})
 
