@@ -11,6 +11,7 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe
 from datastill.engine import Engine
+from datastill.kinds import GradientMatching
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, Method, method
 from datastill.networks import Features
@@ -32,11 +33,20 @@ def small(name: str, *settings: str, preset: str = "paper", **changes: Any) -> D
     return replace(composed, **{"encoders": encoders, **changes})
 
 
+def brief(name: str, **changes: Any) -> GradientMatching:
+    """A method that matches gradients twice in a network, which is trained on a few images between."""
+    composed = method(name)
+    assert isinstance(composed, GradientMatching)
+    return replace(composed, **{"real_batch": 5, "matches": 2, "epochs": 2, "batch": 4, **changes})
+
+
 def quick(name: str) -> Method:
     """A method of any kind whose networks are trained in moments."""
     composed = method(name)
-    if composed.takes_terms:
+    if isinstance(composed, DistributionMatching):
         return small(name)
+    if isinstance(composed, GradientMatching):
+        return brief(name)
     trained: dict[str, Any] = {"recipe": POOL.recipe} if hasattr(composed, "recipe") else {}
     return replace(composed, **trained)
 

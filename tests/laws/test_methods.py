@@ -23,7 +23,7 @@ from datastill.networks import NETWORKS
 from datastill.runs.configuration import plain
 from datastill.setting import PRESETS
 from datastill.terms import BUNDLES, TERMS
-from small_methods import POOL, gradient, opened, quick, small
+from small_methods import POOL, brief, gradient, opened, quick, small
 from small_methods import matching as matched
 
 ADDED = ("", "+cc", "+cm", "+iid")
@@ -40,6 +40,7 @@ RUNS: dict[str, Method] = {
     "cafe of everything": small("cafe+iid", "views=2", "factor=2", "augment=yes", averaging=0.7, halve_at=(2, 4)),
     "kept dm": small("dm+iid", "views=2", "matching.count=2", "matching.targets=2", "matching.target_images=5"),
     "fast idm": small("idm+iid", preset="fast"),
+    "averaged dsa": brief("dsa", averaging=0.7, network="convnet-bn"),
 }
 
 

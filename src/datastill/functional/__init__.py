@@ -14,6 +14,7 @@ from datastill.functional.centralization import (
 )
 from datastill.functional.covariances import covariance_matching, joined_moments, local_covariance, local_moments
 from datastill.functional.discrimination import centre_discrimination
+from datastill.functional.gradients import gradient_distance
 from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import joined_means, mean_matching
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
@@ -25,6 +26,7 @@ __all__ = [
     "covariance_matching",
     "farthest_first_order",
     "forgetting_counts",
+    "gradient_distance",
     "herding_order",
     "hinge_centralization",
     "joined_means",

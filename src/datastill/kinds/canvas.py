@@ -12,6 +12,7 @@ from torch import Tensor
 from datastill import random
 from datastill.augment import DSA, pack
 from datastill.data import DataSet
+from datastill.errors import UserError
 from datastill.labels import HARD
 
 INITIALISATIONS = ("real", "noise", "augmented")
@@ -123,6 +124,28 @@ def bounds_of_bytes(data: DataSet, device: torch.device) -> tuple[Tensor, Tensor
     """The lowest and the highest normalised value that 8 bits hold, black and white, each ``channel 1 1``."""
     low, high = (data.normalise(torch.full((data.channels, 1, 1), value, dtype=torch.uint8, device=device)) for value in (0, 255))
     return low, high
+
+
+def check_start(initialisation: str, data: DataSet, ipc: int, factor: int = 1) -> None:
+    """Refuse to start from real images that a class has too few of.
+
+    Args:
+        initialisation: As in `initial_images`, and so the others.
+        data: What is distilled.
+        ipc: Images per class.
+        factor: Parts per side of an image; 1 for none.
+
+    Raises:
+        UserError: If a class has too few.
+    """
+    smallest, parts = min(data.train.counts), factor**2
+    if smallest >= {"real": ipc * parts, "augmented": 1}.get(initialisation, 0):
+        return
+    name = data.class_names[data.train.counts.index(smallest)]
+    each = f" times {parts} parts" if parts > 1 else ""
+    copies = ", or `initialisation=augmented` for changed copies of its images" if smallest else ""
+    fitting = f"use `ipc={smallest // parts}` or less, or `initialisation=noise`" if smallest >= parts else "use `initialisation=noise`"
+    raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}{copies}")
 
 
 def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:

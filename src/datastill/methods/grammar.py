@@ -13,7 +13,9 @@ from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
+from datastill.methods.dc import dc
 from datastill.methods.dm import dm
+from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
 from datastill.methods.herding import herding
 from datastill.methods.idm import idm
@@ -34,6 +36,8 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         datadam_bn,
         cafe,
         m3d,
+        dc,
+        dsa,
         random,
         herding,
         k_center,

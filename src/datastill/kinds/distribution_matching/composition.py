@@ -14,7 +14,7 @@ from datastill.encoders import Encoder, FreshNetwork
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
-from datastill.kinds.canvas import INITIALISATIONS, PIXELS
+from datastill.kinds.canvas import INITIALISATIONS, PIXELS, check_start
 from datastill.kinds.distribution_matching.balance import MATCHING
 from datastill.kinds.method import Measured, Method
 from datastill.networks import FIELDS, NETWORKS, build
@@ -191,15 +191,7 @@ class Composition(Method):
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
                     f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
                 )
-        needed = {"real": ipc * self.factor**2, "augmented": 1}.get(self.initialisation, 0)
-        if smallest < needed:
-            name, parts = data.class_names[data.train.counts.index(smallest)], self.factor**2
-            each = f" times {parts} parts" if parts > 1 else ""
-            copies = ", or `initialisation=augmented` for changed copies of its images" if smallest else ""
-            fitting = (
-                f"use `ipc={smallest // parts}` or less, or `initialisation=noise`" if smallest >= parts else "use `initialisation=noise`"
-            )
-            raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}{copies}")
+        check_start(self.initialisation, data, ipc, self.factor)
 
     def _real_images(self, encoder: Encoder) -> int:
         """Real images of a class that targets in an encoder are taken from."""

@@ -22,9 +22,9 @@ from datastill.kinds.distribution_matching.composition import Composition
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
 from datastill.kinds.distribution_matching.store import TargetStore
 from datastill.kinds.distribution_matching.targets import Targets
-from datastill.kinds.distribution_matching.watch import LOST, Watch
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
+from datastill.kinds.watch import Watch, farthest_image
 from datastill.networks import FIELDS
 from datastill.terms import Target, Term
 
@@ -190,13 +190,7 @@ class MatchingStepper(Stepper):
         Raises:
             UserError: If the step has moved an image to where nothing of it is left, although the loss before it was finite.
         """
-        farthest = float(self.pixels.detach().square().mean((2, 3, 4)).max().sqrt())
-        if not farthest <= LOST:
-            where = f"{farthest:.3g} standard deviations from the mean of real images" if math.isfinite(farthest) else "not finite"
-            raise UserError(
-                f"the pixels of an image are {where} after iteration {iteration + 1}, so nothing is left of it: lower a term's weight or "
-                f"`learning_rate` in a new run; checkpoints from before are kept"
-            )
+        farthest = farthest_image(iteration, self.pixels, "a term's weight or `learning_rate`")
         self.watch.loss(iteration, weighted)
         pulls = {}
         for name, pull in self.pulls.items():

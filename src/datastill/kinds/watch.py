@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+from torch import Tensor
+
+from datastill.errors import UserError
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -57,17 +61,39 @@ class Watch:
         Args:
             iteration: From 0.
             farthest: The largest root mean square of an image's normalised values.
-            pulls: How hard every term pulls, by name.
+            pulls: How hard every term pulls, by name; empty where there are no terms.
         """
         if not farthest > FAR or "images" in self.told:
             return
-        term = max(pulls, key=lambda name: pulls[name])
+        term = max(pulls, key=lambda name: pulls[name], default="")
+        puller = f", and the term '{term}' pulls hardest: lower {term}.weight or the learning rate" if term else ": lower the learning rate"
         self._tell(
             "images",
             f"iteration {iteration + 1}: an image's values are {farthest:.1f} standard deviations from the mean of real images (usual: "
-            f"about 1), and the term '{term}' pulls hardest: lower {term}.weight or the learning rate",
+            f"about 1){puller}",
         )
 
     def _tell(self, what: str, message: str) -> None:
         self.told.add(what)
         log.warning(message)
+
+
+def farthest_image(iteration: int, pixels: Tensor, lower: str) -> float:
+    """The largest root mean square of an image's normalised values after an iteration.
+
+    Args:
+        iteration: From 0.
+        pixels: ``class image channel height width``.
+        lower: What to lower where images are lost, as an advice.
+
+    Raises:
+        UserError: If the step has moved an image to where nothing of it is left, although the loss before it was finite.
+    """
+    farthest = float(pixels.detach().square().mean((2, 3, 4)).max().sqrt())
+    if not farthest <= LOST:
+        where = f"{farthest:.3g} standard deviations from the mean of real images" if math.isfinite(farthest) else "not finite"
+        raise UserError(
+            f"the pixels of an image are {where} after iteration {iteration + 1}, so nothing is left of it: lower {lower} in a new run; "
+            f"checkpoints from before are kept"
+        )
+    return farthest

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from datastill.kinds.distribution_matching.watch import FAR, Watch
+from datastill.kinds.watch import FAR, Watch
 
 
 def test_a_loss_that_grows_tenfold_is_told_once_with_the_term_that_grew(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,92 @@
+"""Gradients of a network's weights on labelled images, and what they change by when the images do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.engine.engine import Engine
+from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.networks import Features, Network
+
+Gradients = tuple[Tensor, ...]
+"""Of every convolution and linear layer, ``row weight``, a row for each output. Biases and norms are left out."""
+
+
+class WeightGradients:
+    """The gradients of the mean cross-entropy with respect to the weights of a network that keeps changing.
+
+    The gradient on images alone (`of`) is of the first order: it is compiled where the engine compiles, and computes in its precision.
+    The step on the images (`pull`) is of the second order, through the gradient itself. AOTAutograd compiles no backward pass of a
+    backward pass, so that one always runs uncompiled, and in 32 bits.
+
+    Args:
+        engine: How to run.
+        network: Whose weights; may be trained or reset between calls. A batch with batch norm in training is never cut.
+    """
+
+    def __init__(self, engine: Engine, network: Network) -> None:
+        self.engine, self.network = engine, network
+        self.layers = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        self.limit = engine.images_at_a_time(network, training=True)
+        self._losses = engine.compile(self._computed)
+
+    def of(self, images: Tensor, labels: Tensor) -> Gradients:
+        """The gradient of the mean loss, without a graph.
+
+        Args:
+            images: Normalised ``image channel height width``, any number.
+            labels: int64 ``image``.
+        """
+        return self._summed(self._losses, images, labels)
+
+    def exact(self, images: Tensor, labels: Tensor) -> Gradients:
+        """The same as `pull` computes it: uncompiled and in 32 bits."""
+        return self._summed(partial(self._computed, precision=torch.float32), images, labels)
+
+    def pull(self, images: Tensor, labels: Tensor, towards: Callable[[Gradients], Gradients]) -> tuple[Tensor, Features]:
+        """The gradient, with respect to images, of a function of their gradient.
+
+        Args:
+            images: Normalised ``image channel height width``, a leaf that requires a gradient. All of them are in memory with two graphs.
+            labels: int64 ``image``.
+            towards: Gives the derivative of the function with respect to their gradient.
+
+        Returns:
+            What it was asked for, shaped like `images`; and the features of the images, from which other losses may go back to them.
+        """
+        features: Features = self.network(images.contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(features.logits, labels)
+        gradients = rows(torch.autograd.grad(loss, self.layers, create_graph=True))
+        directions = towards(tuple(gradient.detach() for gradient in gradients))
+        (pulled,) = torch.autograd.grad(gradients, images, directions, retain_graph=True)
+        return pulled, features
+
+    def _summed(self, losses: Callable[..., tuple[Tensor, ...]], images: Tensor, labels: Tensor) -> Gradients:
+        """The gradients of micro-batches, added up."""
+        count = len(images)
+        size = even_micro_batch(count, self.limit)
+        weights = torch.full((count,), 1 / count, device=images.device)
+        total: Gradients = ()
+        for part, label, weight in zip(*(pieces(tensor, size) for tensor in (images, labels, weights)), strict=True):
+            (loss,) = losses(part, label, weight)
+            total = added(total, torch.autograd.grad(loss, self.layers))
+        return rows(total)
+
+    def _computed(self, images: Tensor, labels: Tensor, weights: Tensor, precision: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        images = images.to(precision or self.engine.precision, memory_format=torch.channels_last)
+        return ((F.cross_entropy(self.network(images).logits, labels, reduction="none") * weights).sum(),)
+
+
+def added(one: Gradients, other: Gradients) -> Gradients:
+    """The sum of two gradients; the second where the first is empty."""
+    return tuple(first + second for first, second in zip(one, other, strict=True)) if one else other
+
+
+def rows(gradients: Sequence[Tensor]) -> Gradients:
+    """The gradients of layers, each as ``row weight``."""
+    return tuple(gradient.flatten(1) for gradient in gradients)

@@ -1,0 +1,103 @@
+"""What a method that matches gradients is made of, and the checks that its parts fit together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from datastill.data import DataSet
+from datastill.encoders.encoder import check_sgd
+from datastill.engine.cost import forward_cost
+from datastill.errors import UserError
+from datastill.kinds.canvas import INITIALISATIONS, check_start
+from datastill.kinds.method import Method
+from datastill.networks import build
+
+SECOND_ORDER = 10
+"""Forward passes that a second-order step on an image takes: the gradient (3), and the way back through all of it."""
+SEEN = 8
+"""Times that an image is in memory, at least, while it is matched."""
+
+
+@dataclass(frozen=True)
+class GradientComposition(Method):
+    """Match the gradients that real and synthetic images give a network, class after class, and train the network between matches.
+
+    ``L = sum_l sum_i (1 - cos(row i of grad_l on real images, row i of grad_l on synthetic images))``, summed over classes, grad_l the
+    gradient of the mean cross-entropy with respect to the weights of layer l.
+
+    An iteration is one match, and so one step on the pixels. A network stays for `matches` of them. After each but the last it is trained
+    on the synthetic images; then another random one takes its place. Published iterations count networks.
+
+    Attributes:
+        network: A name of `datastill.networks.NETWORKS`. One with batch norm takes its statistics from 16 real images of every class before
+            each match and keeps them during it, as published.
+        matches: Matches in one network, the outer loop.
+        epochs: Passes over the synthetic images that the network is trained for between matches, the inner loop.
+        learning_rate: Of SGD on the pixels.
+        momentum: Of SGD on the pixels.
+        network_rate: Of plain SGD on the network.
+        batch: Synthetic images in a step of the network.
+        real_batch: Real images per class and match.
+        initialisation: "real", "noise" or "augmented", as in `DistributionMatching`.
+        augment: Whether DSA is applied: one draw per class for real and synthetic images, and parameters for every image where the network
+            is trained.
+        epsilon: As in `datastill.functional.gradient_distance`, above 0.
+        summed_from: The network, counted from 0, from which on gradients are summed over classes before they are matched, once; None to
+            match every class apart, always.
+        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last
+            pixels, as the papers do.
+    """
+
+    kind: ClassVar[str] = "gradient matching"
+
+    network: str = "convnet"
+    matches: int = 1
+    epochs: int = 1
+    learning_rate: float = 0.1
+    momentum: float = 0.5
+    network_rate: float = 0.01
+    batch: int = 256
+    real_batch: int = 256
+    initialisation: str = "real"
+    augment: bool = True
+    epsilon: float = 1e-6
+    summed_from: int | None = None
+    averaging: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+        if min(self.matches, self.batch, self.real_batch) < 1 or self.epochs < 0:
+            raise UserError(
+                f"{self.name} needs matches, batch and real_batch of at least 1 and epochs of at least 0, "
+                f"got {self.matches}, {self.batch}, {self.real_batch} and {self.epochs}"
+            )
+        check_sgd(f"the pixels of {self.name}", self.learning_rate, self.momentum, 0.0)
+        check_sgd(f"the network of {self.name}", self.network_rate, 0.0, 0.0)
+        if not 0 < self.epsilon < math.inf or not 0 <= self.averaging < 1:
+            raise UserError(
+                f"{self.name} needs an epsilon above 0 and an averaging in [0, 1), where 0 is none, got {self.epsilon} and {self.averaging}"
+            )
+        if self.summed_from is not None and self.summed_from < 0:
+            raise UserError(f"{self.name} sums gradients over classes from a network on that is counted from 0, got {self.summed_from}")
+
+    def check(self, data: DataSet, ipc: int) -> None:
+        """Check the network, and the classes against the initialisation (see `Method.check`)."""
+        build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        if not min(data.train.counts):
+            name = data.class_names[data.train.counts.index(0)]
+            raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
+        check_start(self.initialisation, data, ipc)
+
+    def cost(self, data: DataSet, ipc: int) -> float:
+        """A gradient on real images, a second-order step on synthetic ones, and the training between matches (see `Method.cost`)."""
+        network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        real, synthetic = data.classes * min(self.real_batch, max(data.train.counts)), data.classes * ipc
+        training = self.epochs * (self.matches - 1) / self.matches
+        return forward_cost(network) * (3 * real + (SECOND_ORDER + 3 * training) * synthetic)
+
+    def memory(self, data: DataSet, ipc: int) -> int:
+        """The pixels, and the images of a class that are matched at a time (see `Method.memory`)."""
+        return 4 * (3 * data.classes + SEEN) * ipc * data.channels * data.size[0] * data.size[1]

@@ -1,0 +1,177 @@
+"""A method that matches gradients during a run: match class by class, step, train the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from datastill import random
+from datastill.augment import DSA, families
+from datastill.data import DataSet
+from datastill.engine import Engine, Trainer
+from datastill.engine.gradients import Gradients, WeightGradients, added
+from datastill.errors import UserError
+from datastill.files import check_tensors
+from datastill.functional import gradient_distance
+from datastill.kinds.canvas import PixelSGD, initial_images
+from datastill.kinds.gradient_matching.composition import GradientComposition
+from datastill.kinds.method import Stepper
+from datastill.kinds.real_batches import RealBatches
+from datastill.kinds.watch import Watch, farthest_image
+from datastill.networks import build
+
+CHUNK_BYTES = 2**28
+"""Bytes of real images, as floats, that are in memory at a time."""
+SETTLING = 16
+"""Real images of every class that a batch norm takes its statistics from."""
+NETWORK = "network/"
+"""What the names of the network's weights begin with in a state."""
+
+
+class GradientStepper(Stepper):
+    """A `GradientMatching` during a run. The images of one class at a time are in memory with their graph."""
+
+    def __init__(self, method: GradientComposition, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
+        self.method, self.data, self.engine, self.seed = method, data, engine, seed
+        self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
+        self.trainer = Trainer(engine, self.network, learning_rate=method.network_rate, momentum=0.0, weight_decay=0.0)
+        self.gradients = WeightGradients(engine, self.network)
+        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
+        self.batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device, limit=limit)
+        self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
+        self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
+        self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum)
+        self.average = self.pixels.detach().clone()
+        self.watch = Watch(steady=False)
+        self._fresh(0)
+
+    def step(self, iteration: int) -> dict[str, float]:
+        """Match the gradients of all classes, step on the pixels, train the network or draw another (see `Stepper.step`)."""
+        method = self.method
+        number, match = divmod(iteration, method.matches)
+        if match == 0:
+            self._fresh(number)
+        self.optimizer.before(iteration)
+        if self.network.batchwise:
+            self._settle(iteration)
+        summed = method.summed_from is not None and number >= method.summed_from
+        loss = self._matched_together(iteration) if summed else self._matched_apart(iteration)
+        self.network.train()
+        self.optimizer.step(iteration)
+        if method.averaging:
+            self.average.lerp_(self.pixels.detach(), max(1 - method.averaging, 1 / (iteration + 2)))
+        value = float(loss)
+        if not math.isfinite(value):
+            raise UserError(f"the loss is not finite at iteration {iteration + 1}: lower `learning_rate` or `network_rate`")
+        self.watch.images(iteration, farthest_image(iteration, self.pixels, "`learning_rate`"), {})
+        if match < method.matches - 1:
+            self._train(iteration)
+        return {"loss": value}
+
+    def images(self) -> Tensor:
+        """The pixels, or their average over iterations (see `Stepper.images`)."""
+        return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
+
+    def state(self) -> dict[str, Tensor]:
+        """The pixels, their momentum and their average, and the network (see `Stepper.state`)."""
+        return {**self._own_state(), **{NETWORK + name: value for name, value in self.trainer.state().items()}}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over pixels, momentum, average and network (see `Stepper.restore`)."""
+        own = {name: value for name, value in state.items() if not name.startswith(NETWORK)}
+        network = {name.removeprefix(NETWORK): value for name, value in state.items() if name.startswith(NETWORK)}
+        check_tensors(own, self._own_state(), "the state of the pixels")
+        self.trainer.check(network, f"the state of a {self.network.name}")
+        self.trainer.restore(network)
+        with torch.no_grad():
+            self.pixels.copy_(own["pixels"])
+            self.average.copy_(own.get("average", own["pixels"]))
+            self.optimizer.velocity.copy_(own["momentum"])
+
+    def _own_state(self) -> dict[str, Tensor]:
+        averaged = {"average": self.average} if self.method.averaging else {}
+        return {"pixels": self.pixels.detach(), "momentum": self.optimizer.velocity, **averaged}
+
+    def _fresh(self, number: int) -> None:
+        self.network.reset(random.generator(self.seed, number, "network"))
+
+    @torch.no_grad()
+    def _settle(self, iteration: int) -> None:
+        """Give a batch norm the statistics of real images, which stay as they are while gradients are matched."""
+        images = torch.cat(list(self.settling.draw(iteration, range(self.data.classes))), 1)
+        self.network.train()
+        self.network(images.flatten(0, 1))
+        self.network.eval()
+
+    def _matched_apart(self, iteration: int) -> Tensor:
+        """Add to the pixels the gradient of the distance of every class, one after another; their sum."""
+        total = torch.zeros((), device=self.engine.device)
+        for label in range(self.data.classes):
+            real, augmented = self._pair(iteration, label)
+
+            def towards(synthetic: Gradients, real: Gradients = real) -> Gradients:
+                distance, directions = self._distance(real, synthetic)
+                total.add_(distance)
+                return directions
+
+            self._pull(augmented, label, towards)
+        return total
+
+    def _matched_together(self, iteration: int) -> Tensor:
+        """Add to the pixels the gradient of the distance between the mean gradients over classes."""
+        classes = self.data.classes
+        pairs = []
+        real: Gradients = ()
+        synthetic: Gradients = ()
+        for label in range(classes):
+            of_real, augmented = self._pair(iteration, label)
+            of_synthetic = self.gradients.exact(augmented.detach(), self._labels(label, len(augmented)))
+            real, synthetic = added(real, of_real), added(synthetic, of_synthetic)
+            pairs.append(augmented)
+        distance, directions = self._distance(tuple(each / classes for each in real), tuple(each / classes for each in synthetic))
+        directions = tuple(direction / classes for direction in directions)
+        for label, augmented in enumerate(pairs):
+            self._pull(augmented, label, lambda _: directions)
+        return distance
+
+    def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor]:
+        """The gradient on the real images of a class, and its synthetic images, augmented by the same draw."""
+        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation")])
+        found: Gradients = ()
+        for part in self.batches.draw(iteration, [label]):
+            images = self.augmentation(part, draw)[0]
+            share = len(images) / self.batches.size
+            gradient = self.gradients.of(images, self._labels(label, len(images)))
+            found = added(found, gradient if share == 1 else tuple(share * each for each in gradient))
+        return found, self.augmentation(self.pixels[label : label + 1], draw)[0]
+
+    def _pull(self, augmented: Tensor, label: int, towards: Callable[[Gradients], Gradients]) -> None:
+        seen = augmented.detach().requires_grad_()
+        pulled, _ = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
+        torch.autograd.backward(augmented, pulled)
+
+    def _distance(self, real: Gradients, synthetic: Gradients) -> tuple[Tensor, Gradients]:
+        """The distance between gradients, summed over layers, and its derivative with respect to the second."""
+        leaves = [each.requires_grad_() for each in synthetic]
+        epsilon = self.method.epsilon
+        distances = [gradient_distance(one, other, epsilon=epsilon) for one, other in zip(real, leaves, strict=True)]
+        total = torch.stack(distances).sum()
+        return total.detach(), torch.autograd.grad(total, leaves)
+
+    def _labels(self, label: int, count: int) -> Tensor:
+        return torch.full((count,), label, device=self.engine.device)
+
+    def _train(self, iteration: int) -> None:
+        """Train the network on the synthetic images as they are now."""
+        images = self.pixels.detach()
+        labels = torch.arange(len(images), device=images.device).repeat_interleave(images.shape[1])
+        images = images.flatten(0, 1)
+        for epoch in range(self.method.epochs):
+            generator = random.generator(self.seed, iteration, epoch, "training between matches")
+            order = torch.randperm(len(labels), generator=generator).to(labels.device)
+            for batch in torch.split(order, self.method.batch):
+                self.trainer.step(self.augmentation.batch(images[batch], generator), labels[batch])

@@ -1,0 +1,49 @@
+"""DSA: dataset condensation with differentiable siamese augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from datastill.kinds import GradientMatching
+from datastill.methods.dc import PRESETS, loops
+from datastill.setting import Setting
+
+PUBLISHED: dict[tuple[str, int], float] = {
+    ("svhn", 1): 27.5,
+    ("svhn", 10): 79.2,
+    ("svhn", 50): 84.4,
+    ("cifar10", 1): 28.8,
+    ("cifar10", 10): 52.1,
+    ("cifar10", 50): 60.6,
+    ("cifar100", 1): 13.9,
+    ("cifar100", 10): 32.3,
+}
+"""Percent correct of a ConvNet, by data set and IPC: 1,000 networks, as for `dc`."""
+
+
+def dsa(setting: Setting) -> GradientMatching:
+    """Match the gradients of a network that is trained on the synthetic images, real and synthetic ones augmented alike.
+
+    ``L_DSA = sum_c D(grad l(A_w(x^c); theta_t), grad l(A_w(s^c); theta_t))``, as `dc` but with A_w the siamese augmentation, one draw w
+    per class and match, from real images.
+
+    Args:
+        setting: Looks up loops and presets as for `dc`.
+
+    Reference:
+        Zhao, Bilen: Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, arXiv:2102.08259, Eq. 4; loops and rates of
+        the published code.
+    """
+    matches, epochs = loops(setting)
+    matching = GradientMatching(
+        name="dsa",
+        learning_rate=0.1,
+        momentum=0.5,
+        network_rate=0.01,
+        real_batch=256,
+        initialisation="real",
+        augment=True,
+        matches=matches,
+        epochs=epochs,
+    )
+    return replace(matching, **setting.values(PRESETS))

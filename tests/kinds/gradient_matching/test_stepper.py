@@ -1,0 +1,183 @@
+"""A step that matches gradients against a plain loop written as the paper's algorithm, and what a run keeps to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import datastill
+from datastill import Protocol, UserError, random
+from datastill.augment import DSA
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.kinds import GradientMatching
+from datastill.kinds.gradient_matching import GradientStepper
+from datastill.networks import Network, build
+
+PLAIN = GradientMatching("plain", matches=2, epochs=2, batch=4, real_batch=6, augment=False)
+
+
+def opened(method: GradientMatching, data: DataSet, ipc: int = 2, seed: int = 0, engine: Engine | None = None) -> GradientStepper:
+    stepper = method.open(data, engine or Engine(), ipc, seed)
+    assert isinstance(stepper, GradientStepper)
+    return stepper
+
+
+def weights_of(network: Network) -> list[Tensor]:
+    return [weight for weight in network.parameters() if weight.ndim > 1]
+
+
+def distance(one: Tensor, other: Tensor, epsilon: float) -> Tensor:
+    total = torch.zeros(())
+    for row, column in zip(one.flatten(1), other.flatten(1), strict=True):
+        total = total + 1 - row.dot(column) / (row.norm() * column.norm() + epsilon)
+    return total
+
+
+def real_images(data: DataSet, method: GradientMatching, iteration: int, label: int, seed: int) -> Tensor:
+    rows = data.train.draw(label, method.real_batch, random.generator(seed, iteration, label, "real batch"))
+    return data.normalise(data.train.gather(rows))
+
+
+def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: int, seed: int = 0) -> tuple[Tensor, list[float]]:
+    """The published algorithm, class after class, on copies of the first images."""
+    network = build(method.network, channels=data.channels, classes=data.classes, size=data.size)
+    pixels = pixels.clone().requires_grad_()
+    optimizer = torch.optim.SGD([pixels], lr=method.learning_rate, momentum=method.momentum)
+    labels = torch.arange(data.classes).repeat_interleave(pixels.shape[1])
+    augmentation = DSA() if method.augment else DSA(())
+    losses = []
+    for iteration in range(steps):
+        if iteration % method.matches == 0:
+            network.reset(random.generator(seed, iteration // method.matches, "network"))
+        if network.batchwise:
+            settling = random.derive(seed, "settling")
+            network(torch.cat([real_images(data, replace(method, real_batch=16), iteration, label, settling) for label in range(3)]))
+            network.eval()
+        loss = torch.zeros(())
+        for label in range(data.classes):
+            draw = augmentation.draw([random.generator(seed, iteration, label, "augmentation")])
+            real = augmentation(real_images(data, method, iteration, label, seed)[None], draw)[0]
+            synthetic = augmentation(pixels[label][None], draw)[0]
+            of_real = torch.autograd.grad(F.cross_entropy(network(real).logits, torch.full((len(real),), label)), weights_of(network))
+            of_synthetic = torch.autograd.grad(
+                F.cross_entropy(network(synthetic).logits, torch.full((len(synthetic),), label)), weights_of(network), create_graph=True
+            )
+            for one, other in zip(of_real, of_synthetic, strict=True):
+                loss = loss + distance(one.detach(), other, method.epsilon)
+        network.train()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if iteration % method.matches == method.matches - 1:
+            continue
+        training = torch.optim.SGD(network.parameters(), lr=method.network_rate)
+        for epoch in range(method.epochs):
+            generator = random.generator(seed, iteration, epoch, "training between matches")
+            for batch in torch.split(torch.randperm(len(labels), generator=generator), method.batch):
+                training.zero_grad()
+                images = augmentation.batch(pixels.detach().flatten(0, 1)[batch], generator)
+                F.cross_entropy(network(images).logits, labels[batch]).backward()  # type: ignore[no-untyped-call]
+                training.step()
+    return pixels.detach(), losses
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        PLAIN,
+        replace(PLAIN, augment=True, initialisation="noise"),
+        replace(PLAIN, network="convnet-bn", momentum=0.0),
+    ],
+    ids=["plain", "augmented", "batch norm"],
+)
+def test_steps_are_those_of_a_plain_loop(tiny: DataSet, method: GradientMatching) -> None:
+    stepper = opened(method, tiny)
+    before = stepper.images()
+    expected, losses = reference(method, tiny, before, steps=3)
+    found = [stepper.step(iteration)["loss"] for iteration in range(3)]
+    assert found == pytest.approx(losses, rel=1e-3)
+    moved = (expected - before).abs().max()
+    assert moved > 1e-3
+    torch.testing.assert_close(stepper.images(), expected, rtol=0, atol=float(2e-2 * moved))
+
+
+def test_nothing_is_to_be_done_where_real_and_synthetic_images_are_the_same(tiny: DataSet) -> None:
+    exact = replace(PLAIN, real_batch=12, epsilon=1e-30)
+    stepper = opened(exact, tiny, ipc=12)
+    rows = sum(len(weight) for weight in weights_of(stepper.network)) * tiny.classes
+    assert stepper.step(0)["loss"] < 1e-4 * rows
+    assert opened(exact, tiny, ipc=4).step(0)["loss"] > 0.01 * rows
+
+
+def test_micro_batches_and_parts_of_real_images_change_nothing(tiny: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = replace(PLAIN, augment=True)
+    whole = opened(method, tiny)
+    monkeypatch.setattr("datastill.kinds.gradient_matching.stepper.CHUNK_BYTES", 4 * 4 * tiny.channels * 64)
+    parts = opened(method, tiny, engine=Engine(micro_batch=2))
+    assert (whole.batches.limit > 6, parts.batches.limit) == (True, 4)
+    for iteration in range(2):
+        assert parts.step(iteration)["loss"] == pytest.approx(whole.step(iteration)["loss"], rel=1e-3)
+    torch.testing.assert_close(parts.images(), whole.images(), rtol=0, atol=1e-3)
+
+
+def test_a_network_stays_for_its_matches_and_is_trained_between_them(tiny: DataSet) -> None:
+    stepper = opened(PLAIN, tiny)
+
+    def kept() -> Tensor:
+        return stepper.state()["network/classifier.weight"]
+
+    first = kept()
+    stepper.step(0)
+    trained = kept()
+    assert not torch.equal(trained, first)
+    stepper.step(1)
+    assert torch.equal(kept(), trained)  # the last match of a network: another one is drawn
+    stepper.step(2)
+    stepper.step(3)
+    assert not torch.equal(kept(), trained)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"initialisation": "zeros"}, "unknown initialisation 'zeros'; expected real or noise or augmented"),
+        ({"matches": 0}, "plain needs matches, batch and real_batch of at least 1 and epochs of at least 0, got 0, 4, 6 and 2"),
+        ({"epochs": -1}, "got 2, 4, 6 and -1"),
+        ({"learning_rate": 0.0}, "the pixels of plain needs a learning rate above 0"),
+        ({"network_rate": float("nan")}, "the network of plain needs a learning rate above 0"),
+        ({"epsilon": 0.0}, "plain needs an epsilon above 0 and an averaging in .0, 1., where 0 is none, got 0.0 and 0.0"),
+        ({"averaging": 1.0}, "got 1e-06 and 1.0"),
+        ({"summed_from": -1}, "counted from 0, got -1"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        replace(PLAIN, **changes)  # type: ignore[arg-type]
+
+
+def test_a_network_or_an_ipc_that_cannot_be_is_refused_before_the_run(tiny: DataSet) -> None:
+    with pytest.raises(UserError, match=r"unknown network 'convent'. Did you mean 'convnet'"):
+        replace(PLAIN, network="convent").check(tiny, 2)
+    with pytest.raises(UserError, match="the class 'left' has 12 training images, fewer than IPC 13: use `ipc=12` or less"):
+        PLAIN.check(tiny, 13)
+    replace(PLAIN, initialisation="noise").check(tiny, 13)
+
+
+def test_steps_that_lose_the_images_end_the_run(tiny: DataSet) -> None:
+    stepper = opened(replace(PLAIN, learning_rate=1e9), tiny)
+    with pytest.raises(UserError, match="nothing is left of it: lower `learning_rate` in a new run"):
+        stepper.step(0)
+
+
+def test_matched_digits_beat_the_noise_that_they_start_from() -> None:
+    data = datastill.load("digits")
+    settings = ["real_batch=16", "learning_rate=1"]
+    distilled = datastill.distill(data, method="dc", ipc=1, iterations=15, settings=settings)
+    result = datastill.evaluate(distilled, data=data, repeats=1, protocol=Protocol(epochs=60), split="validation")
+    assert result.score.mean > 50  # noise is at 10
