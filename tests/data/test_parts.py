@@ -162,12 +162,17 @@ def test_one_level_too_deep_leads_one_level_down() -> None:
     assert load("folder:photos/photos").class_names == ("cat", "dog")
 
 
-def test_a_path_that_ends_like_a_size_is_a_path_if_it_is_there() -> None:
+def test_a_path_that_ends_like_a_size_is_a_path_if_it_is_there(caplog: pytest.LogCaptureFixture) -> None:
     write_classes(Path("set@64"), {"cat": 4, "dog": 4})
     assert load("folder:set@64").size == (8, 8)
     assert load("folder:set@64@16x12").size == (16, 12)
-    write_classes(Path("set"), {"cat": 4, "dog": 4})
+    assert "resized" not in caplog.text
+    write_classes(Path("set"), {"cat": 4, "eel": 4})
     assert load("folder:set@64").size == (64, 64)
+    assert (
+        "folder:set@64 is set resized to 64x64; set@64 is there too, and read if a size follows its name: folder:set@64@64" in caplog.text
+    )
+    assert load("folder:set@64@64").class_names == ("cat", "dog")
 
 
 def test_names_that_look_the_same_are_one_class_across_splits_and_refused_within() -> None:

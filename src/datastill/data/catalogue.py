@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from datastill.data.objects import KIND
 from datastill.data.storage import RawData
 from datastill.errors import UserError, unknown
 from datastill.files import reason
+from datastill.logs import logger
 from datastill.reading import Reading, split_off
 from datastill.size import Size
+
+log = logger(__name__)
 
 SMALLEST_SIDE, LARGEST_SIDE = 4, 1024
 """Pixels a side that images may be resized to."""
@@ -169,6 +173,23 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
     if size and not SMALLEST_SIDE <= min(size) <= max(size) <= LARGEST_SIDE:
         raise UserError(f"'{name}': the size must be from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, got {size[0]}x{size[1]}")
     return key, path, size
+
+
+def say_sized(name: str, path: Path | None, size: Size | None) -> None:
+    """Tell of a folder whose own name ends as a size does, beside the one that is read.
+
+    Args:
+        name: As given to `parse`.
+        path: As found by it.
+        size: As found by it.
+    """
+    bare = split_off(choice(name)[0])[0]
+    ending = f"@{bare.rpartition('@')[2]}"
+    if path and size and os.path.exists(other := f"{path}{ending}"):  # noqa: PTH110 (Path.exists raises where it may not look)
+        log.warning(
+            "%s is %s resized to %dx%d; %s is there too, and read if a size follows its name: %s@%d",
+            name, path, *size, other, bare, size[0],
+        )  # fmt: skip
 
 
 def _path(text: str, name: str) -> Path:

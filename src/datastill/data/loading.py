@@ -10,7 +10,7 @@ from typing import Any, Literal
 from datastill.configuration import number
 from datastill.configuration import whole as whole_number
 from datastill.data import objects
-from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Statistics, choice, parse
+from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Statistics, choice, parse, say_sized
 from datastill.data.class_names import some
 from datastill.data.data_set import DataSet
 from datastill.data.images import channel_statistics, fingerprint
@@ -109,6 +109,7 @@ def _named(name: str, asked: Reading, validation: float, memory_budget: int) -> 
     if chosen:
         return _named(whole_name, asked, validation, memory_budget).only(chosen)
     key, path, size = parse(name)
+    say_sized(name, path, size)
     bare, written = split_off(name)
     reading, source = written.merged(asked), CATALOGUE[key]
     if refused := [field for field in reading.chosen() if field not in source.choices]:
