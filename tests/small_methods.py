@@ -48,6 +48,7 @@ def quick(name: str) -> Method:
     if isinstance(composed, GradientMatching):
         return brief(name)
     trained: dict[str, Any] = {"recipe": POOL.recipe} if hasattr(composed, "recipe") else {}
+    trained |= {"pool": 2, "uses": 2} if hasattr(composed, "pool") else {}
     return replace(composed, **trained)
 
 

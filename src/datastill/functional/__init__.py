@@ -17,9 +17,11 @@ from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.gradients import gradient_distance
 from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import joined_means, mean_matching
+from datastill.functional.regression import arc_cosines, ridge_weights, tangent_kernel
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
 
 __all__ = [
+    "arc_cosines",
     "attention_matching",
     "centre_and_spread",
     "centre_discrimination",
@@ -38,8 +40,10 @@ __all__ = [
     "mean_matching",
     "mean_spread",
     "relative_centralization",
+    "ridge_weights",
     "spatial_attention",
     "squared_centralization",
     "squared_distances",
     "squared_spread",
+    "tangent_kernel",
 ]

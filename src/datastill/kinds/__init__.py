@@ -5,7 +5,20 @@ from __future__ import annotations
 from datastill.kinds.canvas import LEARNING_RATE, Canvas
 from datastill.kinds.distribution_matching import DistributionMatching
 from datastill.kinds.gradient_matching import GradientMatching
+from datastill.kinds.kernel_regression import ClosedFormRegression, KernelRegression, PoolRegression
 from datastill.kinds.method import Method, Stepper
 from datastill.kinds.selection import EmbeddingSelection, Selection
 
-__all__ = ["LEARNING_RATE", "Canvas", "DistributionMatching", "EmbeddingSelection", "GradientMatching", "Method", "Selection", "Stepper"]
+__all__ = [
+    "LEARNING_RATE",
+    "Canvas",
+    "ClosedFormRegression",
+    "DistributionMatching",
+    "EmbeddingSelection",
+    "GradientMatching",
+    "KernelRegression",
+    "Method",
+    "PoolRegression",
+    "Selection",
+    "Stepper",
+]

@@ -17,9 +17,12 @@ from datastill.methods.dc import dc
 from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
+from datastill.methods.frepo import frepo
 from datastill.methods.herding import herding
 from datastill.methods.idm import idm
 from datastill.methods.k_center import k_center
+from datastill.methods.kip import kip
+from datastill.methods.ld import ld
 from datastill.methods.m3d import m3d
 from datastill.methods.random import random
 from datastill.plugins import Names
@@ -42,6 +45,9 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         herding,
         k_center,
         forgetting,
+        kip,
+        frepo,
+        ld,
     )
 }
 """Every base method of this package by name."""
