@@ -45,7 +45,8 @@ def plain_loss(images: Tensor, labels: Tensor, real: Tensor, targets: Tensor) ->
     images, real = images.flatten(1), real.flatten(1)
     among = tangent_kernel(images, images, hidden=1, bias=0.1)
     inverse = torch.linalg.inv(among + 1e-6 * among.trace() / len(images) * torch.eye(len(images), dtype=torch.float64))
-    return 0.5 * (tangent_kernel(real, images, hidden=1, bias=0.1) @ inverse @ labels - targets).square().mean()
+    predicted: Tensor = tangent_kernel(real, images, hidden=1, bias=0.1) @ inverse @ labels
+    return 0.5 * (predicted - targets).square().mean()
 
 
 def test_the_kind_has_the_three() -> None:
@@ -105,7 +106,7 @@ def test_a_network_is_drawn_again_after_its_uses(tiny: DataSet) -> None:
 
 @every
 def test_regression_on_digits_gets_better_and_the_run_says_how_good_it_is(tmp_path: Path, name: str) -> None:
-    composed = replace(method(name, preset="fast"), target_batch=300, scored_every=1)
+    composed = method(name, preset="fast", settings=["target_batch=300", "scored_every=1"])
     datastill.distill("digits", method=composed, ipc=1, iterations=15, out=tmp_path / "run", engine=Engine())
     reached = [entry["regression_accuracy"] for entry in Run(tmp_path / "run").metrics()]
     assert len(reached) == 15
