@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+
+
+LIKE = 0.5
+"""How like a name must be to be suggested, from 0 to 1."""
 
 
 class UserError(ValueError):
@@ -20,7 +25,19 @@ def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> U
         hint: A sentence to end with.
     """
     names = list(known)
-    close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
-    suggestion = f" Did you mean '{close[0]}'?" if close else ""
+    close = nearest(given.lower(), names)
+    suggestion = f" Did you mean '{close}'?" if close else ""
     ending = f" {hint}" if hint else ""
     return UserError(f"unknown {kind} '{given}'.{suggestion} Known: {', '.join(names)}.{ending}")
+
+
+def nearest(given: str, names: Sequence[str]) -> str | None:
+    """The name that is most like another; of equally like ones that with more of its beginning, then the first.
+
+    Example:
+        >>> nearest("dn", ["ld", "dm", "dc"]), nearest("resnet", ["convnet", "resnet18"]), nearest("dn", ["herding"])
+        ('dm', 'resnet18', None)
+    """
+    likeness = {name: difflib.SequenceMatcher(a=name, b=given).ratio() for name in names}
+    best = max(names, key=lambda name: (likeness[name], len(os.path.commonprefix([name, given]))), default=None)
+    return best if best is not None and likeness[best] >= LIKE else None

@@ -52,12 +52,12 @@ def test_the_kernel_is_the_limit_of_inner_products_of_gradients_of_a_wide_networ
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
 
-    parameters = [drawn(width, 5), drawn(width), drawn(width), drawn(())]
+    parameters = [drawn(width, 5), drawn(width), drawn(width), drawn(1)]
     first, shifts, second, shift = parameters
 
     def gradient(x: Tensor) -> Tensor:
         hidden = torch.relu(math.sqrt(2 / 5) * first @ x + bias * shifts)
-        output = math.sqrt(2 / width) * second @ hidden + bias * shift
+        output = math.sqrt(2 / width) * second @ hidden + bias * shift[0]
         return torch.cat([each.flatten() for each in torch.autograd.grad(output, parameters)])
 
     one, other = (torch.stack([gradient(x) for x in inputs]) for inputs in (ONE, OTHER))

@@ -195,8 +195,8 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
         preset="fast",
         remark="`kip` has the kernel of a fully connected network with one hidden layer, and hard labels. The published 29.8 is the row of "
         "later tables; kernels of infinitely wide ConvNets have 64.7 and features of finite networks 49.9 under the same name. The "
-        "published 25.7 of `ld` is of another network. The runs have as many steps as fit ten minutes on a core, not the published numbers. What the "
-        "methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
+        "published 25.7 of `ld` is of another network. The runs have as many steps as fit ten minutes on a core, not those published. "
+        "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
     ),
     **CHOOSING,
     **BALANCING,
