@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable, Sequence
-
 
 LIKE = 0.5
 """How like a name must be to be suggested, from 0 to 1."""
@@ -32,12 +30,12 @@ def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> U
 
 
 def nearest(given: str, names: Sequence[str]) -> str | None:
-    """The name that is most like another; of equally like ones that with more of its beginning, then the first.
+    """The name that is most like another; of equally like ones one that begins with the same letter, then the first.
 
     Example:
         >>> nearest("dn", ["ld", "dm", "dc"]), nearest("resnet", ["convnet", "resnet18"]), nearest("dn", ["herding"])
         ('dm', 'resnet18', None)
     """
     likeness = {name: difflib.SequenceMatcher(a=name, b=given).ratio() for name in names}
-    best = max(names, key=lambda name: (likeness[name], len(os.path.commonprefix([name, given]))), default=None)
+    best = max(names, key=lambda name: (likeness[name], name[:1] == given[:1]), default=None)
     return best if best is not None and likeness[best] >= LIKE else None
