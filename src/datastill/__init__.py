@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datastill.errors import UserError
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate, evaluate_across
+    from datastill.experiments.continual import continual
     from datastill.methods.grammar import method
     from datastill.runs.distill import distill
     from datastill.runs.repeat import repeat, resume
@@ -28,6 +29,7 @@ _HOMES = {
     "Protocol": "datastill.evaluation",
     "Term": "datastill.terms",
     "UserError": "datastill.errors",
+    "continual": "datastill.experiments.continual.learning",
     "distill": "datastill.runs.distill",
     "evaluate": "datastill.evaluation.evaluate",
     "evaluate_across": "datastill.evaluation.evaluate",
@@ -62,6 +64,7 @@ __all__ = [
     "Protocol",
     "Term",
     "UserError",
+    "continual",
     "distill",
     "evaluate",
     "evaluate_across",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datastill.errors import UserError
-from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.cell import AnyCell
 from datastill.experiments.forecast import Measuring
 from datastill.experiments.policy import cost
 from datastill.experiments.running import Work
@@ -47,18 +48,17 @@ class Budget:
         if not self.seconds > 0:
             raise UserError(f"a budget is a time above 0, got {self.seconds:g} seconds")
 
-    def __call__(self, work: Work, name: str, experiments: Specifications) -> Iterator[Cell | TeacherCell]:
+    def __call__(self, work: Work, name: str, experiments: Specifications) -> Iterator[AnyCell]:
         """Give one cell after the other, each when the one before has been run."""
         end, measuring = self.clock() + self.seconds, Measuring(work, self.runs)
         costs = {cell.name: cost(cell, work.read(cell.data)) for cell in work.cells}
         experiment = experiments[name]
         lines = experiment.lines(name, experiments) if isinstance(experiment, Experiment) else ()
-        line_of = {cell.name: number for number, line in enumerate(lines) for cell in line.cells}
         published = {cell.name for line in lines if line.published is not None for cell in line.cells}
-        sets = Counter(line_of.get(each) for each in work.recorded)
+        sets = Counter(map(_line, work.recorded))
         waiting, rate = list(work.cells), 0.0
         while waiting:
-            cell = min(waiting, key=lambda each: (sets[line_of.get(each.name)], each.name not in published, costs[each.name]))
+            cell = min(waiting, key=lambda each: (sets[_line(each.name)], each.name not in published, costs[each.name]))
             waiting.remove(cell)
             takes = rate * costs[cell.name]
             if self.clock() + takes < end:
@@ -69,10 +69,15 @@ class Budget:
                 continue
             yield cell
             measuring.count(cell)
-            sets[line_of.get(cell.name)] += 1
+            sets[_line(cell.name)] += 1
         self._report(len(work.cells))
 
     def _report(self, cells: int) -> None:
         if self.left:
             names = ", ".join(f"{name} (about {clock(seconds)})" for name, seconds in self.left.items())
             log.info("the budget of %s was for %d of %d cells; left: %s", clock(self.seconds), cells - len(self.left), cells, names)
+
+
+def _line(cell: str) -> str:
+    """What the names of cells have in common that differ in the seed alone."""
+    return re.sub(r"/seed-?\d+$", "", cell)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIVING, TEACHERS
-from datastill.experiments.specification import Block, Experiment, Row, TeacherExperiment
+from datastill.experiments.continual.catalogue import CONTINUAL
+from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.teachers.recipe import RECIPES
 
 SQUARED = ("cc.form=squared", "cc.weight=0.1", "balance=0")
@@ -13,7 +14,7 @@ SQUARED_ON_IDM = ("cc.form=squared", "cc.weight=0.01", "balance=0")
 PRINTED = ("cc.form=hinge", "cc.weight=0.05", "cc.alpha=0.3", "balance=0")
 """What class centralization was by default when these were run: the presets fast, on IDM, and paper."""
 
-EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
+EXPERIMENTS: dict[str, AnyExperiment] = {
     "components-cifar10-ipc10": Experiment(
         title="The two constraints, one by one and together (Table 6 of the paper), CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 1000, validate_at=(0, 100, 300, 600, 1000)),),
@@ -202,5 +203,6 @@ EXPERIMENTS: dict[str, Experiment | TeacherExperiment] = {
     **BALANCING,
     **TEACHERS,
     **GIVING,
+    **CONTINUAL,
 }
 """Every experiment by name."""

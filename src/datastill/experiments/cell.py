@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
@@ -70,3 +70,48 @@ class TeacherCell:
     network: str
     recipe: TrainingRecipe
     policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class ContinualCell:
+    """Learn the classes of a data set in steps, in one order of them (see `datastill.continual`).
+
+    Attributes:
+        name: "EXPERIMENT/N-steps/ROW/seedS": the folder of its record below the results, and of the runs of its steps below the runs.
+        data: In the grammar of `datastill.load`.
+        method: In the grammar of `datastill.method`.
+        ipc: Images in the memory per class.
+        steps: In how many the classes come.
+        seed: Of the order of the classes and of all draws.
+        iterations: Steps of distilling in each step of learning; 0 for a method that has its own number.
+        preset: Which published values.
+        settings: Changes to them.
+        protocol: How networks are trained on the memory.
+        repeats: How many.
+        split: What they are tested on.
+        policy: In which precision, and whether compiled.
+    """
+
+    name: str
+    data: str
+    method: str
+    ipc: int
+    steps: int
+    seed: int
+    iterations: int
+    preset: str = "paper"
+    settings: tuple[str, ...] = ()
+    protocol: Protocol = field(default_factory=Protocol)
+    repeats: int = 3
+    split: str = "test"
+    policy: Policy = field(default_factory=Policy)
+
+
+AnyCell = Cell | TeacherCell | ContinualCell
+
+
+def alike(cell: AnyCell) -> AnyCell:
+    """What is the same in cells that take equally long: those that differ in the seed alone."""
+    if isinstance(cell, TeacherCell):
+        return cell
+    return replace(cell, name="", run="", seed=0) if isinstance(cell, Cell) else replace(cell, name="", seed=0)

@@ -6,23 +6,22 @@ from collections.abc import Callable, Sequence
 
 from datastill.data.naming import source_of
 from datastill.errors import UserError, unknown
-from datastill.experiments.cell import Cell, TeacherCell
-
-AnyCell = Cell | TeacherCell
+from datastill.experiments.cell import AnyCell, ContinualCell, TeacherCell
 
 
 def _row(cell: AnyCell) -> str:
     """What its row is called."""
     *_, row, last = cell.name.split("/")
-    return row if isinstance(cell, Cell) and last == f"seed{cell.seed}" else last
+    return row if not isinstance(cell, TeacherCell) and last == f"seed{cell.seed}" else last
 
 
 KEYS: dict[str, Callable[[AnyCell], tuple[str, ...]]] = {
     "data": lambda cell: (cell.data, source_of(cell.data)),
-    "ipc": lambda cell: (str(cell.ipc),) if isinstance(cell, Cell) else (),
-    "method": lambda cell: (cell.method, _row(cell)) if isinstance(cell, Cell) else (_row(cell),),
-    "seed": lambda cell: (str(cell.seed),) if isinstance(cell, Cell) else (),
-    "network": lambda cell: (cell.protocol.network if isinstance(cell, Cell) else cell.network,),
+    "ipc": lambda cell: () if isinstance(cell, TeacherCell) else (str(cell.ipc),),
+    "method": lambda cell: (_row(cell),) if isinstance(cell, TeacherCell) else (cell.method, _row(cell)),
+    "seed": lambda cell: () if isinstance(cell, TeacherCell) else (str(cell.seed),),
+    "network": lambda cell: (cell.network if isinstance(cell, TeacherCell) else cell.protocol.network,),
+    "steps": lambda cell: (str(cell.steps),) if isinstance(cell, ContinualCell) else (),
 }
 """What a choice may name, with what every cell has under that name."""
 

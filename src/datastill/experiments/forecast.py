@@ -11,7 +11,8 @@ from datastill.engine.measuring import Forecast, Part, forecast
 from datastill.evaluation import Protocol
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell, alike
+from datastill.experiments.continual.running import parts as continual_parts
 from datastill.experiments.running import Work, to_run
 from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, engine_of
@@ -65,39 +66,41 @@ class Measuring:
 
     def __init__(self, work: Work, runs: Path) -> None:
         self._work, self._runs = work, runs
-        self._measured: dict[Cell, list[Part]] = {}
+        self._measured: dict[AnyCell, list[Part]] = {}
         self._trained = set[str]()
         self._made = {cell.run for cell in work.cells if isinstance(cell, Cell) and (runs / cell.run / "distilled").is_dir()}
 
-    def parts(self, cell: Cell | TeacherCell) -> list[Part]:
+    def parts(self, cell: AnyCell) -> list[Part]:
         """What is trained before a cell, unless it was counted, and the cell."""
         if isinstance(cell, TeacherCell):
             return [replace(_teacher(cell, self._work, self._runs), what=cell.name, where="")]
         every = self._every(cell)
+        if isinstance(cell, ContinualCell):
+            return [_together(cell, every)]
         own = [part for part in every if not part.where][cell.run in self._made :]
         first = [part for part in every if part.where and part.where not in self._trained]
-        return [*first, Part(cell.name, sum(part.seconds for part in own), sum(part.kept for part in own))]
+        return [*first, _together(cell, own)]
 
-    def seconds(self, cell: Cell | TeacherCell) -> float:
+    def seconds(self, cell: AnyCell) -> float:
         """How long a cell takes, with what is trained before it."""
         return sum(part.seconds for part in self.parts(cell))
 
-    def count(self, cell: Cell | TeacherCell) -> None:
+    def count(self, cell: AnyCell) -> None:
         """From now on the networks that a cell reads are trained, and its set is made."""
         if isinstance(cell, Cell):
             self._trained |= {part.where for part in self._every(cell)}
             self._made.add(cell.run)
 
-    def _every(self, cell: Cell) -> list[Part]:
-        alike = _alike(cell)
-        if alike not in self._measured:
-            self._measured[alike] = _cell(cell, self._work)
-        return self._measured[alike]
+    def _every(self, cell: Cell | ContinualCell) -> list[Part]:
+        same = alike(cell)
+        if same not in self._measured:
+            found = _cell(cell, self._work) if isinstance(cell, Cell) else list(continual_parts(cell, self._work.read(cell.data)))
+            self._measured[same] = found
+        return self._measured[same]
 
 
-def _alike(cell: Cell) -> Cell:
-    """What is the same in cells that take equally long."""
-    return replace(cell, name="", run="", seed=0)
+def _together(cell: AnyCell, parts: Sequence[Part]) -> Part:
+    return Part(cell.name, sum(part.seconds for part in parts), sum(part.kept for part in parts))
 
 
 def _cell(cell: Cell, work: Work) -> list[Part]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from datastill.data import DataSet
 from datastill.engine import hardware
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.errors import UserError
 from datastill.evaluation.scorer import training_cost
-from datastill.experiments.cell import Cell, TeacherCell
-from datastill.experiments.record import Maker, Record, TeacherRecord
+from datastill.experiments.cell import AnyCell, ContinualCell, TeacherCell, alike
+from datastill.experiments.continual.running import cost as continual_cost
+from datastill.experiments.record import AnyRecordOf, Maker, TeacherRecord
 from datastill.experiments.tables import compose
 from datastill.networks import build
 from datastill.teachers.pretraining import pretraining_cost
 
 
-def settled(
-    name: str, cells: Sequence[Cell | TeacherCell], found: Iterable[Record | TeacherRecord], read: Callable[[str], DataSet]
-) -> Policy:
+def settled(name: str, cells: Sequence[AnyCell], found: Iterable[AnyRecordOf], read: Callable[[str], DataSet]) -> Policy:
     """Settle what the policy of a table leaves open: as in the existing records, otherwise by the largest job of all its cells.
 
     Args:
@@ -48,12 +46,12 @@ def settled(
         return Policy(precision, compiled)
     if asked.precision != "auto" and asked.compile is not None:
         return asked
-    jobs = dict.fromkeys(replace(cell, name="", run="", seed=0) if isinstance(cell, Cell) else cell for cell in cells)
+    jobs = dict.fromkeys(alike(cell) for cell in cells)
     chosen, compile = asked.resolve(hardware.device("auto"), max(cost(cell, read(cell.data)) for cell in jobs))
     return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
 
 
-def makers(record: Record | TeacherRecord) -> tuple[Maker, ...]:
+def makers(record: AnyRecordOf) -> tuple[Maker, ...]:
     """How the parts of a cell were run."""
     return (record.trained_by,) if isinstance(record, TeacherRecord) else (record.distilled_by, record.evaluated_by)
 
@@ -63,11 +61,13 @@ def _said(way: tuple[str, bool | None]) -> str:
     return precision if compiled is None else f"{precision}, {'compiled' if compiled else 'not compiled'}"
 
 
-def cost(cell: Cell | TeacherCell, data: DataSet) -> float:
+def cost(cell: AnyCell, data: DataSet) -> float:
     """Approximate floating-point operations of the larger half of a cell, distilling or evaluating."""
     if isinstance(cell, TeacherCell):
         network = build(cell.network, channels=data.channels, classes=data.classes, size=data.size)
         return pretraining_cost(data, network, cell.recipe)
+    if isinstance(cell, ContinualCell):
+        return continual_cost(cell, data)
     composed = compose(cell, data)
     steps = composed.cost(data, cell.ipc) * composed.iterations(cell.iterations)
     return max(steps, training_cost(data, cell.protocol, cell.ipc * data.classes) * cell.repeats)

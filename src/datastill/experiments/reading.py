@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import overload
 
-from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.earlier import read_earlier, read_earlier_teacher
-from datastill.experiments.record import Record, TeacherRecord, read_record
+from datastill.experiments.record import AnyRecordOf, ContinualRecord, Record, TeacherRecord, read_record
 
 
 @overload
@@ -18,9 +18,15 @@ def read_cell(cell: Cell, results: Path) -> Record | None: ...
 def read_cell(cell: TeacherCell, results: Path) -> TeacherRecord | None: ...
 
 
-def read_cell(cell: Cell | TeacherCell, results: Path) -> Record | TeacherRecord | None:
+@overload
+def read_cell(cell: ContinualCell, results: Path) -> ContinualRecord | None: ...
+
+
+def read_cell(cell: AnyCell, results: Path) -> AnyRecordOf | None:
     """The record of a cell, or what an earlier version left in its folder; None if it has not been run."""
     folder = results / cell.name
+    if isinstance(cell, ContinualCell):
+        return read_record(ContinualRecord, folder, cell)
     if isinstance(cell, TeacherCell):
         return read_record(TeacherRecord, folder, cell) or read_earlier_teacher(folder, cell)
     return read_record(Record, folder, cell) or read_earlier(folder, cell)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from datastill.errors import UserError
-from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
 from datastill.files import read_sealed, sealed, write_atomic
 from datastill.labels import HARD, track
 from datastill.teachers.stored import Epoch
@@ -124,12 +124,13 @@ class Record:
         return track(self.label_kind)
 
     def __post_init__(self) -> None:
-        classes = len(self.class_names)
-        for found in (self.score, *self.comparisons.values()):
-            if len(found.accuracies) != self.cell.repeats or any(not 0 <= value <= 100 for value in found.accuracies):
-                raise ValueError(f"expected {self.cell.repeats} accuracies in percent, got {found.accuracies}")
-            if len(found.confusion) != classes or any(len(row) != classes for row in found.confusion):
-                raise ValueError(f"expected a confusion matrix of {classes} classes")
+        for found in self.found:
+            _check_found(found, self.cell.repeats, len(self.class_names))
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """All that was measured."""
+        return (self.score, *self.comparisons.values())
 
 
 @dataclass(frozen=True)
@@ -161,20 +162,86 @@ class TeacherRecord:
             raise ValueError(f"expected {self.cell.recipe.epochs} epochs, got {len(self.curve)}")
 
 
-AnyRecord = TypeVar("AnyRecord", Record, TeacherRecord)
+@dataclass(frozen=True)
+class StageRecord:
+    """What was reached when a step's classes had joined the memory.
+
+    Attributes:
+        classes: How many had come until then.
+        images: Of the memory.
+        trained_on: Images that the networks were trained on, the parts of stored images counted.
+        seconds_per_step: The median, of distilling the new classes; None without steps.
+        score: On the classes seen, in the order in which they came.
+    """
+
+    classes: int
+    images: int
+    trained_on: int
+    seconds_per_step: float | None
+    score: Found
 
 
-def write_record(record: Record | TeacherRecord, folder: Path) -> None:
+@dataclass(frozen=True)
+class ContinualRecord:
+    """Classes that were learned in steps from a memory.
+
+    Attributes:
+        cell: What was asked for.
+        fingerprint: Of the training split of all classes.
+        class_names: In the order in which they came.
+        train: Real images of all classes.
+        method: The method's description in the first step.
+        stages: One for every step.
+        evaluation_epochs: Epochs of the networks.
+        distilled_by: How the sets were distilled.
+        evaluated_by: How they were evaluated.
+    """
+
+    cell: ContinualCell
+    fingerprint: str
+    class_names: tuple[str, ...]
+    train: int
+    method: dict[str, Any]
+    stages: tuple[StageRecord, ...]
+    evaluation_epochs: int
+    distilled_by: Maker
+    evaluated_by: Maker
+
+    def __post_init__(self) -> None:
+        seen = [stage.classes for stage in self.stages]
+        if len(seen) != self.cell.steps or sorted(set(seen)) != seen or seen[-1] != len(self.class_names):
+            raise ValueError(f"expected {self.cell.steps} steps up to {len(self.class_names)} classes, got {seen}")
+        for stage in self.stages:
+            _check_found(stage.score, self.cell.repeats, stage.classes)
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """All that was measured."""
+        return tuple(stage.score for stage in self.stages)
+
+
+def _check_found(found: Found, repeats: int, classes: int) -> None:
+    if len(found.accuracies) != repeats or any(not 0 <= value <= 100 for value in found.accuracies):
+        raise ValueError(f"expected {repeats} accuracies in percent, got {found.accuracies}")
+    if len(found.confusion) != classes or any(len(row) != classes for row in found.confusion):
+        raise ValueError(f"expected a confusion matrix of {classes} classes")
+
+
+AnyRecordOf = Record | TeacherRecord | ContinualRecord
+AnyRecord = TypeVar("AnyRecord", Record, TeacherRecord, ContinualRecord)
+
+
+def write_record(record: AnyRecordOf, folder: Path) -> None:
     """Write a record into the folder of its cell."""
     content = TypeAdapter(type(record)).dump_python(record, mode="json")
     write_atomic(folder / RECORD, json.dumps(sealed(content), separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
-def read_record(kind: type[AnyRecord], folder: Path, cell: Cell | TeacherCell) -> AnyRecord | None:
+def read_record(kind: type[AnyRecord], folder: Path, cell: AnyCell) -> AnyRecord | None:
     """Read the record of a cell back, or None where there is none.
 
     Args:
-        kind: `Record` or `TeacherRecord`.
+        kind: `Record`, `TeacherRecord` or `ContinualRecord`.
         folder: Of the cell.
         cell: What the record must be of; it may have another number of networks, and a policy that was settled.
 
@@ -195,7 +262,7 @@ def record_of(kind: type[AnyRecord], content: Mapping[str, Any], checked: bool, 
     """A record from the values in its file.
 
     Args:
-        kind: `Record` or `TeacherRecord`.
+        kind: `Record`, `TeacherRecord` or `ContinualRecord`.
         content: The values.
         checked: Whether they had a checksum; if not, it is looked whether accuracies and confusion matrices agree.
         path: The file, for messages.
@@ -209,8 +276,8 @@ def record_of(kind: type[AnyRecord], content: Mapping[str, Any], checked: bool, 
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
-    if isinstance(record, Record) and not checked:
-        for found in (record.score, *record.comparisons.values()):
+    if not isinstance(record, TeacherRecord) and not checked:
+        for found in record.found:
             check_agreement(found.accuracies, found.confusion, path)
     return record
 
@@ -231,11 +298,11 @@ def check_agreement(accuracies: Sequence[float], confusion: Sequence[Sequence[in
         raise UserError(f"{path} is damaged: its accuracies are not those of its confusion matrix")
 
 
-def _changes(before: Cell | TeacherCell, now: Cell | TeacherCell) -> list[str]:
+def _changes(before: AnyCell, now: AnyCell) -> list[str]:
     now = replace(now, policy=before.policy)
-    if isinstance(now, Cell) and isinstance(before, Cell):
+    if not isinstance(now, TeacherCell) and not isinstance(before, TeacherCell):
         now = replace(now, repeats=before.repeats)
-        if now.method == "random":  # has no setting, but earlier records of it name those of their table
-            now = replace(now, settings=before.settings)
-    pairs = [(entry.name, getattr(before, entry.name), getattr(now, entry.name)) for entry in fields(before)]
+    if isinstance(now, Cell) and isinstance(before, Cell) and now.method == "random":
+        now = replace(now, settings=before.settings)  # it has none, but earlier records of it name those of their table
+    pairs = [(entry.name, getattr(before, entry.name), getattr(now, entry.name)) for entry in fields(now)]
     return [f"{name} was {old}, is {new}" for name, old, new in pairs if old != new]

@@ -12,11 +12,12 @@ from datastill.data import DataSet, load
 from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.choosing import chosen
+from datastill.experiments.continual.running import check, run_continual
 from datastill.experiments.policy import settled
 from datastill.experiments.reading import read_cell
-from datastill.experiments.record import Record, TeacherRecord
+from datastill.experiments.record import AnyRecordOf, TeacherRecord
 from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, run_cell
 from datastill.experiments.teachers import run_teacher
@@ -64,16 +65,23 @@ def run_experiment(
     written = False
     for cell in order(work, name, experiments) if order else work.cells:
         log.info("experiment: %s", cell.name)
-        if isinstance(cell, TeacherCell):
-            run_teacher(cell, results=results, runs=runs, read=work.read)
-        else:
-            run_cell(cell, results=results, runs=runs, read=work.read)
+        run_any(cell, results=results, runs=runs, read=work.read)
         if recorded is not None:
             _draw(recorded, name, results, experiments)
             written = True
     if recorded is not None and not written:
         _draw(recorded, name, results, experiments)
     return results / name
+
+
+def run_any(cell: AnyCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> None:
+    """Run a cell of any kind and write its record."""
+    if isinstance(cell, TeacherCell):
+        run_teacher(cell, results=results, runs=runs, read=read)
+    elif isinstance(cell, ContinualCell):
+        run_continual(cell, results=results, runs=runs, read=read)
+    else:
+        run_cell(cell, results=results, runs=runs, read=read)
 
 
 def _draw(recorded: Callable[[str, Path, Specifications], None], name: str, results: Path, experiments: Specifications) -> None:
@@ -94,13 +102,13 @@ class Work:
         recorded: Names of cells that have a record.
     """
 
-    cells: tuple[Cell | TeacherCell, ...]
+    cells: tuple[AnyCell, ...]
     missing: int
     read: Callable[[str], DataSet]
     recorded: frozenset[str] = frozenset()
 
 
-Order = Callable[[Work, str, Specifications], Iterable[Cell | TeacherCell]]
+Order = Callable[[Work, str, Specifications], Iterable[AnyCell]]
 """Gives cells of an experiment of that name one after the other, each when the one before has been run."""
 
 
@@ -128,7 +136,7 @@ def to_run(
     return Work(tuple(replace(cell, policy=policy) for cell in runnable), len(missing), read, recorded)
 
 
-def _refused(cells: Sequence[Cell | TeacherCell], read: Callable[[str], DataSet]) -> dict[str, str]:
+def _refused(cells: Sequence[AnyCell], read: Callable[[str], DataSet]) -> dict[str, str]:
     """Why cells cannot be run, by their names: their data is not there, or their method cannot work with it."""
     reasons = {}
     for cell in cells:
@@ -136,12 +144,14 @@ def _refused(cells: Sequence[Cell | TeacherCell], read: Callable[[str], DataSet]
             data = read(cell.data)
             if isinstance(cell, Cell):
                 compose(cell, data).check(data, cell.ipc)
+            elif isinstance(cell, ContinualCell):
+                check(cell, data)
         except UserError as error:
             reasons[cell.name] = str(error)
     return reasons
 
 
-def _runnable(missing: Sequence[Cell | TeacherCell], refused: Mapping[str, str]) -> list[Cell | TeacherCell]:
+def _runnable(missing: Sequence[AnyCell], refused: Mapping[str, str]) -> list[AnyCell]:
     """Those that can be run; a line says why others are left out, before hours are spent on the first.
 
     Raises:
@@ -156,11 +166,11 @@ def _runnable(missing: Sequence[Cell | TeacherCell], refused: Mapping[str, str])
     return found
 
 
-def _fewer(cell: Cell | TeacherCell, repeats: int | None) -> Cell | TeacherCell:
-    return replace(cell, repeats=min(repeats or cell.repeats, cell.repeats)) if isinstance(cell, Cell) else cell
+def _fewer(cell: AnyCell, repeats: int | None) -> AnyCell:
+    return cell if isinstance(cell, TeacherCell) else replace(cell, repeats=min(repeats or cell.repeats, cell.repeats))
 
 
-def _done(cell: Cell | TeacherCell, record: Record | TeacherRecord | None) -> bool:
-    if isinstance(cell, Cell) and isinstance(record, Record):
-        return record.cell.repeats >= cell.repeats
-    return record is not None
+def _done(cell: AnyCell, record: AnyRecordOf | None) -> bool:
+    if record is None or isinstance(cell, TeacherCell) or isinstance(record, TeacherRecord):
+        return record is not None
+    return record.cell.repeats >= cell.repeats

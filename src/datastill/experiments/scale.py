@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.errors import UserError
-from datastill.experiments.specification import Block, Experiment, Row, Specifications, TeacherExperiment
+from datastill.experiments.continual.specification import ContinualExperiment, ContinualRow
+from datastill.experiments.specification import AnyExperiment, Block, Row, Specifications, TeacherExperiment
 
 
 def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, Specifications]:
@@ -34,11 +35,21 @@ def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, 
     return f"{name}{ending}", smaller
 
 
-def _experiment(experiment: Experiment | TeacherExperiment, factor: float, ending: str) -> Experiment | TeacherExperiment:
+def _experiment(experiment: AnyExperiment, factor: float, ending: str) -> AnyExperiment:
     title = f"Rehearsal at scale {factor:g}, not a result: {experiment.title}"
     if isinstance(experiment, TeacherExperiment):
         recipes = {name: replace(recipe, epochs=_less(recipe.epochs, factor)) for name, recipe in experiment.recipes.items()}
         return replace(experiment, title=title, recipes=recipes)
+    if isinstance(experiment, ContinualExperiment):
+        return replace(
+            experiment,
+            title=title,
+            rows=tuple(_continual_row(row, factor) for row in experiment.rows),
+            iterations=_less(experiment.iterations, factor),
+            seeds=experiment.seeds[: _less(len(experiment.seeds), factor)],
+            repeats=_less(experiment.repeats, factor),
+            protocol=replace(experiment.protocol, epochs=_less(experiment.protocol.passes, factor)),
+        )
     return replace(
         experiment,
         title=title,
@@ -69,6 +80,10 @@ def _row(row: Row, factor: float, ending: str) -> Row:
         validate_at=_points(row.validate_at, factor),
         of=f"{experiment}{ending}{slash}{origin}" if row.of else "",
     )
+
+
+def _continual_row(row: ContinualRow, factor: float) -> ContinualRow:
+    return replace(row, iterations=row.iterations and _less(row.iterations, factor))
 
 
 def _less(number: int, factor: float) -> int:

@@ -10,6 +10,7 @@ from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
 from datastill.evaluation import Protocol
 from datastill.experiments.cell import Cell, TeacherCell
+from datastill.experiments.continual.specification import ContinualExperiment
 from datastill.teachers.recipe import TrainingRecipe
 
 
@@ -233,7 +234,8 @@ class TeacherExperiment:
         return tuple(TeacherCell(f"{name}/{line}", self.data, self.network, recipe, self.policy) for line, recipe in self.recipes.items())
 
 
-Specifications = Mapping[str, Experiment | TeacherExperiment]
+AnyExperiment = Experiment | TeacherExperiment | ContinualExperiment
+Specifications = Mapping[str, AnyExperiment]
 """Experiments by name."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.files import write_atomic
-from datastill.report.model import CurvePoint, TeacherPoint
+from datastill.report.model import ContinualPoint, CurvePoint, TeacherPoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +59,32 @@ def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: st
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend()
+    _save(figure, target)
+
+
+def write_continual_curves(points: Sequence[ContinualPoint], target: Path, title: str) -> None:
+    """Draw accuracy over the number of classes seen, a line per method with its standard deviation, a panel per number of steps.
+
+    Args:
+        points: Of all methods, in order.
+        target: A PNG file.
+        title: Above the picture.
+    """
+    numbers = list(dict.fromkeys(point.steps for point in points))
+    figure = _figure((5.5 * len(numbers), 4), title)
+    panels = figure.subplots(1, len(numbers), sharey=True, squeeze=False)[0]
+    methods = list(dict.fromkeys(point.method for point in points))
+    for axes, steps in zip(panels, numbers, strict=True):
+        for number, method in enumerate(methods):
+            mine = [point for point in points if (point.steps, point.method) == (steps, method)]
+            if mine:
+                seen, reached, spread = zip(*((point.classes_seen, point.accuracy, point.std or 0.0) for point in mine), strict=True)
+                axes.errorbar(seen, reached, yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
+        axes.set_title(f"{steps} steps", fontsize=9)
+        axes.set_xlabel("classes seen")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    panels[0].set_ylabel("top-1 on the classes seen, %")
     _save(figure, target)
 
 

@@ -75,6 +75,35 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class ContinualPoint:
+    """What networks reach that are trained on the memory after a step. Also the columns of ``curve.csv``.
+
+    Attributes:
+        method: The row.
+        steps: In how many the classes come.
+        step: From 1.
+        classes_seen: Until then.
+        images: Of the memory.
+        trained_on: Images that the networks were trained on.
+        accuracy: Top-1 in percent on the classes seen, mean over the orders of the classes.
+        std: Over the means of the orders, or over the networks where there is one order; None for one network.
+        orders: How many.
+        n: Networks of each order.
+    """
+
+    method: str
+    steps: int
+    step: int
+    classes_seen: int
+    images: int
+    trained_on: int
+    accuracy: float
+    std: float | None
+    orders: int
+    n: int
+
+
+@dataclass(frozen=True)
 class TeacherPoint:
     """What a network had reached after an epoch. Also the columns of ``curve.csv``."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from datastill.errors import unknown
-from datastill.experiments import EXPERIMENTS, TeacherExperiment
+from datastill.experiments import EXPERIMENTS, ContinualExperiment, TeacherExperiment
 from datastill.experiments.specification import Specifications
 from datastill.files import write_atomic
-from datastill.report import method_pages, teacher_pages
+from datastill.report import continual_pages, method_pages, teacher_pages
 
 
 def write(name: str, results: Path, experiments: Specifications = EXPERIMENTS) -> None:
@@ -27,6 +27,8 @@ def write(name: str, results: Path, experiments: Specifications = EXPERIMENTS) -
     experiment = experiments[name]
     if isinstance(experiment, TeacherExperiment):
         teacher_pages.write(name, experiment, results)
+    elif isinstance(experiment, ContinualExperiment):
+        continual_pages.write(name, experiment, results)
     else:
         method_pages.write(name, experiment, experiment.lines(name, experiments), results)
 

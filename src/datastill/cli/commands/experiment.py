@@ -22,7 +22,7 @@ def experiment(
     runs: Annotated[Path, Parameter(help="where to keep the runs")] = Path("runs"),
     only: Annotated[
         str | None,
-        Parameter(help="what to run, comma-separated: data=D, ipc=N, method=M, seed=S, network=N, or names of rows and parts; default all"),
+        Parameter(help="what to run, comma-separated: data=D, ipc=N, method=M, seed=S, network=N, steps=N, or names of rows and parts"),
     ] = None,
     budget: Annotated[
         Time | None, Parameter(help="run the most informative cells that fit into this time, such as 2h or 90m, and list the others")
