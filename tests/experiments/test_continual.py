@@ -130,7 +130,7 @@ def test_a_rehearsal_and_a_record_of_another_specification(tmp_path: Path) -> No
     assert (found.iterations, found.seeds, found.repeats, found.protocol.epochs, found.ipc) == (20, (0,), 1, 10, 20)
     assert found.title.startswith("Rehearsal at scale 0.01, not a result: ")
     whole = EXPERIMENTS["figure7"].cells("figure7", EXPERIMENTS)
-    assert len(whole) == 2 * 4 * 5
+    assert len(whole) == 2 * 5 * 5
     with pytest.raises(UserError, match="at least one number of steps"):
         replace(TINY, steps=())
     with pytest.raises(ValueError, match="expected 2 steps up to 5 classes"):
