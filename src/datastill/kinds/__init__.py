@@ -8,6 +8,7 @@ from datastill.kinds.gradient_matching import GradientMatching
 from datastill.kinds.kernel_regression import ClosedFormRegression, KernelRegression, PoolRegression
 from datastill.kinds.method import Method, Stepper
 from datastill.kinds.selection import EmbeddingSelection, Selection
+from datastill.kinds.unrolled import UnrolledTraining
 
 __all__ = [
     "LEARNING_RATE",
@@ -21,4 +22,5 @@ __all__ = [
     "PoolRegression",
     "Selection",
     "Stepper",
+    "UnrolledTraining",
 ]

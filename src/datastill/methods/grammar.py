@@ -14,6 +14,7 @@ from datastill.kinds import Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dc import dc
+from datastill.methods.dd import dd
 from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
@@ -48,6 +49,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         kip,
         frepo,
         ld,
+        dd,
     )
 }
 """Every base method of this package by name."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError, unknown
-from datastill.kinds.canvas import INITIALISATIONS
+from datastill.kinds.canvas import INITIALISATIONS, check_start
 from datastill.kinds.kernel_regression.kernel import Kernel
 from datastill.kinds.method import Method
 
@@ -76,15 +76,10 @@ class KernelRegression(Method):
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the classes against the initialisation and the target batch (see `Method.check`)."""
-        smallest = min(data.train.counts)
-        name = data.class_names[data.train.counts.index(smallest)]
-        if not smallest:
+        if not min(data.train.counts):
+            name = data.class_names[data.train.counts.index(0)]
             raise UserError(f"the class '{name}' has no training image, but {self.name} needs one of every class to predict")
-        if self.initialisation == "real" and smallest < ipc:
-            raise UserError(
-                f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: use `ipc={smallest}` or less, or "
-                f"`initialisation=augmented` for changed copies of its images"
-            )
+        check_start(self.initialisation, data, ipc)
 
     def batch_of_class(self, data: DataSet) -> int:
         """Real images of a class in a step."""

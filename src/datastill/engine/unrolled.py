@@ -1,0 +1,106 @@
+"""Training steps on functional weights, and the gradient of what they lead to with respect to images and step sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from datastill.networks import Features, Network
+
+Weights = tuple[Tensor, ...]
+"""Of a network, in the order of its parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A step of plain SGD: ``w' = w - rate * grad_w mean cross-entropy(w; images, labels)``.
+
+    Attributes:
+        images: Normalised ``image channel height width``.
+        labels: int64 ``image``.
+        rate: A scalar tensor.
+    """
+
+    images: Tensor
+    labels: Tensor
+    rate: Tensor
+
+
+class Unrolled:
+    """Takes steps from weights, and goes back through them.
+
+    Only the weights before every step are kept: on the way back each step is taken again, so that one step's graph is in memory, however
+    many there are. Steps are never compiled, as they are of the second order.
+
+    Args:
+        network: Whose weights; without batch norm. Its own weights change nothing.
+        limit: The most images of `outcome` that go through the network at a time.
+    """
+
+    def __init__(self, network: Network, limit: int) -> None:
+        self.network, self.limit = network, limit
+        self.names = [name for name, _ in network.named_parameters()]
+
+    def forward(self, weights: Weights, steps: Sequence[Step]) -> list[Weights]:
+        """Take steps.
+
+        Returns:
+            The weights before every step, then those after the last.
+        """
+        trajectory = [tuple(weight.detach() for weight in weights)]
+        for step in steps:
+            leaves = tuple(weight.requires_grad_() for weight in trajectory[-1])
+            gradients = torch.autograd.grad(self._loss(leaves, step.images.detach(), step.labels), leaves)
+            rate = step.rate.detach()
+            trajectory.append(tuple(leaf.detach() - rate * slope for leaf, slope in zip(leaves, gradients, strict=True)))
+        return trajectory
+
+    def outcome(self, weights: Weights, images: Tensor, labels: Tensor) -> tuple[Tensor, int, Weights]:
+        """The summed cross-entropy of images under weights, how many are classified right, and the gradient of the sum at the weights."""
+        leaves = tuple(weight.detach().requires_grad_() for weight in weights)
+        total, correct = torch.zeros((), dtype=leaves[0].dtype, device=leaves[0].device), 0
+        gradient = tuple(torch.zeros_like(leaf) for leaf in leaves)
+        for part, classes in zip(torch.split(images, self.limit), torch.split(labels, self.limit), strict=True):
+            logits = self._features(leaves, part).logits
+            loss = F.cross_entropy(logits, classes, reduction="sum")
+            gradient = tuple(one + other for one, other in zip(gradient, torch.autograd.grad(loss, leaves), strict=True))
+            total, correct = total + loss.detach(), correct + int((logits.argmax(1) == classes).sum())
+        return total, correct, gradient
+
+    def backward(self, trajectory: Sequence[Weights], steps: Sequence[Step], gradient: Weights) -> list[tuple[Tensor, Tensor]]:
+        """Carry a gradient with respect to the last weights back through all steps.
+
+        With g the gradient of a step's loss and v what arrives: ``<g, v>`` is the derivative with respect to minus the rate, and minus the
+        rate times that of ``<g, v>`` is the derivative with respect to images, and to weights what is added to v.
+
+        Args:
+            trajectory: From `forward`.
+            steps: The same steps.
+            gradient: With respect to the weights after the last step.
+
+        Returns:
+            The derivatives with respect to images and rate of every step.
+        """
+        found = []
+        for before, step in zip(reversed(trajectory[:-1]), reversed(steps), strict=True):
+            leaves = tuple(weight.detach().requires_grad_() for weight in before)
+            images, rate = step.images.detach().requires_grad_(), step.rate.detach()
+            slopes = torch.autograd.grad(self._loss(leaves, images, step.labels), leaves, create_graph=True)
+            along = torch.stack([(slope * arrived).sum() for slope, arrived in zip(slopes, gradient, strict=True)]).sum()
+            of_images, *of_weights = torch.autograd.grad(along, (images, *leaves), allow_unused=True, materialize_grads=True)
+            gradient = tuple(arrived - rate * own for arrived, own in zip(gradient, of_weights, strict=True))
+            found.append((-rate * of_images, -along.detach()))
+        return found[::-1]
+
+    def _loss(self, weights: Weights, images: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self._features(weights, images).logits, labels)
+
+    def _features(self, weights: Weights, images: Tensor) -> Features:
+        named = dict(zip(self.names, weights, strict=True))
+        features: Features = functional_call(self.network, named, (images.contiguous(memory_format=torch.channels_last),))
+        return features
