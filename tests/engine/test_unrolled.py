@@ -57,7 +57,7 @@ def result(images: Tensor, rates: Tensor) -> tuple[Tensor, list[tuple[Tensor, Te
 def test_steps_and_derivatives_are_those_of_a_graph_through_everything() -> None:
     images, rates = drawn(STEPS, CLASSES, 1, 8, 8, seed=2).requires_grad_(), torch.tensor([0.5, 0.1, 0.3]).double().requires_grad_()
     made = network()
-    weights = dict(made.named_parameters())
+    weights: dict[str, Tensor] = dict(made.named_parameters())
     for number in range(STEPS):
         loss = F.cross_entropy(functional_call(made, weights, (images[number],)).logits, LABELS)
         slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)

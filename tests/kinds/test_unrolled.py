@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.func import functional_call
 
 import datastill
@@ -31,7 +32,7 @@ def test_an_iteration_is_that_of_a_plain_loop_whatever_the_chunks(monkeypatch: p
     images, sizes = stepper.images().requires_grad_(), torch.full((2, 2), 0.02).expm1().log().requires_grad_()
     network = build("convnet", channels=3, classes=3, size=data.size)
     network.reset(random.generator(0, 0, "network"))
-    weights = dict(network.named_parameters())
+    weights: dict[str, Tensor] = dict(network.named_parameters())
     for epoch in range(2):
         for image in range(2):
             loss = F.cross_entropy(functional_call(network, weights, (images[:, image],)).logits, torch.arange(3))
