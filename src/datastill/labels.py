@@ -60,6 +60,30 @@ def loss(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
     return F.cross_entropy(logits, labels.softmax(1) if kind == "logits" else labels, reduction="none")
 
 
+def mixed(labels: Tensor, others: Tensor, share: float, kind: str, classes: int) -> tuple[Tensor, str]:
+    """Labels whose loss has the gradient of ``share * loss(labels) + (1 - share) * loss(others)``, for images made of two.
+
+    Args:
+        labels: Of a batch, as in `loss`.
+        others: Of the images that were put into these, of the same kind.
+        share: Of the former, in [0, 1].
+        kind: One of `KINDS`.
+        classes: How many classes there are.
+
+    Returns:
+        float32 ``image class``, and their kind: probabilities of hard labels and of logits, the same kind of others.
+
+    Example:
+        >>> mixed(torch.tensor([0]), torch.tensor([1]), 0.75, HARD, 2)
+        (tensor([[0.7500, 0.2500]]), 'probabilities')
+    """
+    if kind == HARD:
+        labels, others, kind = F.one_hot(labels, classes).float(), F.one_hot(others, classes).float(), "probabilities"
+    elif kind == "logits":
+        labels, others, kind = labels.softmax(1), others.softmax(1), "probabilities"
+    return torch.lerp(others, labels, share), kind
+
+
 def problem(labels: Tensor, kind: str, images: int, classes: int) -> str | None:
     """What is wrong with labels of a kind, or None.
 

@@ -150,7 +150,7 @@ def test_evaluate_prints_json_and_nothing_else(run: Path, tmp_path: Path, capsys
 def test_evaluate_prints_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["evaluate", str(run), *QUICK, "--no-augment", "--split", "validation"])
     text = capsys.readouterr().out
-    assert "digits, validation split: 1 x convnet, 1 epochs" in text
+    assert "digits, validation split, DC protocol: 1 x convnet, 1 epochs" in text
     assert "the distilled set" in text
     assert "confusion" in text
 
@@ -174,7 +174,7 @@ def test_evaluate_of_two_kinds_of_network_has_what_each_has_alone(run: Path, tmp
 def test_evaluate_of_two_kinds_of_network_prints_one_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["evaluate", str(run), *KINDS])
     text = capsys.readouterr().out
-    assert "digits, test split: 1 networks of each kind, 1 epochs" in " ".join(text.split())
+    assert "digits, test split, DC protocol: 1 networks of each kind, 1 epochs" in " ".join(text.split())
     assert [line.split()[1] for line in text.splitlines() if line.startswith("│")] == ["convnet", "vgg11"]
 
 

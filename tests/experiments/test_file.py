@@ -107,7 +107,7 @@ MISTAKES = {
     "protocol: {netwrk: vgg11}": "unknown key of protocol 'netwrk'. Did you mean 'network'?",
     "protocol: {network: vgg1}": "protocol: unknown network 'vgg1'. Did you mean 'vgg11'?",
     "protocol: {learning_rate: 1e-3}": "protocol.learning_rate must be a number, got '1e-3' (YAML takes 1e-3 for text: write 1.0e-3)",
-    "protocol: vgg11": "protocol must be a mapping of keys to values, got 'vgg11'",
+    "protocol: vgg11": "unknown protocol 'vgg11'. Known: dc, idc.",
     "settings: {real_bath: 3}": "unknown setting of dm 'real_bath'. Did you mean 'real_batch'?",
     "settings: [real_batch=2, 3]": "settings[1] must be text, got 3",
     "split: train": "split must be 'test' or 'validation', got 'train'",

@@ -87,7 +87,7 @@ def test_titles_say_the_conditions(tmp_path: Path) -> None:
     changed = Protocol("vgg11", augment=False, batch=64)
     found = compare([written(tmp_path, replace(CELL, protocol=changed), label_kind="weights", learned_rate=0.02, evaluation_epochs=300)])
     assert [table.title for table in found.tables] == [
-        "digits, test split: vgg11, 300 epochs, not augmented, batch 64; labels: soft, learned learning rate"
+        "digits, test split, DC protocol: vgg11, 300 epochs, not augmented, batch 64; labels: soft, learned learning rate"
     ]
 
 
@@ -240,7 +240,7 @@ def test_files_hold_what_the_tables_do(tmp_path: Path) -> None:
     for ending in ("md", "tex", "csv", "png", "svg"):
         write_comparison(found, tmp_path / f"c.{ending}")
     text = (tmp_path / "c.md").read_text()
-    assert "## digits, test split: convnet, 1000 epochs; labels: hard" in text
+    assert "## digits, test split, DC protocol: convnet, 1000 epochs; labels: hard" in text
     assert "| 50%_& | 2 | 45.00 +- 5.00 | +- 63.53 | 2 | 25.00 |" in text
     assert "several precisions (bf16, fp32)" in text
     tex = (tmp_path / "c.tex").read_text()
@@ -276,7 +276,7 @@ def test_the_command_compares_runs_and_results(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     main(["compare", "runs", "--out", "c.csv"])
     printed = capsys.readouterr().out
-    assert "digits[0-2], test split: convnet, 2 epochs; labels: hard" in printed
+    assert "digits[0-2], test split, DC protocol: convnet, 2 epochs; labels: hard" in printed
     assert printed.endswith("wrote c.csv\n")
     with Path("c.csv").open() as file:
         (line,) = csv.DictReader(file)

@@ -39,7 +39,7 @@ def printed(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None])
 def test_scores_comparisons_and_confusion_are_printed(printed: Callable[[Evaluation], str]) -> None:
     text = printed(evaluation(("cat", "dog")))
     lines = {line.strip("│ ").split("│")[0].strip(): line for line in text.splitlines()}
-    assert "tiny, test split: 3 x convnet, 3 epochs" in text
+    assert "tiny, test split, DC protocol: 3 x convnet, 3 epochs" in text
     assert "60.00" in lines["the distilled set"]
     assert "8.16" in lines["the distilled set"]
     assert "35.16 to 84.84" in lines["the distilled set"]  # 60 +- 4.30265 * 10 / sqrt(3)
@@ -60,7 +60,7 @@ def test_several_kinds_of_network_are_one_table(capsys: pytest.CaptureFixture[st
     print_across({"convnet": evaluation(("cat", "[/]")), "vgg11": evaluation(("cat", "[/]"), (70.0, 80.0, 90.0))})
     text = capsys.readouterr().out
     rows = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in text.splitlines() if "│" in line}
-    assert "tiny, test split: 3 networks of each kind, 3 epochs" in text
+    assert "tiny, test split, DC protocol: 3 networks of each kind, 3 epochs" in text
     assert rows == {
         "convnet": ["60.00", "8.16", "35.16 to 84.84", "20.00 +- 8.16"],
         "vgg11": ["80.00", "8.16", "55.16 to 104.84", "20.00 +- 8.16"],

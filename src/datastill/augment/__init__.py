@@ -1,9 +1,10 @@
-"""Augmentation: differentiable siamese augmentation, mirror and shift, partition and expand."""
+"""Augmentation: differentiable siamese augmentation, CutMix, mirror and shift, partition and expand."""
 
 from __future__ import annotations
 
+from datastill.augment.cutmix import cutmix
 from datastill.augment.dsa import DSA, FAMILIES, Draw, families
 from datastill.augment.partition import LEAST_SIDE, check_factor, expand, pack
 from datastill.augment.shift import flip_and_shift
 
-__all__ = ["DSA", "FAMILIES", "LEAST_SIDE", "Draw", "check_factor", "expand", "families", "flip_and_shift", "pack"]
+__all__ = ["DSA", "FAMILIES", "LEAST_SIDE", "Draw", "check_factor", "cutmix", "expand", "families", "flip_and_shift", "pack"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datastill.evaluation.ledger import Ledger
-from datastill.evaluation.protocol import Protocol
+from datastill.evaluation.protocol import PROTOCOLS, Protocol
 from datastill.evaluation.score import COMPARISONS, Evaluation, Score
 from datastill.evaluation.scorer import Scorer
 
-__all__ = ["COMPARISONS", "Evaluation", "Ledger", "Protocol", "Score", "Scorer"]
+__all__ = ["COMPARISONS", "PROTOCOLS", "Evaluation", "Ledger", "Protocol", "Score", "Scorer"]

@@ -52,7 +52,7 @@ def evaluate(
         split: "test" to report, "validation" to choose.
         data: What to test on, all that `datastill.load` takes; by default what the set was distilled from.
         compare: Which of `COMPARISONS` to train on as well, in the same way.
-        protocol: How to train; by default the DC protocol.
+        protocol: How to train; by default the DC protocol, ``Protocol.named("idc")`` for another.
         engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no number.
         keep: A file that keeps the result of every network. After a kill, or with more repeats, the same call with the same file trains
             only what is missing. None keeps nothing.
@@ -69,6 +69,7 @@ def evaluate(
             raise unknown("comparison", name, COMPARISONS)
     protocol = protocol or Protocol(network)
     distilled, data = resolve(distilled, data)
+    protocol = protocol.resolved(len(distilled.images) / data.classes, data.classes)
     examined = data.split(split)
     own: dict[str, Any] = {"label_kind": distilled.label_kind, "learned_rate": distilled.learning_rate}
     rate(protocol, distilled.learning_rate)  # one that cannot be used is told at once
@@ -134,7 +135,8 @@ def evaluate_across(
     images = len(distilled)
     found = {}
     for name, chosen in protocols.items():
-        suited = engine.suited(training_cost(data, chosen, images)) if engine else None
+        trained = chosen.resolved(len(distilled.images) / data.classes, data.classes)
+        suited = engine.suited(training_cost(data, trained, images)) if engine else None
         found[name] = evaluate(
             distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited, keep=keep
         )

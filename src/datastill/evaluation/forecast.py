@@ -64,7 +64,7 @@ def forecast_evaluation(
     chosen, count = engine or Engine.choose(), repeats * (1 + len(compare))
 
     def measured(network: str) -> Part:
-        trained = replace(protocol or Protocol(), network=network)
+        trained = replace(protocol or Protocol(), network=network).resolved(len(distilled.images) / data.classes, data.classes)
         suited = chosen.suited(training_cost(data, trained, len(images)))
         return evaluation_part(data, trained, images, labels, networks=count, split=split, engine=suited, label_kind=distilled.label_kind)
 

@@ -168,7 +168,7 @@ class Evaluation:
             "made": self.made,
             "split": self.split,
             "seed": self.seed,
-            "protocol": {**describe(self.protocol), "epochs": self.protocol.passes},
+            "protocol": {**describe(self.protocol), "called": self.protocol.called, "epochs": self.protocol.passes},
             "labels": self.track,
             "label_kind": self.label_kind,
             "learning_rate": self.protocol.learning_rate if self.learned_rate is None else self.learned_rate,

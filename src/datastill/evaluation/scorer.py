@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill import random, stopping
-from datastill.augment import DSA, families
+from datastill.augment import DSA, cutmix, families
 from datastill.data import ClassImages, DataSet
 from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
@@ -21,7 +21,7 @@ from datastill.errors import UserError
 from datastill.evaluation.ledger import Ledger, key
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Score
-from datastill.labels import HARD
+from datastill.labels import HARD, mixed
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import Progress
@@ -53,7 +53,9 @@ class Scorer:
             weight_decay=protocol.weight_decay,
         )
         self.runner = Runner(engine, self.network, ("logits",))
-        self.augmentation = DSA(families(flip=data.flip) if protocol.augment else ())
+        chosen = families(flip=data.flip) if protocol.augment else ()
+        self.mixing = protocol.cutmix if protocol.augment else 0.0
+        self.augmentation = DSA(tuple(name for name in chosen if name != "cutout") if self.mixing else chosen)
 
     def steps(self, images: int) -> int:
         """Training steps that one network takes on `images` images."""
@@ -120,12 +122,18 @@ class Scorer:
         self.trainer.set_learning_rate(rate, restart_momentum=True)
         passes, loss = self.protocol.passes, 0.0
         for epoch in range(passes):
-            if epoch == passes // 2:
-                self.trainer.set_learning_rate(rate / 10, restart_momentum=True)
+            if epoch in self.protocol.falls:
+                fallen = sum(fall <= epoch for fall in self.protocol.falls)
+                self.trainer.set_learning_rate(rate / self.protocol.fall**fallen, restart_momentum=self.protocol.restart)
             order = torch.randperm(len(images), generator=random.generator(seed, epoch, "order")).to(images.device)
             for number, rows in enumerate(torch.split(order, self.protocol.batch)):
                 augmented = self.augmentation.batch(images[rows], random.generator(seed, epoch, number, "augmentation"))
-                loss, hits = self.trainer.step(augmented, labels[rows], label_kind)
+                generator = random.generator(seed, epoch, number, "cutmix")
+                trained_on, kind = labels[rows], label_kind
+                if self.mixing and float(torch.rand((), generator=generator)) < self.mixing:
+                    augmented, other, share = cutmix(augmented, generator)
+                    trained_on, kind = mixed(trained_on, trained_on[other], share, label_kind, self.data.classes)
+                loss, hits = self.trainer.step(augmented, trained_on, kind)
                 stopping.check()
                 if bar:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")

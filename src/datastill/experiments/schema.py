@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
+from datastill.configuration import describe
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.kinds.method import ITERATIONS
@@ -29,7 +30,15 @@ def spelt_out(content: Mapping[str, Any]) -> dict[str, Any]:
         if key in found:
             entries = [{name: entry} if isinstance(entry, str) else entry for entry in _listed(found[key])]
             found[key] = [_values(entry) if isinstance(entry, Mapping) else entry for entry in entries]
-    return found
+    return {**found, "protocol": _protocol(found["protocol"])} if "protocol" in found else found
+
+
+def _protocol(value: Any) -> Any:
+    """The name of a protocol, or values of which ``called`` is one, become all of its values."""
+    changes = {"called": value} if isinstance(value, str) else value
+    if not isinstance(changes, Mapping) or not isinstance(changes.get("called"), str):
+        return value
+    return {**describe(Protocol.named(changes["called"])), **changes}
 
 
 def _values(entry: Mapping[str, Any]) -> dict[str, Any]:

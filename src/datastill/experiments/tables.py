@@ -49,7 +49,7 @@ def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) 
     run, target = runs / cell.run, results / cell.name
     engine = engine_of(cell, composed.cost(data, cell.ipc) * composed.iterations(cell.iterations))
     distilled = _distilled(cell, composed, data, run, engine)
-    engine = engine_of(cell, training_cost(data, cell.protocol, len(distilled)))
+    engine = engine_of(cell, training_cost(data, cell.protocol.resolved(cell.ipc, data.classes), len(distilled)))
     evaluation = evaluate(
         distilled,
         repeats=cell.repeats,

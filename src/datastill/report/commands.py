@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import fields
 
-from datastill.evaluation import Protocol
+from datastill.evaluation import PROTOCOLS, Protocol
 from datastill.experiments import Cell, Record
 from datastill.experiments.record import Maker
 
-OF_THEIR_OWN = ("network", "epochs", "augment", "learned_rate")
+OF_THEIR_OWN = ("network", "epochs", "augment", "learned_rate", "called")
 """Fields of a protocol that `datastill evaluate` has options for."""
 
 
@@ -35,10 +35,11 @@ def _distil(cell: Cell, maker: Maker) -> list[str]:
 
 
 def _evaluate(cell: Cell, record: Record) -> list[str]:
-    protocol, usual = cell.protocol, Protocol()
+    protocol, usual = cell.protocol, PROTOCOLS[cell.protocol.called]
     words = ["datastill", "evaluate", f"runs/{cell.run}", "--network", protocol.network, "--epochs", str(record.evaluation_epochs)]
     words += ["--repeats", str(record.cell.repeats), "--seed", str(cell.seed), "--split", cell.split]
     words += ["--compare", ",".join(cell.compare) or "none"]
+    words += [] if protocol.called == Protocol().called else ["--protocol", protocol.called]
     words += [] if protocol.augment else ["--no-augment"]
     words += [] if protocol.learned_rate else ["--no-learned-rate"]
     others = (entry.name for entry in fields(protocol) if entry.name not in OF_THEIR_OWN)

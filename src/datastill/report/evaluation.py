@@ -18,7 +18,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     """Print the scores, the accuracy of every class and, for few classes, the confusion matrix."""
     protocol = evaluation.protocol
     count = len(evaluation.score.accuracies)
-    title = f"{evaluation.data}, {evaluation.split} split: {count} x {protocol.network}, {protocol.passes} epochs{_trained(evaluation)}"
+    where = f"{evaluation.data}, {evaluation.split} split, {protocol.title}"
+    title = f"{where}: {count} x {protocol.network}, {protocol.passes} epochs{_trained(evaluation)}"
     rows = [("the distilled set", *_cells(evaluation.score))]
     rows += [(evaluation.compared_with(name), *_cells(score)) for name, score in evaluation.comparisons.items()]
     say_table(title, ("trained on", "accuracy %", "std", "95% interval"), rows)
@@ -40,7 +41,8 @@ def print_across(found: Mapping[str, Evaluation]) -> None:
     """Print a row for every kind of network: the set's score, and those of what it is compared with."""
     first = next(iter(found.values()))
     count = len(first.score.accuracies)
-    title = f"{first.data}, {first.split} split: {count} networks of each kind, {first.protocol.passes} epochs{_trained(first)}"
+    where = f"{first.data}, {first.split} split, {first.protocol.title}"
+    title = f"{where}: {count} networks of each kind, {first.protocol.passes} epochs{_trained(first)}"
     rows = []
     for name, evaluation in found.items():
         compared = (f"{score.mean:.2f}{_spread(score, ' +- ')}" for score in evaluation.comparisons.values())

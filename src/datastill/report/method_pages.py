@@ -111,7 +111,7 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
             line.paper,
             None if line.difference is None else f"{line.difference:+.2f}",
             None if line.minutes is None else f"{line.minutes:.1f}",
-            f"{line.network}, {line.epochs} epochs{line.protocol.removeprefix('DC')}",
+            f"{line.network}, {line.epochs} epochs{_own_protocol(line)}",
             _halves(line.precision, line.evaluation_precision),
             _halves(line.processor, line.evaluation_processor),
             _halves(line.commit, line.evaluation_commit),
@@ -120,6 +120,11 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
     ]
     rows += [[f"`{line.row.name}`", line.ipc, NOT_RUN, None, None, line.published, *[None] * 6] for line in absent]
     return table(head, rows)
+
+
+def _own_protocol(line: MethodLine) -> str:
+    """What a row says of its protocol beside the network and its epochs: nothing of the DC protocol itself."""
+    return line.protocol.removeprefix("DC") if line.protocol.startswith("DC") else f", {line.protocol}"
 
 
 def _protocol(lines: Sequence[MethodLine]) -> str:

@@ -156,7 +156,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         networks=described.networks(first.method, first.encoders),
         epochs=first.evaluation_epochs,
         augment=protocol.augment,
-        protocol=", ".join(filter(None, ("DC", protocol.changes))),
+        protocol=", ".join(filter(None, (protocol.called.upper(), protocol.changes))),
         learning_rate=_joined(f"{rate:.4g}" for rate in rates),
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),

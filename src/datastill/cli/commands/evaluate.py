@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,15 +27,21 @@ def evaluate(
     data: Annotated[str | None, Parameter(help="data set to test on; default the one it was distilled from")] = None,
     split: Annotated[Literal["test", "validation"], Parameter(help="test for reporting, validation for choices")] = "test",
     compare: Annotated[str, Parameter(help="what to compare with, comma-separated: rendering, random; or none")] = "rendering,random",
-    epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation")] = None,
+    epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation; idc: by IPC")] = None,
     augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
+    protocol: Annotated[
+        Literal["dc", "idc"],
+        Parameter(help="how networks are trained: as in the condensation papers, or as in IDC and DANCE (cutmix, longer)"),
+    ] = "dc",
     learned_rate: Annotated[
         bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
     ] = True,
     set_: Annotated[
         list[str] | None,
         Parameter(
-            name="--set", help="change another value of the protocol: learning_rate, momentum, weight_decay, batch; repeatable", negative=""
+            name="--set",
+            help="change another value of the protocol: learning_rate, momentum, weight_decay, batch, cutmix; repeatable",
+            negative="",
         ),
     ] = None,
     choices: Choices = Choices(),  # noqa: B008 (frozen)
@@ -47,7 +54,7 @@ def evaluate(
     precision: Precision = "auto",
     compile: Compile = None,
 ) -> None:
-    """Train networks from scratch on the distilled set at PATH and test them on real images (the DC protocol).
+    """Train networks from scratch on the distilled set at PATH and test them on real images.
 
     --network all trains four kinds of network and prints one table (cross-architecture generalisation).
 
@@ -67,11 +74,11 @@ def evaluate(
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
-    protocol = Protocol(network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
+    followed = replace(Protocol.named(protocol), network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
     for change in set_ or ():
-        protocol = changed(protocol, change, "the protocol")
-    if protocol.network != networks[0]:
-        raise UserError(f"--set network={protocol.network} contradicts the network {networks[0]}: give it with --network")
+        followed = changed(followed, change, "the protocol")
+    if followed.network != networks[0]:
+        raise UserError(f"--set network={followed.network} contradicts the network {networks[0]}: give it with --network")
     if out is not None:
         check_file(out)
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
@@ -80,13 +87,13 @@ def evaluate(
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     if dry_run:
         shown = forecast_evaluation(
-            distilled, networks, repeats=repeats, split=split, data=examined, compare=names, protocol=protocol, engine=engine
+            distilled, networks, repeats=repeats, split=split, data=examined, compare=names, protocol=followed, engine=engine
         )
         print_forecast(shown, None)
         return
     with contextlib.nullcontext() if out is None else locked(out, f"the evaluation in {out}"):
         found = evaluate_across(
-            distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=protocol,
+            distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=followed,
             engine=engine, keep=keep,
         )  # fmt: skip
         single = next(iter(found.values())) if len(found) == 1 else None

@@ -36,7 +36,8 @@ class Conditions:
         protocol = self.protocol
         changes = f", {protocol.changes}" if protocol.changes else ""
         rate = ", learned learning rate" if self.learned_rate else ""
-        return f"{self.data}, {self.split} split: {protocol.network}, {protocol.passes} epochs{changes}; labels: {self.labels}{rate}"
+        where = f"{self.data}, {self.split} split, {protocol.title}"
+        return f"{where}: {protocol.network}, {protocol.passes} epochs{changes}; labels: {self.labels}{rate}"
 
 
 @dataclass(frozen=True)
