@@ -162,6 +162,7 @@ def _class_name(seed: int, folder: Path) -> Outcome:
     chance = random.Random(seed)
     letters = [chr(chance.choice((chance.randrange(0x80), chance.randrange(0xD800, 0xE000), chance.randrange(0x110000)))) for _ in range(5)]
     name = "".join(letters[: chance.randrange(1, 6)]) * chance.choice((1, 1, 100))
+    name = json.loads(json.dumps(name))  # two halves that meet are one character
     try:
         made = replace(distilled_set(), origin=replace(distilled_set().origin, class_names=(name, "dog", "ship")))
         found = DistilledSet.load(made.save(folder / "set"))
