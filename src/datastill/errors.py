@@ -12,6 +12,9 @@ LIKE = 0.5
 class UserError(ValueError):
     """What was given, what was expected and what to do, in one line. The command line prints it and exits with 2."""
 
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())  # the name of a file may have more than one line
+
 
 def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> UserError:
     """Build the error for a name that is not in a table, with the nearest name as a suggestion.

@@ -56,7 +56,7 @@ class Campaign:
         trial: Makes the fault once, given a seed and an empty folder.
         short: How many trials are made with the other tests.
         long: How many ``make faults`` makes, unless it is told otherwise.
-        seconds: How long a trial may take in ``make faults``.
+        seconds: How long a trial may take in ``make faults``, on a machine that may have other work to do.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Campaign:
     trial: Callable[[int, Path], Outcome]
     short: int = 20
     long: int = 1000
-    seconds: float = 60.0
+    seconds: float = 300.0
 
 
 class Trial(NamedTuple):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from faults import full_disk, inputs, sealed_tensors, two_writers
+from faults import caches_read, full_disk, inputs, published_read, results_read, run_folders_read, sealed_tensors, two_writers, words
 from faults.campaign import Campaign
 
-MODULES = (sealed_tensors, full_disk, two_writers, inputs)
+MODULES = (sealed_tensors, run_folders_read, caches_read, results_read, published_read, inputs, words, full_disk, two_writers)
 """The modules that hold campaigns; a new one is added here."""
 
 CAMPAIGNS: dict[str, Campaign] = {campaign.name: campaign for module in MODULES for campaign in module.CAMPAIGNS}

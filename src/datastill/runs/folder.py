@@ -229,6 +229,8 @@ class Run:
 
     def _truncate_metrics(self, iteration: int) -> None:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
+        if lacking := set(range(1, iteration + 1)) - {entry["iteration"] for entry in kept}:
+            log.warning("%s lacks the figures of %d of %d iterations", self.folder / "metrics.jsonl", len(lacking), iteration)
         if kept or (self.folder / "metrics.jsonl").exists():
             write_atomic(self.folder / "metrics.jsonl", "".join(map(line, kept)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import math
 import os
 import re
@@ -55,7 +56,7 @@ class TargetStore:
         except UserError as error:
             log.warning("%s; the targets in it will be computed again", error)
             return None
-        if text.get("made_of") != made_of:
+        if (text.get("made_of"), text.get("layout")) != (made_of, _layout(tensors)):
             log.warning("%s holds other targets; they will be computed again", path)
             return None
         with contextlib.suppress(OSError):  # of another user, or removed by another run meanwhile
@@ -68,7 +69,7 @@ class TargetStore:
         try:
             with locked(self.folder / "targets", "the kept targets", wait=True):
                 remove_leftovers(self.folder)
-                save_tensors(path, tensors, {"made_of": made_of})
+                save_tensors(path, tensors, {"made_of": made_of, "layout": _layout(tensors)})
                 self._make_room(path)
         except UserError as error:
             if not self._told:
@@ -89,6 +90,11 @@ class TargetStore:
             with contextlib.suppress(OSError):
                 path.unlink()
             size -= each
+
+
+def _layout(tensors: Mapping[str, Tensor]) -> str:
+    """Names, types and shapes, which depend on the terms and so are not known before something is computed."""
+    return json.dumps({name: [str(tensors[name].dtype), list(tensors[name].shape)] for name in sorted(tensors)})
 
 
 def _limit() -> int:
