@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe
+from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe, TrajectoryNetwork
 from datastill.engine import Engine
 from datastill.kinds import GradientMatching
 from datastill.kinds.distribution_matching import MatchingStepper
@@ -29,7 +29,7 @@ def matching(name: str, **options: Any) -> DistributionMatching:
 def small(name: str, *settings: str, preset: str = "paper", **changes: Any) -> DistributionMatching:
     """A method with a quick pretrained pool, and other networks that are trained on a few images between steps."""
     composed = matching(name, preset=preset, settings=["real_batch=7", *settings])
-    encoders = {**composed.encoders, "matching": hurried(composed.encoders["matching"]), "pretrained": POOL}
+    encoders = {**{name: hurried(encoder) for name, encoder in composed.encoders.items()}, "pretrained": POOL}
     return replace(composed, **{"encoders": encoders, **changes})
 
 
@@ -58,6 +58,8 @@ def hurried(encoder: Encoder) -> Encoder:
         return replace(encoder, push_every=2, longest=4, trained=2, steps=2, batch=12)
     if isinstance(encoder, GrowingNetwork):
         return replace(encoder, window=2, outer=2.0, judged=2, passes=3, query=5, batch=8)
+    if isinstance(encoder, TrajectoryNetwork):
+        return replace(encoder, count=2, recipe=replace(POOL.recipe, schedule="constant", epochs=2, learning_rate=0.01))
     return encoder
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from datastill.networks import Features
 from datastill.terms import (
     AttentionMatching,
+    Calibration,
+    CharacteristicMatching,
     ClassCentralization,
     CovarianceMatching,
     CrossEntropy,
@@ -118,6 +120,8 @@ FORMS = {
     "lm": Form(LayerMatching()),
     "dl": Form(Discrimination(), far_apart, adds=("real",)),  # as in CAFE's published code: it grows with the real batch
     "km": Form(KernelMatching()),
+    "cf": Form(CharacteristicMatching(frequencies=40)),
+    "cal": Form(Calibration(), recognised),
 }
 
 

@@ -33,12 +33,17 @@ def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> U
 
 
 def nearest(given: str, names: Sequence[str]) -> str | None:
-    """The name that is most like another; of equally like ones one that begins with the same letter, then the first.
+    """The name that is most like another: one with a single other letter, then by likeness, first letter and order.
 
     Example:
-        >>> nearest("dn", ["ld", "dm", "dc"]), nearest("resnet", ["convnet", "resnet18"]), nearest("dn", ["herding"])
+        >>> nearest("dn", ["ld", "dance", "dm", "dc"]), nearest("resnet", ["convnet", "resnet18"]), nearest("dn", ["herding"])
         ('dm', 'resnet18', None)
     """
     likeness = {name: difflib.SequenceMatcher(a=name, b=given).ratio() for name in names}
-    best = max(names, key=lambda name: (likeness[name], name[:1] == given[:1]), default=None)
+
+    def near(name: str) -> tuple[bool, float, bool]:
+        letter = len(name) == len(given) and sum(one != other for one, other in zip(name, given, strict=True)) == 1
+        return letter and likeness[name] >= LIKE, likeness[name], name[:1] == given[:1]
+
+    best = max(names, key=near, default=None)
     return best if best is not None and likeness[best] >= LIKE else None

@@ -47,7 +47,7 @@ def test_it_says_what_it_is(term: Term) -> None:
     assert "\n" not in term.summary
     assert term.reads
     assert set(term.reads) <= set(FIELDS)
-    assert term.encoder in ("matching", "pretrained")
+    assert term.encoder in ("matching", "pretrained", "expert")
     assert term.weight > 0
     assert term.source in SOURCES
     assert term.least_real == 1 or term.source == "batch"

@@ -45,8 +45,8 @@ class TrajectoryNetwork(Encoder):
         interpolate: Whether l is drawn; otherwise it is 0.
 
     Reference:
-        Snapshots take the place of the queue of IDM, arXiv:2307.09742; interpolation is that of DANCE, IJCAI 2024; a later snapshot that of
-        TGDD, AAAI 2026.
+        Snapshots take the place of the queue of IDM, arXiv:2307.09742; interpolation is that of DANCE, arXiv:2406.01063; a later snapshot
+        that of TGDD, arXiv:2512.02469.
     """
 
     called = "trajectory"

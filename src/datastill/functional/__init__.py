@@ -12,6 +12,7 @@ from datastill.functional.centralization import (
     squared_centralization,
     squared_spread,
 )
+from datastill.functional.characteristic import characteristic_function, characteristic_matching, frequencies
 from datastill.functional.covariances import covariance_matching, joined_moments, local_covariance, local_moments
 from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.gradients import gradient_distance
@@ -25,9 +26,12 @@ __all__ = [
     "attention_matching",
     "centre_and_spread",
     "centre_discrimination",
+    "characteristic_function",
+    "characteristic_matching",
     "covariance_matching",
     "farthest_first_order",
     "forgetting_counts",
+    "frequencies",
     "gradient_distance",
     "herding_order",
     "hinge_centralization",

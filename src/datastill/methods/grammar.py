@@ -12,6 +12,8 @@ from datastill.data.naming import source_of
 from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.cafe import cafe
+from datastill.methods.cf import cf
+from datastill.methods.dance import dance
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dc import dc
 from datastill.methods.dd import dd
@@ -26,6 +28,7 @@ from datastill.methods.kip import kip
 from datastill.methods.ld import ld
 from datastill.methods.m3d import m3d
 from datastill.methods.random import random
+from datastill.methods.tgdd import tgdd
 from datastill.plugins import Names
 from datastill.setting import PRESETS, Lookup, Setting
 from datastill.terms import BUNDLES
@@ -40,6 +43,9 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         datadam_bn,
         cafe,
         m3d,
+        dance,
+        tgdd,
+        cf,
         dc,
         dsa,
         random,

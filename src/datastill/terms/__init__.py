@@ -8,6 +8,8 @@ from typing import Any
 from datastill.networks import FIELDS
 from datastill.plugins import Names
 from datastill.terms.attention_matching import AttentionMatching
+from datastill.terms.calibration import Calibration
+from datastill.terms.characteristic_matching import CharacteristicMatching
 from datastill.terms.class_centralization import ClassCentralization
 from datastill.terms.covariance_matching import CovarianceMatching
 from datastill.terms.cross_entropy import CrossEntropy
@@ -29,6 +31,8 @@ TERMS: dict[str, type[Term]] = {
         LayerMatching,
         Discrimination,
         KernelMatching,
+        CharacteristicMatching,
+        Calibration,
     )
 }
 """Every term of this package by its name in a method's grammar."""
@@ -57,6 +61,8 @@ __all__ = [
     "NAMES",
     "TERMS",
     "AttentionMatching",
+    "Calibration",
+    "CharacteristicMatching",
     "ClassCentralization",
     "CovarianceMatching",
     "CrossEntropy",

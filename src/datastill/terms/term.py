@@ -39,6 +39,8 @@ class Term(ABC):
         everything: Whether its target is made of real features themselves, one for each image, and not of means over images.
         couples: Whether it compares classes with each other, and so must see all of them at once.
         trusts: Whether it relies on the network's predictions, which mean nothing in a network that was never trained.
+        bounded: Whether it counts as a constraint where it does not read the matching encoder, so that `balance` bounds it; not so for what
+            is a part of a method's own loss.
         least_images: Synthetic images per class it needs.
         least_real: Real images per class it needs, if its target comes from a batch.
         weight: Its factor in the loss; a target never depends on it.
@@ -52,6 +54,7 @@ class Term(ABC):
     everything: ClassVar[bool] = False
     couples: ClassVar[bool] = False
     trusts: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
     least_images: ClassVar[int] = 1
     least_real: ClassVar[int] = 1
 

@@ -232,6 +232,8 @@ class MatchingStepper(Stepper):
 
     def _most(self, name: str) -> float:
         """How much longer than the method's gradients those of an encoder's constraints may be: more where it reads images less often."""
+        if not any(term.bounded for term in self.terms[name]):
+            return 0.0
         encoder, images = self.method.encoders[name], self.method.sample(self.pixels.shape[1])
         read = encoder.most if 0 < encoder.most < images else images
         return self.method.balance * encoder.every * images / read
