@@ -12,8 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from datastill.configuration.types import described_fields, expected
 from datastill.errors import UserError
 
-SEEDS = 2**63
-"""Seeds are below this, and not below its negative."""
+LARGEST = 2**63
+"""Whole numbers are below this, and not below its negative."""
 
 
 def whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
@@ -33,7 +33,9 @@ def whole(name: str, value: Any, *, least: int | None = None, most: int | None =
         Traceback (most recent call last):
         datastill.errors.UserError: `ipc` must be a whole number of at least 1, got 2.9
     """
-    found = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    found = _is_whole(value)
+    if found and not -LARGEST <= value < LARGEST:
+        raise UserError(f"`{name}` must be a whole number of 64 bits, but has more")
     if not found or (least is not None and value < least) or (most is not None and value > most):
         bounds = f" from {least} to {most}" if None not in (least, most) else "" if least is None else f" of at least {least}"
         raise UserError(f"`{name}` must be a whole number{bounds}, got {_said(value)}")
@@ -46,10 +48,7 @@ def seed(value: Any) -> int:
     Raises:
         UserError: If it is something else.
     """
-    found = whole("seed", value)
-    if not -SEEDS <= found < SEEDS:
-        raise UserError("`seed` must be a whole number of 64 bits, but has more")
-    return found
+    return whole("seed", value)
 
 
 def number(name: str, value: Any, *, least: float = -math.inf, most: float = math.inf) -> float:
@@ -94,6 +93,8 @@ def check_fields(thing: Any, where: str = "") -> None:
     where = where or type(thing).__name__
     for name, hint in described_fields(type(thing)).items():
         value = getattr(thing, name)
+        if _is_whole(value) and not -LARGEST <= value < LARGEST:
+            raise UserError(f"{where}.{name} must be {expected(hint)} of 64 bits, but has more")
         if not _fits(hint, value):
             raise UserError(f"{where}.{name} must be {expected(hint)}, got {_said(value)}")
         for key, inner in _inside(value):
@@ -125,10 +126,14 @@ def _fits(hint: Any, value: Any) -> bool:
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         return len(kinds) == len(value) and all(map(_fits, kinds, value))
     if hint is int:
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        return _is_whole(value)
     if hint is float:
         return _is_real(value) and not math.isnan(value)
     return isinstance(value, hint) if hint in (bool, str, type(None)) else True
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_real(value: Any) -> bool:

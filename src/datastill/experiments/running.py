@@ -14,13 +14,12 @@ from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.choosing import chosen
-from datastill.experiments.continual.running import check, run_continual
+from datastill.experiments.continual.running import check
+from datastill.experiments.performing import Executor, Outcome, Task, done, gather, run_any
 from datastill.experiments.policy import settled
 from datastill.experiments.reading import read_cell
-from datastill.experiments.record import AnyRecordOf, TeacherRecord
 from datastill.experiments.specification import Specifications
-from datastill.experiments.tables import compose, run_cell
-from datastill.experiments.teachers import run_teacher
+from datastill.experiments.tables import compose
 from datastill.files import check_folder, locked, remove_leftovers
 from datastill.logs import logger
 
@@ -37,6 +36,7 @@ def run_experiment(
     recorded: Callable[[str, Path, Specifications], None] | None = None,
     experiments: Specifications = EXPERIMENTS,
     order: Order | None = None,
+    executor: Executor | None = None,
 ) -> Path:
     """Run what is missing of an experiment and record it.
 
@@ -51,37 +51,43 @@ def run_experiment(
         recorded: Called after every cell with the experiment's name, `results` and `experiments`, such as `datastill.report.results.write`.
         experiments: The specifications by name.
         order: Gives the cells to run, such as a `datastill.experiments.budget.Budget`; None for all in their order.
+        executor: Runs the cells elsewhere, such as `datastill.experiments.executors.Local`, so that one that fails does not end the others;
+            None runs them here, one after the other.
 
     Returns:
         The folder of the results.
 
     Raises:
         UserError: If there is no such experiment or row, if nothing that is missing can be run, or if what is recorded was run in another
-            precision than what is missing would be, another process is at work on one of the cells, or nothing can be written.
+            precision than what is missing would be, another process is at work on one of the cells, or nothing can be written. With an
+            executor, at the end if cells failed.
     """
     check_folder(results)
     check_folder(runs)
     work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
-    written = False
-    for cell in order(work, name, experiments) if order else work.cells:
-        log.info("experiment: %s", cell.name)
-        run_any(cell, results=results, runs=runs, read=work.read)
+    cells = order(work, name, experiments) if order else work.cells
+    drawn = False
+
+    def draw() -> None:
+        nonlocal drawn
+        drawn = True
         if recorded is not None:
             _draw(recorded, name, results, experiments)
-            written = True
-    if recorded is not None and not written:
-        _draw(recorded, name, results, experiments)
-    return results / name
 
-
-def run_any(cell: AnyCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> None:
-    """Run a cell of any kind and write its record."""
-    if isinstance(cell, TeacherCell):
-        run_teacher(cell, results=results, runs=runs, read=read)
-    elif isinstance(cell, ContinualCell):
-        run_continual(cell, results=results, runs=runs, read=read)
+    failed = list[Outcome]()
+    if executor is None:
+        for cell in cells:
+            log.info("experiment: %s", cell.name)
+            run_any(cell, results=results, runs=runs, read=work.read)
+            draw()
     else:
-        run_cell(cell, results=results, runs=runs, read=read)
+        failed = gather(executor(Task(cell, results, runs) for cell in cells), draw)
+    if not drawn:
+        draw()
+    if failed:
+        said = "; ".join(f"{outcome.task.name} ({outcome.failure}; see {outcome.log})" for outcome in failed)
+        raise UserError(f"{len(failed)} of {len(work.cells)} cells failed, the others are recorded: {said}")
+    return results / name
 
 
 def _draw(recorded: Callable[[str, Path, Specifications], None], name: str, results: Path, experiments: Specifications) -> None:
@@ -126,7 +132,7 @@ def to_run(
     cells = experiments[name].cells(name, experiments)
     wanted = chosen(name, cells, only)
     found = {cell.name: read_cell(cell, results) for cell in cells}
-    missing = [cell for cell in (_fewer(cell, repeats) for cell in wanted) if not _done(cell, found[cell.name])]
+    missing = [cell for cell in (_fewer(cell, repeats) for cell in wanted) if not done(cell, found[cell.name])]
     read = lru_cache(maxsize=1)(load)
     refused = _refused(cells, read) if missing else {}
     runnable = _runnable(missing, refused)
@@ -168,9 +174,3 @@ def _runnable(missing: Sequence[AnyCell], refused: Mapping[str, str]) -> list[An
 
 def _fewer(cell: AnyCell, repeats: int | None) -> AnyCell:
     return cell if isinstance(cell, TeacherCell) else replace(cell, repeats=min(repeats or cell.repeats, cell.repeats))
-
-
-def _done(cell: AnyCell, record: AnyRecordOf | None) -> bool:
-    if record is None or isinstance(cell, TeacherCell) or isinstance(record, TeacherRecord):
-        return record is not None
-    return record.cell.repeats >= cell.repeats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, through_links, write_atomic
-from datastill.files.locks import locked
+from datastill.files.locks import InUseError, locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
@@ -15,6 +15,7 @@ from datastill.files.trust import why_not_ours
 __all__ = [
     "CHECKSUM",
     "OURS",
+    "InUseError",
     "beside",
     "check_file",
     "check_folder",

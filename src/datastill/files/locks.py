@@ -24,6 +24,10 @@ PATIENCE = 1.0
 """Seconds of waiting before it is told."""
 
 
+class InUseError(UserError):
+    """Another process holds a lock."""
+
+
 @contextlib.contextmanager
 def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock of a file or folder; a file beside it, with a name of our own, stands for it.
@@ -34,7 +38,8 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         wait: Whether to wait until another process has ended, saying so, or to refuse.
 
     Raises:
-        UserError: If another process holds it and `wait` is false, or the file of the lock cannot be written.
+        InUseError: If another process holds it and `wait` is false.
+        UserError: If the file of the lock cannot be written.
     """
     place = beside(path, "lock")
     descriptor = _acquired(place, path, what, wait=wait)
@@ -57,7 +62,7 @@ def _acquired(place: Path, path: Path, what: str, *, wait: bool) -> int:
             holder = _holder(descriptor)
             os.close(descriptor)
             if not wait:
-                raise UserError(f"{what} is in use by {holder}: wait until that process has ended, or end it") from None
+                raise InUseError(f"{what} is in use by {holder}: wait until that process has ended, or end it") from None
             if not told and time.monotonic() - began > PATIENCE:
                 log.info("waiting for %s, which is working on %s", holder, what)
                 told = True

@@ -32,6 +32,10 @@ def experiment(
         Parameter(help="rehearse with this share of iterations, epochs, networks and seeds, such as 0.1, in another folder"),
     ] = None,
     repeats: Annotated[Whole | None, Parameter(help="networks per row; default as in the specification; more can be added later")] = None,
+    executor: Annotated[
+        str | None, Parameter(help="where the cells run: `local` for processes of this machine; by default in this process, one by one")
+    ] = None,
+    workers: Annotated[Whole, Parameter(help="cells at a time, with --executor")] = 1,
     redraw: Annotated[
         bool,
         Parameter(help="only write the pages again, from the records in --results; without NAME, those of all experiments", negative=""),
@@ -44,6 +48,7 @@ def experiment(
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.experiments.budget import Budget
+    from datastill.experiments.executors import named_executor
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
     from datastill.experiments.scale import scaled
@@ -51,6 +56,8 @@ def experiment(
     from datastill.report.results import write, write_index
     from datastill.report.terminal import say_line
 
+    if executor is None and workers != 1:
+        raise UserError("--workers is for --executor: give --executor local as well")
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
@@ -88,6 +95,7 @@ def experiment(
             recorded=recorded,
             experiments=experiments,
             order=None if budget is None else Budget(budget, runs),
+            executor=None if executor is None else named_executor(executor, workers),
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)
     say_line(f"results in {results / own}")

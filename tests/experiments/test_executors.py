@@ -1,0 +1,190 @@
+"""Cells in other processes, which are killed at random moments: the records are those of an uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import processes
+from datastill.cli import main
+from datastill.engine.policy import Policy
+from datastill.errors import UserError
+from datastill.evaluation import Protocol
+from datastill.experiments import Block, Cell, ContinualExperiment, ContinualRow, Experiment, Row, run_experiment
+from datastill.experiments.cell import AnyCell
+from datastill.experiments.executors import Local
+from datastill.experiments.executors.local import shares
+from datastill.experiments.executors.queue import TRIES, Queue
+from datastill.experiments.performing import Outcome, Task
+from datastill.experiments.specification import Specifications
+from datastill.files import locked
+from datastill.report.results import write
+
+POLICY = Policy("fp32", compile=False)
+TABLE = Experiment(
+    "A table",
+    (Block("digits[0-2]", (2,), 12, seeds=(0, 1), settings=("real_batch=8",), repeats=1, epochs=3),),
+    (Row("random", inherits=False, iterations=0), Row("dm"), Row("dm", label="again", of="table/dm")),
+    policy=POLICY,
+)
+FIGURE = ContinualExperiment(
+    "A figure", "digits[0-3]", (2,), (ContinualRow("dm", settings=("real_batch=8",)),), 4, ipc=2, seeds=(0,), repeats=1,
+    protocol=Protocol(epochs=3), policy=POLICY,
+)  # fmt: skip
+SPECIFICATIONS: Specifications = {"table": TABLE, "figure": FIGURE}
+FORKED = Local(2, start="fork")
+"""From a process that has imported everything and computes in one thread, a fork is safe and quick."""
+
+
+def run(name: str, folder: Path, executor: Local | None = FORKED, experiments: Specifications = SPECIFICATIONS) -> None:
+    run_experiment(name, results=folder / "results", runs=folder / "runs", recorded=write, experiments=experiments, executor=executor)
+
+
+def records(folder: Path) -> dict[str, Any]:
+    """All records by their place, without times and checksums."""
+
+    def timeless(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: timeless(each) for key, each in value.items() if not key.endswith(("seconds", "seconds_per_step", "checksum"))}
+        return [timeless(each) for each in value] if isinstance(value, list) else value
+
+    found = {str(path.parent.relative_to(folder)): path for path in (folder / "results").rglob("record.json")}
+    return {place: json.dumps(timeless(json.loads(path.read_bytes()))) for place, path in sorted(found.items())}
+
+
+def children(process: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The records of runs in one process, without an interruption."""
+    folder = tmp_path_factory.mktemp("straight")
+    for name in SPECIFICATIONS:
+        run(name, folder, None)
+    assert len(records(folder)) == 7
+    return records(folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes under /proc")
+def test_after_kills_at_random_moments_the_records_are_those_of_an_uninterrupted_run(tmp_path: Path, straight: dict[str, Any]) -> None:
+    moments, kills = random.Random(0), 0
+    for name in SPECIFICATIONS:
+        while True:
+            driver = multiprocessing.get_context("fork").Process(target=run, args=(name, tmp_path))
+            driver.start()
+            driver.join(moments.uniform(0.1, 1.5))
+            if driver.is_alive() and kills < 5:
+                workers = children(driver.pid or 0)
+                victim = moments.choice([driver.pid, *workers])
+                os.kill(victim or 0, signal.SIGKILL)
+                kills += 1
+                if victim != driver.pid:  # another worker takes its cell over
+                    driver.join(moments.uniform(0.1, 1.0))
+                    driver.kill() if driver.is_alive() and moments.random() < 0.5 else None
+                driver.join(60)
+                while any(Path(f"/proc/{worker}").exists() for worker in workers):
+                    time.sleep(0.02)  # those whose driver is gone end by themselves
+            else:
+                driver.join(120)
+            if driver.exitcode == 0:
+                break
+            assert driver.exitcode == -signal.SIGKILL
+    assert kills
+    assert records(tmp_path) == straight
+
+
+def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
+    tmp_path: Path, straight: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = tmp_path / "runs" / "table" / "dm" / "seed0" / "config.yaml"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("no: configuration\n")
+    with pytest.raises(UserError, match=r"2 of 6 cells failed, the others are recorded: .*table/dm/seed0 \(.*seed0\.log"):
+        run("table", tmp_path)
+    assert "configuration" in (tmp_path / "runs" / "table" / "dm" / "seed0.log").read_text()
+    assert "experiment: table/random/seed1" in (tmp_path / "runs" / "table" / "random" / "seed1.log").read_text()
+    expected = {place: record for place, record in straight.items() if place.startswith("results/table") and "random" in place}
+    assert {place: record for place, record in records(tmp_path).items() if "random" in place} == expected
+    assert len(records(tmp_path)) == 4
+    assert "table/dm/seed0 failed: " in caplog.text
+    assert "(4 of 6 rows)" in (tmp_path / "results" / "table" / "README.md").read_text()
+
+
+def test_a_cell_that_another_process_runs_is_waited_for(tmp_path: Path) -> None:
+    only = replace(TABLE, rows=TABLE.rows[:1], blocks=(replace(TABLE.blocks[0], seeds=(0,)),))
+    process = multiprocessing.get_context("fork").Process(target=run, args=("table", tmp_path, FORKED, {"table": only}))
+    with locked(tmp_path / "runs" / "table" / "random", "the cell"):
+        process.start()
+        process.join(1.5)
+        assert process.is_alive()
+        assert not records(tmp_path)
+    process.join(60)
+    assert process.exitcode == 0
+    assert len(records(tmp_path)) == 1
+
+
+def task(cell: AnyCell) -> Task:
+    return Task(cell, Path("results"), Path("runs"))
+
+
+def test_two_cells_of_one_run_are_never_under_way_at_once_and_a_lost_one_is_tried_again() -> None:
+    dm, _, again, *_ = (task(cell) for cell in TABLE.cells("table", SPECIFICATIONS)[2:])
+    assert isinstance(dm.cell, Cell)
+    other = task(replace(dm.cell, name="other", run="other"))
+    queue = Queue([dm, again, other])
+    assert (again.run, again.name) == (dm.run, "table/again/seed0")
+    assert [queue.take(), queue.take(), queue.take()] == [dm, other, None]
+    for turn in range(TRIES - 1):
+        assert queue.lost(dm, "was ended by SIGKILL") is None
+        taken = queue.take()
+        assert taken == (again if turn == 0 else dm)
+        if taken == again:
+            assert queue.ended(Outcome(again)) == Outcome(again)
+            assert queue.take() == dm
+    lost = queue.lost(dm, "was ended by SIGKILL")
+    assert lost is not None
+    assert lost.failure == f"its process was ended by SIGKILL, {TRIES} times"
+    assert not queue.over
+    queue.ended(Outcome(other))
+    assert queue.over
+
+
+def test_every_worker_has_cores_of_its_own() -> None:
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    for workers in range(1, len(cores) + 1):
+        parts = shares(workers)
+        assert sorted(core for part in parts for core in part) == cores
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert all(len(part) == 1 for part in shares(len(cores) + 2))
+
+
+def test_the_command_refuses_executors_that_there_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, said in (
+        (["--executor", "locl"], "unknown executor 'locl'. Did you mean 'local'?"),
+        (["--executor", "local", "--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
+        (["--workers", "2"], "--workers is for --executor"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["experiment", "figure7", "--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs"), *options])
+        assert said in capsys.readouterr().err
+
+
+def test_the_command_runs_cells_in_processes_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("title: Mine\ndata: digits[0-1]\nmethods: random\nipc: 1\nprotocol: {epochs: 1}\nrepeats: 1\n")
+    done = processes.run("experiment", "mine.yaml", "--executor", "local", "--workers", "2", folder=tmp_path)
+    assert (done.code, done.out) == (0, "results in results/mine\n")
+    assert (tmp_path / "results" / "mine" / "random" / "record.json").exists()
+    assert "evaluating 1 x convnet" in (tmp_path / "runs" / "mine" / "random.log").read_text()
