@@ -14,6 +14,7 @@ from datastill.kinds import Method
 from datastill.methods.cafe import cafe
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dc import dc
+from datastill.methods.dcc import dcc
 from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
@@ -38,6 +39,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         m3d,
         dc,
         dsa,
+        dcc,
         random,
         herding,
         k_center,
