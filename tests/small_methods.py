@@ -37,7 +37,8 @@ def brief(name: str, **changes: Any) -> GradientMatching:
     """A method that matches gradients twice in a network, which is trained on a few images between."""
     composed = method(name)
     assert isinstance(composed, GradientMatching)
-    return replace(composed, **{"real_batch": 5, "matches": 2, "epochs": 2, "batch": 4, **changes})
+    summed_from = composed.summed_from and 1
+    return replace(composed, **{"real_batch": 5, "matches": 2, "epochs": 2, "batch": 4, "summed_from": summed_from, **changes})
 
 
 def quick(name: str) -> Method:

@@ -17,6 +17,7 @@ from datastill.methods.dance import dance
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dc import dc
 from datastill.methods.dd import dd
+from datastill.methods.dcc import dcc
 from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
@@ -48,6 +49,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         cf,
         dc,
         dsa,
+        dcc,
         random,
         herding,
         k_center,

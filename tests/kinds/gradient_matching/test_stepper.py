@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.kinds import GradientMatching
 from datastill.kinds.gradient_matching import GradientStepper
+from datastill.methods import method
 from datastill.networks import Network, build
 
 PLAIN = GradientMatching("plain", matches=2, epochs=2, batch=4, real_batch=6, augment=False)
@@ -59,6 +61,8 @@ def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: in
             network(torch.cat([real_images(data, replace(method, real_batch=16), iteration, label, settling) for label in range(3)]))
             network.eval()
         loss = torch.zeros(())
+        summed = method.summed_from is not None and iteration // method.matches >= method.summed_from
+        gradients: list[tuple[Sequence[Tensor], Sequence[Tensor]]] = []
         for label in range(data.classes):
             draw = augmentation.draw([random.generator(seed, iteration, label, "augmentation")])
             real = augmentation(real_images(data, method, iteration, label, seed)[None], draw)[0]
@@ -67,8 +71,15 @@ def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: in
             of_synthetic = torch.autograd.grad(
                 F.cross_entropy(network(synthetic).logits, torch.full((len(synthetic),), label)), weights_of(network), create_graph=True
             )
-            for one, other in zip(of_real, of_synthetic, strict=True):
-                loss = loss + distance(one.detach(), other, method.epsilon)
+            gradients.append((of_real, of_synthetic))
+        if summed:
+            real_sum, own_sum = (
+                [torch.stack(layers).mean(0) for layers in zip(*side, strict=True)] for side in zip(*gradients, strict=True)
+            )
+            gradients = [(real_sum, own_sum)]
+        for real_side, own_side in gradients:
+            for layer, own in zip(real_side, own_side, strict=True):
+                loss = loss + distance(layer.detach(), own, method.epsilon)
         network.train()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -93,8 +104,9 @@ def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: in
         PLAIN,
         replace(PLAIN, augment=True, initialisation="noise"),
         replace(PLAIN, network="convnet-bn", momentum=0.0),
+        replace(PLAIN, augment=True, summed_from=1, matches=1),
     ],
-    ids=["plain", "augmented", "batch norm"],
+    ids=["plain", "augmented", "batch norm", "summed over classes"],
 )
 def test_steps_are_those_of_a_plain_loop(tiny: DataSet, method: GradientMatching) -> None:
     stepper = opened(method, tiny)
@@ -107,10 +119,11 @@ def test_steps_are_those_of_a_plain_loop(tiny: DataSet, method: GradientMatching
     torch.testing.assert_close(stepper.images(), expected, rtol=0, atol=float(2e-2 * moved))
 
 
-def test_nothing_is_to_be_done_where_real_and_synthetic_images_are_the_same(tiny: DataSet) -> None:
-    exact = replace(PLAIN, real_batch=12, epsilon=1e-30)
+@pytest.mark.parametrize("summed_from", [None, 0])
+def test_nothing_is_to_be_done_where_real_and_synthetic_images_are_the_same(tiny: DataSet, summed_from: int | None) -> None:
+    exact = replace(PLAIN, real_batch=12, epsilon=1e-30, summed_from=summed_from)
     stepper = opened(exact, tiny, ipc=12)
-    rows = sum(len(weight) for weight in weights_of(stepper.network)) * tiny.classes
+    rows = sum(len(weight) for weight in weights_of(stepper.network)) * (tiny.classes if summed_from is None else 1)
     assert stepper.step(0)["loss"] < 1e-4 * rows
     assert opened(exact, tiny, ipc=4).step(0)["loss"] > 0.01 * rows
 
@@ -124,6 +137,16 @@ def test_micro_batches_and_parts_of_real_images_change_nothing(tiny: DataSet, mo
     for iteration in range(2):
         assert parts.step(iteration)["loss"] == pytest.approx(whole.step(iteration)["loss"], rel=1e-3)
     torch.testing.assert_close(parts.images(), whole.images(), rtol=0, atol=1e-3)
+
+
+def test_when_gradients_are_summed_over_classes() -> None:
+    matches = replace(PLAIN, matches=4)
+    assert not any(matches.summed(iteration) for iteration in range(20))
+    late = replace(matches, summed_from=2, summed_after=3)
+    assert [iteration for iteration in range(13) if late.summed(iteration)] == [3, 7, 8, 9, 10, 11, 12]
+    published = method("dcc", data="cifar10", ipc=1)
+    assert isinstance(published, GradientMatching)
+    assert (published.summed(2499), published.summed(2500)) == (False, True)  # after 250 networks of ten matches
 
 
 def test_a_network_stays_for_its_matches_and_is_trained_between_them(tiny: DataSet) -> None:
@@ -153,7 +176,8 @@ def test_a_network_stays_for_its_matches_and_is_trained_between_them(tiny: DataS
         ({"network_rate": float("nan")}, "the network of plain needs a learning rate above 0"),
         ({"epsilon": 0.0}, "plain needs an epsilon above 0 and an averaging in .0, 1., where 0 is none, got 0.0 and 0.0"),
         ({"averaging": 1.0}, "got 1e-06 and 1.0"),
-        ({"summed_from": -1}, "counted from 0, got -1"),
+        ({"summed_from": -1}, "counted from 0, got -1 and 10"),
+        ({"summed_after": -1}, "counted from 0, got None and -1"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, object], said: str) -> None:

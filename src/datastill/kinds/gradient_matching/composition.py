@@ -46,6 +46,8 @@ class GradientComposition(Method):
         epsilon: As in `datastill.functional.gradient_distance`, above 0.
         summed_from: The network, counted from 0, from which on gradients are summed over classes before they are matched, once; None to
             match every class apart, always.
+        summed_after: The match in every earlier network, counted from 0, from which on gradients are summed too, unless `summed_from` is
+            None.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last
             pixels, as the papers do.
     """
@@ -64,6 +66,7 @@ class GradientComposition(Method):
     augment: bool = True
     epsilon: float = 1e-6
     summed_from: int | None = None
+    summed_after: int = 10
     averaging: float = 0.0
 
     def __post_init__(self) -> None:
@@ -80,8 +83,16 @@ class GradientComposition(Method):
             raise UserError(
                 f"{self.name} needs an epsilon above 0 and an averaging in [0, 1), where 0 is none, got {self.epsilon} and {self.averaging}"
             )
-        if self.summed_from is not None and self.summed_from < 0:
-            raise UserError(f"{self.name} sums gradients over classes from a network on that is counted from 0, got {self.summed_from}")
+        if (self.summed_from or 0) < 0 or self.summed_after < 0:
+            raise UserError(
+                f"{self.name} sums gradients over classes from a network and a match on that are counted from 0, "
+                f"got {self.summed_from} and {self.summed_after}"
+            )
+
+    def summed(self, iteration: int) -> bool:
+        """Whether gradients are summed over classes before they are matched at an iteration."""
+        number, match = divmod(iteration, self.matches)
+        return self.summed_from is not None and (number >= self.summed_from or match >= self.summed_after)
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the network, and the classes against the initialisation (see `Method.check`)."""

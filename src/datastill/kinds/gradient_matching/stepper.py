@@ -58,8 +58,7 @@ class GradientStepper(Stepper):
         self.optimizer.before(iteration)
         if self.network.batchwise:
             self._settle(iteration)
-        summed = method.summed_from is not None and number >= method.summed_from
-        loss = self._matched_together(iteration) if summed else self._matched_apart(iteration)
+        loss = self._matched_together(iteration) if method.summed(iteration) else self._matched_apart(iteration)
         self.network.train()
         self.optimizer.step(iteration)
         if method.averaging:
