@@ -16,8 +16,8 @@ from datastill.methods.cf import cf
 from datastill.methods.dance import dance
 from datastill.methods.datadam import datadam, datadam_bn
 from datastill.methods.dc import dc
-from datastill.methods.dd import dd
 from datastill.methods.dcc import dcc
+from datastill.methods.dd import dd
 from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
