@@ -21,8 +21,8 @@ class WeightGradients:
     """The gradients of the mean cross-entropy with respect to the weights of a network that keeps changing.
 
     The gradient on images alone (`of`) is of the first order: it is compiled where the engine compiles, and computes in its precision.
-    The step on the images (`pull`) is of the second order, through the gradient itself. AOTAutograd compiles no backward pass of a
-    backward pass, so that one always runs uncompiled, and in 32 bits.
+    The step on the images (`pull`) is of the second order, through the gradient itself. What ``torch.compile`` makes of a network can be
+    differentiated only once, so that step runs uncompiled, and in 32 bits.
 
     Args:
         engine: How to run.
