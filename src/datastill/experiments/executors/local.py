@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from datastill import stopping
 from datastill.configuration import whole
 from datastill.experiments.executors.queue import PAUSE, Queue
 from datastill.experiments.performing import Outcome, Task, perform
-from datastill.files import open_to_append
+from datastill.files import make_folder, open_to_append
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -165,12 +166,14 @@ def _follow() -> None:
 
 
 def _into(task: Task) -> None:
-    """Write what is said from now on into the log of a task."""
-    task.log.parent.mkdir(parents=True, exist_ok=True)
-    with open_to_append(task.log) as opened:
-        for number in (1, 2):
-            os.dup2(opened.fileno(), number)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False, errors="backslashreplace") for number in (1, 2))
+    """Write what is said from now on into the log of a task, also what code that is not Python's says."""
+    make_folder(task.log.parent)
+    opened = open_to_append(task.log)
+    if isinstance(opened, io.TextIOWrapper):
+        opened.reconfigure(line_buffering=True, errors="backslashreplace")
+    for number in (1, 2):
+        os.dup2(opened.fileno(), number)
+    sys.stdout = sys.stderr = opened
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
     logger("datastill").setLevel(logging.INFO)
 
