@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import multiprocessing
 import os
@@ -168,7 +169,8 @@ def _into(task: Task) -> None:
     """Write what is said from now on into the log of a task, also what code that is not Python's says."""
     make_folder(task.log.parent)
     opened = open_to_append(task.log)
-    opened.reconfigure(line_buffering=True, errors="backslashreplace")
+    if isinstance(opened, io.TextIOWrapper):
+        opened.reconfigure(line_buffering=True, errors="backslashreplace")
     for number in (1, 2):
         os.dup2(opened.fileno(), number)
     sys.stdout = sys.stderr = opened
