@@ -150,7 +150,7 @@ def test_evaluate_prints_json_and_nothing_else(run: Path, tmp_path: Path, capsys
 def test_evaluate_prints_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["evaluate", str(run), *QUICK, "--no-augment", "--split", "validation"])
     text = capsys.readouterr().out
-    assert "digits, validation split, DC protocol: 1 x convnet, 1 epochs" in text
+    assert "digits, validation split, DC protocol: 1 x convnet, 1 epochs" in " ".join(text.split())  # the title of a narrow table is broken
     assert "the distilled set" in text
     assert "confusion" in text
 

@@ -35,7 +35,8 @@ def test_an_exception_of_a_trial_is_counted_for_what_it_is() -> None:
         return Campaign("raising", "", trial)
 
     assert attempt(raising(UserError("one line")), 3) == Trial(3, Outcome.REFUSED, "one line")
-    assert attempt(raising(UserError("two\nlines")), 3).outcome == Outcome.TRACEBACK
+    assert attempt(raising(UserError("two\nlines")), 3) == Trial(3, Outcome.REFUSED, "two lines")
+    assert attempt(raising(UserError(" ")), 3).outcome == Outcome.TRACEBACK
     assert attempt(raising(KeyError("x")), 3) == Trial(3, Outcome.TRACEBACK, "KeyError: 'x'")
 
 

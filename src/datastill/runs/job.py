@@ -75,6 +75,8 @@ class Job:
         """
         ipc, seed = whole("ipc", ipc, least=1), checked_seed(seed)
         iterations = None if iterations is None else whole("iterations", iterations, least=1)
+        if not isinstance(validate_at, Iterable) or isinstance(validate_at, str | bytes):
+            raise UserError(f"`validate_at` must be a list of iterations, got {validate_at!r:.60}")
         validate_at = [whole("validate_at", iteration, least=0) for iteration in validate_at]
         if out is not None:
             check_folder(Path(out))
