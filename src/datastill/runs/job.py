@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Job:
         ipc, seed = whole("ipc", ipc, least=1), checked_seed(seed)
         iterations = None if iterations is None else whole("iterations", iterations, least=1)
         if not isinstance(validate_at, Iterable) or isinstance(validate_at, str | bytes):
-            raise UserError(f"`validate_at` must be a list of iterations, got {validate_at!r:.60}")
+            raise UserError(f"`validate_at` must be a list of iterations, got a {type(validate_at).__name__}")
         validate_at = [whole("validate_at", iteration, least=0) for iteration in validate_at]
         if out is not None:
             check_folder(Path(out))
