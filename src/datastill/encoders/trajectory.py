@@ -32,7 +32,7 @@ class TrajectoryNetwork(Encoder):
     ``theta = (1 - l) theta_k + l theta_0``, k a snapshot between two epochs, l uniform in [0, 1) or 0, theta_0 the run's first weights.
 
     Encoders of one method draw the same run, and, if they draw from the same epochs, the same k: `later` makes one read a snapshot of the
-    same run that is at most so many epochs older.
+    same run, up to that many epochs later.
 
     Args:
         network: A name of `datastill.networks.NETWORKS`.
@@ -41,7 +41,7 @@ class TrajectoryNetwork(Encoder):
         snapshots: What is kept of them.
         first: The earliest epoch that is drawn; past the end it is the last snapshot.
         last: The latest epoch that is drawn; None for the end.
-        later: At most so many epochs after k, at least one snapshot where there is one, is read in place of k; 0 for k itself.
+        later: Read a later snapshot in place of k, up to this many epochs after it, and at least the next one if there is one; 0 reads k.
         interpolate: Whether l is drawn; otherwise it is 0.
 
     Reference:

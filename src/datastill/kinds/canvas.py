@@ -13,6 +13,7 @@ from datastill import random
 from datastill.augment import DSA, pack
 from datastill.data import DataSet
 from datastill.errors import UserError
+from datastill.files import check_tensors
 from datastill.labels import HARD
 
 INITIALISATIONS = ("real", "noise", "augmented")
@@ -72,16 +73,19 @@ class PixelSGD:
         halve_at: Iterations from which on the learning rate is half of what it was before.
         bounds: The lowest and the highest value of a pixel, which broadcast to `pixels`; after every iteration, and before the first, what
             lies beyond is moved to the nearer of them. None for no bounds.
+        averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what is learned then; 0 for none. The first
+            iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
     """
 
     def __init__(
         self, pixels: Tensor, *, learning_rate: float, momentum: float, by_class: bool = False, halve_at: Sequence[int] = (),
-        bounds: tuple[Tensor, Tensor] | None = None,
+        bounds: tuple[Tensor, Tensor] | None = None, averaging: float = 0.0,
     ) -> None:  # fmt: skip
         self.pixels, self.learning_rate, self.momentum, self.by_class, self.halve_at = pixels, learning_rate, momentum, by_class, halve_at
-        self.bounds = bounds
+        self.bounds, self.averaging = bounds, averaging
         self.velocity = torch.zeros_like(pixels)
         self._bound()
+        self.average = pixels.detach().clone()
 
     @torch.no_grad()
     def before(self, iteration: int) -> None:
@@ -92,14 +96,36 @@ class PixelSGD:
 
     @torch.no_grad()
     def step(self, iteration: int) -> None:
-        """Step with the gradients in `pixels`."""
-        if self.pixels.grad is None:
-            return
-        self.velocity.mul_(self.momentum).add_(self.pixels.grad)
-        self.pixels.add_(self.velocity, alpha=-self.rate(iteration))
-        if self.by_class:
-            self._drift(iteration, torch.arange(len(self.pixels) - 1, -1, -1, device=self.pixels.device))
-        self._bound()
+        """Step with the gradients in `pixels`, and average."""
+        if self.pixels.grad is not None:
+            self.velocity.mul_(self.momentum).add_(self.pixels.grad)
+            self.pixels.add_(self.velocity, alpha=-self.rate(iteration))
+            if self.by_class:
+                self._drift(iteration, torch.arange(len(self.pixels) - 1, -1, -1, device=self.pixels.device))
+            self._bound()
+        if self.averaging:
+            self.average.lerp_(self.pixels.detach(), max(1 - self.averaging, 1 / (iteration + 2)))
+
+    def images(self) -> Tensor:
+        """What is learned, on the CPU: the pixels, or their average over iterations."""
+        return (self.average if self.averaging else self.pixels.detach()).cpu().clone()
+
+    def state(self) -> dict[str, Tensor]:
+        """The pixels, their momentum and, where it is kept, their average."""
+        averaged = {"average": self.average} if self.averaging else {}
+        return {"pixels": self.pixels.detach(), "momentum": self.velocity, **averaged}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            UserError: If it does not fit.
+        """
+        check_tensors(state, self.state(), "the state of the pixels")
+        self.pixels.copy_(state["pixels"])
+        self.average.copy_(state.get("average", state["pixels"]))
+        self.velocity.copy_(state["momentum"])
 
     def rate(self, iteration: int) -> float:
         """The learning rate of an iteration."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.kinds import GradientMatching
-from datastill.methods.dc import PRESETS, loops
+from datastill.methods.dc import loops
+from datastill.methods.dsa import dsa
 from datastill.setting import Setting
 
 LOOPS: dict[int, tuple[int, int]] = {1: (10, 5), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
@@ -40,17 +41,4 @@ def dcc(setting: Setting) -> GradientMatching:
         code, which sums already after ten matches in each of the first networks.
     """
     matches, epochs = loops(setting, LOOPS)
-    matching = GradientMatching(
-        name="dcc",
-        learning_rate=0.1,
-        momentum=0.5,
-        network_rate=0.01,
-        real_batch=256,
-        initialisation="real",
-        augment=True,
-        summed_from=250,
-        summed_after=10,
-        matches=matches,
-        epochs=epochs,
-    )
-    return replace(matching, **setting.values(PRESETS))
+    return replace(dsa(setting), name="dcc", summed_from=250, summed_after=10, matches=matches, epochs=epochs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.kinds import GradientMatching
-from datastill.methods.dc import PRESETS, loops
+from datastill.methods.dc import dc
 from datastill.setting import Setting
 
 PUBLISHED: dict[tuple[str, int], float] = {
@@ -35,16 +35,4 @@ def dsa(setting: Setting) -> GradientMatching:
         Zhao, Bilen: Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, arXiv:2102.08259, Eq. 4; loops and rates of
         the published code.
     """
-    matches, epochs = loops(setting)
-    matching = GradientMatching(
-        name="dsa",
-        learning_rate=0.1,
-        momentum=0.5,
-        network_rate=0.01,
-        real_batch=256,
-        initialisation="real",
-        augment=True,
-        matches=matches,
-        epochs=epochs,
-    )
-    return replace(matching, **setting.values(PRESETS))
+    return replace(dc(setting), name="dsa", initialisation="real", augment=True)

@@ -15,7 +15,6 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
-from datastill.files import check_tensors
 from datastill.kinds.canvas import PixelSGD, bounds_of_bytes, initial_images
 from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
@@ -53,8 +52,8 @@ class MatchingStepper(Stepper):
             by_class=method.by_class,
             halve_at=method.halve_at,
             bounds=bounds_of_bytes(data, engine.device) if method.pixels == "box" else None,
+            averaging=method.averaging,
         )
-        self.average = self.pixels.detach().clone()
         values = max(data.channels * data.size[0] * data.size[1], *(session.values for session in self.encoders.values()))
         together = max(1, min(CHUNK // method.sample(ipc), CHUNK_BYTES // (4 * self.real_batch * values)))
         batchwise = any(session.network.batchwise and session.network.training for session in self.encoders.values())
@@ -81,9 +80,6 @@ class MatchingStepper(Stepper):
         for chunk in self.chunks:
             self._accumulate(iteration, chunk.tolist(), due, weights, sums)
         self.optimizer.step(iteration)
-        if self.method.averaging:
-            # The first iterations are averaged evenly: with the decay alone the initial images would weigh most for long.
-            self.average.lerp_(self.pixels.detach(), max(1 - self.method.averaging, 1 / (iteration + 2)))
         if self.engine.device.type != "cpu" and self.targets.gathers(list(due)):
             # While the device still computes: reading the figures waits for it.
             self.batches.look_ahead(iteration + 1, self.chunks[0].tolist())
@@ -103,12 +99,12 @@ class MatchingStepper(Stepper):
 
     def images(self) -> Tensor:
         """The pixels, or their average over iterations (see `Stepper.images`)."""
-        return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
+        return self.optimizer.images()
 
     def state(self) -> dict[str, Tensor]:
         """The pixels, their momentum and their average, and what the encoders keep (see `Stepper.state`)."""
         return {
-            **self._own_state(),
+            **self.optimizer.state(),
             **{f"{name}/{key}": value for name, encoder in self.encoders.items() for key, value in encoder.state().items()},
         }
 
@@ -124,17 +120,9 @@ class MatchingStepper(Stepper):
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over pixels, momentum, average and what the encoders kept (see `Stepper.restore`)."""
         own = {key: value for key, value in state.items() if not any(key.startswith(f"{name}/") for name in self.encoders)}
-        check_tensors(own, self._own_state(), "the state of the pixels")
+        self.optimizer.restore(own)
         for name, encoder in self.encoders.items():
             encoder.restore({key.removeprefix(f"{name}/"): value for key, value in state.items() if key.startswith(f"{name}/")})
-        with torch.no_grad():
-            self.pixels.copy_(own["pixels"])
-            self.average.copy_(own.get("average", own["pixels"]))
-            self.optimizer.velocity.copy_(own["momentum"])
-
-    def _own_state(self) -> dict[str, Tensor]:
-        averaged = {"average": self.average} if self.method.averaging else {}
-        return {"pixels": self.pixels.detach(), "momentum": self.optimizer.velocity, **averaged}
 
     def _weight(self, term: Term, encoder: Encoder) -> float:
         """A term's factor at an iteration that reads its encoder: what is read less often or in part weighs more."""

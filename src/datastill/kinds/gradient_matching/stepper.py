@@ -14,7 +14,6 @@ from datastill.data import DataSet
 from datastill.engine import Engine, Trainer
 from datastill.engine.gradients import Gradients, WeightGradients, added
 from datastill.errors import UserError
-from datastill.files import check_tensors
 from datastill.functional import gradient_distance
 from datastill.kinds.canvas import PixelSGD, initial_images
 from datastill.kinds.gradient_matching.composition import GradientComposition
@@ -44,8 +43,7 @@ class GradientStepper(Stepper):
         self.batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device, limit=limit)
         self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
-        self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum)
-        self.average = self.pixels.detach().clone()
+        self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
         self.watch = Watch(steady=False)
         self._fresh(0)
 
@@ -61,8 +59,6 @@ class GradientStepper(Stepper):
         loss = self._matched_together(iteration) if method.summed(iteration) else self._matched_apart(iteration)
         self.network.train()
         self.optimizer.step(iteration)
-        if method.averaging:
-            self.average.lerp_(self.pixels.detach(), max(1 - method.averaging, 1 / (iteration + 2)))
         value = float(loss)
         if not math.isfinite(value):
             raise UserError(f"the loss is not finite at iteration {iteration + 1}: lower `learning_rate` or `network_rate`")
@@ -73,27 +69,19 @@ class GradientStepper(Stepper):
 
     def images(self) -> Tensor:
         """The pixels, or their average over iterations (see `Stepper.images`)."""
-        return (self.average if self.method.averaging else self.pixels.detach()).cpu().clone()
+        return self.optimizer.images()
 
     def state(self) -> dict[str, Tensor]:
         """The pixels, their momentum and their average, and the network (see `Stepper.state`)."""
-        return {**self._own_state(), **{NETWORK + name: value for name, value in self.trainer.state().items()}}
+        return {**self.optimizer.state(), **{NETWORK + name: value for name, value in self.trainer.state().items()}}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over pixels, momentum, average and network (see `Stepper.restore`)."""
         own = {name: value for name, value in state.items() if not name.startswith(NETWORK)}
         network = {name.removeprefix(NETWORK): value for name, value in state.items() if name.startswith(NETWORK)}
-        check_tensors(own, self._own_state(), "the state of the pixels")
+        self.optimizer.restore(own)
         self.trainer.check(network, f"the state of a {self.network.name}")
         self.trainer.restore(network)
-        with torch.no_grad():
-            self.pixels.copy_(own["pixels"])
-            self.average.copy_(own.get("average", own["pixels"]))
-            self.optimizer.velocity.copy_(own["momentum"])
-
-    def _own_state(self) -> dict[str, Tensor]:
-        averaged = {"average": self.average} if self.method.averaging else {}
-        return {"pixels": self.pixels.detach(), "momentum": self.optimizer.velocity, **averaged}
 
     def _fresh(self, number: int) -> None:
         self.network.reset(random.generator(self.seed, number, "network"))
