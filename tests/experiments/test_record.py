@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from datastill.errors import UserError
-from datastill.experiments.record import Record, read_record, write_record
+from datastill.experiments.record import Record
+from datastill.experiments.stored import read_record, write_record
 from datastill.files import sealed
 from records import record
 

@@ -18,7 +18,7 @@ from datastill.experiments import EXPERIMENTS, TeacherExperiment, run_experiment
 from datastill.files import checksum, load_tensors
 from datastill.networks import build
 from datastill.report.results import write
-from datastill.teachers.pretraining import pretraining_cost
+from datastill.teachers.pool import pretraining_cost
 from doubles import KilledError, Training
 
 RECIPE = TrainingRecipe(epochs=2, batch=64)

@@ -22,7 +22,8 @@ from datastill.encoders import TrainingRecipe, pretrain
 from datastill.engine import Engine
 from datastill.kinds.distribution_matching import Composition
 from datastill.teachers.history import training_history
-from datastill.teachers.pretraining import Pretraining, pool_folder
+from datastill.teachers.pool import pool_folder
+from datastill.teachers.pretraining import Pretraining
 from faults.campaign import Campaign, Outcome
 from faults.known import cache_at, copied, data, heard, place, same, sealed_again
 from faults.mutations import damaged

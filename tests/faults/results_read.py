@@ -18,7 +18,8 @@ from datastill.data import DataSet
 from datastill.distilled.formats import export
 from datastill.errors import UserError
 from datastill.evaluation.ledger import Ledger
-from datastill.experiments.record import RECORD, Record, read_record, write_record
+from datastill.experiments.record import RECORD, Record
+from datastill.experiments.stored import read_record, write_record
 from datastill.files import CHECKSUM, sealed
 from datastill.report.comparison.reading import read as compare
 from datastill.report.summary import show

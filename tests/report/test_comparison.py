@@ -15,7 +15,7 @@ from datastill.cli import main
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments import Cell
-from datastill.experiments.record import write_record
+from datastill.experiments.stored import write_record
 from datastill.files import write_atomic
 from datastill.report.comparison import ComparisonLine, compare, write_comparison
 from records import MAKER, METHOD, record

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datastill.experiments import Block, Experiment, Row
-from datastill.experiments.record import write_record
+from datastill.experiments.stored import write_record
 from datastill.report.results import write
 from records import MAKER, METHOD, record
 

@@ -17,7 +17,7 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, locked
 from datastill.teachers.history import history_path, training_history
-from datastill.teachers.pretraining import pool_folder
+from datastill.teachers.pool import pool_folder
 from doubles import Training
 
 RECIPE = TrainingRecipe(epochs=1, learning_rate=0.01)

@@ -15,7 +15,8 @@ from datastill.errors import UserError
 from datastill.files import checksum, load_tensors, save_tensors
 from datastill.networks import build
 from datastill.teachers import pretraining
-from datastill.teachers.pretraining import accuracy, batch_size, half_size_epochs, measured_on, pool_folder, pretraining_cost
+from datastill.teachers.pool import batch_size, half_size_epochs, measured_on, pool_folder, pretraining_cost
+from datastill.teachers.pretraining import accuracy
 from doubles import KilledError, Training
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)

@@ -18,7 +18,7 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
 from datastill.teachers.history import NAME, training_history
-from datastill.teachers.pretraining import pool_folder
+from datastill.teachers.pool import pool_folder
 from datastill.teachers.stored import Member
 
 RECIPE = TrainingRecipe(epochs=1, learning_rate=0.01)

@@ -10,8 +10,8 @@ from datastill.encoders.queue import NetworkQueue
 from datastill.encoders.trajectory import TrajectoryNetwork
 from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe, recipe
+from datastill.teachers.snapshots import Snapshots
 from datastill.teachers.stored import Epoch, PretrainedNetwork
-from datastill.teachers.trajectories import Snapshots
 
 __all__ = [
     "RECIPES",

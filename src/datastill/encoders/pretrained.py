@@ -17,7 +17,8 @@ from datastill.files import checksum
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
+from datastill.teachers.pool import found, measured_on, pool_folder
+from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 
 log = logger(__name__)

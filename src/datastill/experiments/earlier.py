@@ -10,7 +10,8 @@ from typing import Any
 from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
-from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord, check_agreement
+from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord
+from datastill.experiments.stored import check_agreement
 from datastill.files import reason
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step

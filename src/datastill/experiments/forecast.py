@@ -19,7 +19,7 @@ from datastill.experiments.tables import compose, engine_of
 from datastill.progress import progress
 from datastill.runs.forecast import RunParts, Tested
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pretraining import pool_folder
+from datastill.teachers.pool import pool_folder
 
 
 def forecast_experiment(

@@ -14,7 +14,7 @@ from datastill.experiments.continual.running import cost as continual_cost
 from datastill.experiments.record import AnyRecordOf, Maker, TeacherRecord
 from datastill.experiments.tables import compose
 from datastill.networks import build
-from datastill.teachers.pretraining import pretraining_cost
+from datastill.teachers.pool import pretraining_cost
 
 
 def settled(name: str, cells: Sequence[AnyCell], found: Iterable[AnyRecordOf], read: Callable[[str], DataSet]) -> Policy:

@@ -7,7 +7,8 @@ from typing import overload
 
 from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.earlier import read_earlier, read_earlier_teacher
-from datastill.experiments.record import AnyRecordOf, ContinualRecord, Record, TeacherRecord, read_record
+from datastill.experiments.record import AnyRecordOf, ContinualRecord, Record, TeacherRecord
+from datastill.experiments.stored import read_record
 
 
 @overload

@@ -14,7 +14,8 @@ from datastill.evaluation.evaluate import evaluate
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points, remove_earlier
-from datastill.experiments.record import Found, Maker, Record, write_record
+from datastill.experiments.record import Found, Maker, Record
+from datastill.experiments.stored import write_record
 from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.kinds import Method
 from datastill.methods.grammar import compose as named

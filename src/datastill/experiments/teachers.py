@@ -14,12 +14,13 @@ from datastill.data import DataSet, load
 from datastill.encoders import pretrain
 from datastill.engine import Engine
 from datastill.experiments.cell import TeacherCell
-from datastill.experiments.record import Maker, TeacherRecord, write_record
+from datastill.experiments.record import Maker, TeacherRecord
+from datastill.experiments.stored import write_record
 from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.networks import Network, build
 from datastill.runs import Run
 from datastill.runs.metrics import line
-from datastill.teachers.pretraining import batch_size, found, half_size_epochs, pretraining_cost
+from datastill.teachers.pool import batch_size, found, half_size_epochs, pretraining_cost
 
 
 def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> TeacherRecord:

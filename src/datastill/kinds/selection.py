@@ -26,7 +26,8 @@ from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pretraining import found, measured_on, pool_folder, pretrain
+from datastill.teachers.pool import found, measured_on, pool_folder
+from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 from datastill.teachers.stored import PretrainedNetwork
 

@@ -19,7 +19,8 @@ from datastill.files import check_tensors, load_tensors, locked, remove_leftover
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
-from datastill.teachers.pretraining import WITHIN, Pretraining, pool_folder, pretraining_cost
+from datastill.teachers.pool import pool_folder, pretraining_cost
+from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import AGAIN, Member, check_correct, continued, number
 

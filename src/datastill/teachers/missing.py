@@ -9,7 +9,8 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.engine.measuring import Part, nbytes
 from datastill.networks import build
-from datastill.teachers.pretraining import Pretraining, pretraining_cost
+from datastill.teachers.pool import pretraining_cost
+from datastill.teachers.pretraining import Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -17,9 +16,8 @@ from torch import Tensor
 from datastill import random, stopping
 from datastill.augment import flip_and_shift
 from datastill.configuration import whole
-from datastill.data import ClassImages, DataSet, cache_folder
+from datastill.data import ClassImages, DataSet
 from datastill.engine import Engine, Runner, Trainer
-from datastill.engine.cost import forward_cost
 from datastill.engine.inference import predictions
 from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
@@ -27,28 +25,23 @@ from datastill.files import check_tensors, locked, remove_leftovers, save_tensor
 from datastill.logs import logger
 from datastill.networks import Network, build
 from datastill.progress import Progress, clock, progress
+from datastill.teachers.pool import (
+    HALF_SIZE_WORK,
+    lacking,
+    batch_size,
+    found,
+    half_size_epochs,
+    measured_on,
+    pool_folder,
+    pretraining_cost,
+)
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
 
 log = logger(__name__)
 
-HALF_SIZE_WORK = 0.25
-"""What an image of half the side costs, compared with a whole one."""
 WITHIN = "epoch.correct"
 """What an epoch had found when it was stopped, beside the weights of that moment."""
-
-
-def measured_on(data: DataSet) -> str:
-    """What the accuracy of a pretrained network is measured on, in words: the validation split, if there is one."""
-    if len(data.validation):
-        return f"the {len(data.validation)} images of the validation split"
-    return f"the {len(data.train)} images of the training split, as none are held out"
-
-
-def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
-    """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
-    seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
-    return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
 def pretrain(
@@ -76,7 +69,7 @@ def pretrain(
     folder = pool_folder(data, network, recipe, cache)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
     pretraining: Pretraining | None = None
-    for index, path in _missing(folder, count):
+    for index, path in lacking(folder, count):
         with locked(path, f"network {index} of the pool in {folder}", wait=True):
             if path.exists():  # another process trained it meanwhile
                 continue
@@ -84,40 +77,10 @@ def pretrain(
             if pretraining is None:
                 engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
-                many = len(_missing(folder, count))
+                many = len(lacking(folder, count))
                 log.info("pretraining %d %s for %d epochs on %s; kept in %s", many, network, recipe.epochs, data.name, folder)
             pretraining.train(folder, index)
     return found(data, network, count, recipe, cache=cache)
-
-
-def _missing(folder: Path, count: int) -> list[tuple[int, Path]]:
-    """The networks that a pool lacks, by their numbers."""
-    paths = [(index, folder / f"{index}.safetensors") for index in range(count)]
-    return [(index, path) for index, path in paths if not path.exists()]
-
-
-def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
-    """What is there of a pool, in order (see `pretrain`)."""
-    folder = pool_folder(data, network, recipe, cache)
-    paths = {index: folder / f"{index}.safetensors" for index in range(count)}
-    return [Member(data, network, recipe, index).read(path) for index, path in paths.items() if path.exists()]
-
-
-def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
-    """Floating-point operations that training one network takes."""
-    equivalent = recipe.epochs - (1 - HALF_SIZE_WORK) * half_size_epochs(data, network, recipe)
-    return 3 * forward_cost(network) * len(data.train) * equivalent
-
-
-def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
-    """The recipe's batch, or a smaller one if a small data set would get too few steps per epoch to learn from."""
-    return min(recipe.batch, max(16, len(data.train) // 64))
-
-
-def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
-    """How many of the recipe's epochs see images of half the side; never the last one."""
-    suitable = network.resizable and min(data.size) >= 32
-    return min(round(recipe.half_size * recipe.epochs), recipe.epochs - 1) if suitable else 0
 
 
 def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:

@@ -53,7 +53,7 @@ def pretrain(
     from datastill.networks import build
     from datastill.progress import clock
     from datastill.report.terminal import say_line
-    from datastill.teachers.pretraining import measured_on, pretraining_cost
+    from datastill.teachers.pool import measured_on, pretraining_cost
     from datastill.teachers.trajectories import trajectories
 
     if set_ and not snapshots:

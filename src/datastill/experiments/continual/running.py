@@ -14,7 +14,8 @@ from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import ContinualCell
 from datastill.experiments.continual.course import Course
 from datastill.experiments.continual.learning import Learner
-from datastill.experiments.record import ContinualRecord, Found, Maker, StageRecord, write_record
+from datastill.experiments.record import ContinualRecord, Found, Maker, StageRecord
+from datastill.experiments.stored import write_record
 from datastill.files import locked, remove_leftovers
 from datastill.kinds import Method
 from datastill.methods import method

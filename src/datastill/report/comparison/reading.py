@@ -14,7 +14,8 @@ from datastill.configuration import describe, restore
 from datastill.distilled.folder import IMAGES
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.experiments.record import RECORD, Record, record_of
+from datastill.experiments.record import RECORD, Record
+from datastill.experiments.stored import record_of
 from datastill.files import CHECKSUM, read_sealed, reason
 from datastill.labels import HARD
 from datastill.report.comparison.measured import Conditions, Measured, values_of

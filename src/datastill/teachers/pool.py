@@ -1,0 +1,58 @@
+"""Where pretrained networks are kept, which of them there are, and what training one of them takes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from datastill.data import DataSet, cache_folder
+from datastill.engine.cost import forward_cost
+from datastill.networks import Network
+from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.stored import Member, PretrainedNetwork
+
+HALF_SIZE_WORK = 0.25
+"""What an image of half the side costs, compared with a whole one."""
+
+
+def measured_on(data: DataSet) -> str:
+    """What the accuracy of a pretrained network is measured on, in words: the validation split, if there is one."""
+    if len(data.validation):
+        return f"the {len(data.validation)} images of the validation split"
+    return f"the {len(data.train)} images of the training split, as none are held out"
+
+
+def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
+    """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
+    seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
+    return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+
+
+def lacking(folder: Path, count: int) -> list[tuple[int, Path]]:
+    """The networks that a pool lacks, by their numbers."""
+    paths = [(index, folder / f"{index}.safetensors") for index in range(count)]
+    return [(index, path) for index, path in paths if not path.exists()]
+
+
+def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, cache: Path | None = None) -> list[PretrainedNetwork]:
+    """What is there of a pool, in order (see `pretrain`)."""
+    folder = pool_folder(data, network, recipe, cache)
+    paths = {index: folder / f"{index}.safetensors" for index in range(count)}
+    return [Member(data, network, recipe, index).read(path) for index, path in paths.items() if path.exists()]
+
+
+def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
+    """Floating-point operations that training one network takes."""
+    equivalent = recipe.epochs - (1 - HALF_SIZE_WORK) * half_size_epochs(data, network, recipe)
+    return 3 * forward_cost(network) * len(data.train) * equivalent
+
+
+def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:
+    """The recipe's batch, or a smaller one if a small data set would get too few steps per epoch to learn from."""
+    return min(recipe.batch, max(16, len(data.train) // 64))
+
+
+def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) -> int:
+    """How many of the recipe's epochs see images of half the side; never the last one."""
+    suitable = network.resizable and min(data.size) >= 32
+    return min(round(recipe.half_size * recipe.epochs), recipe.epochs - 1) if suitable else 0
