@@ -5,6 +5,7 @@ What it prints to and where it stands are those of a new process. It may be sent
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -86,7 +87,9 @@ def run(
 def _server() -> subprocess.Popen[str]:
     """The process that the others are forked off; it ends when this one does."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    atexit.register(server.communicate)  # closes its input, at which it ends
+    return server
 
 
 def _serve() -> None:

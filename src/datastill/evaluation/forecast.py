@@ -57,16 +57,25 @@ def forecast_evaluation(
     compare: Sequence[str] = (),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
+    robust: bool = False,
 ) -> Forecast:
-    """Measure on a few steps what `datastill.evaluation.evaluate.evaluate_across` would take with the same arguments."""
+    """Measure on a few steps what `datastill.evaluation.evaluate.evaluate_across` would take with the same arguments.
+
+    With `robust`, what `datastill.evaluation.robust.robustness` would take, without the network that is trained on all real images.
+    """
     distilled, data = resolve(distilled, data)
     images, labels = distilled.expanded()
-    chosen, count = engine or Engine.choose(), repeats * (1 + len(compare))
+    chosen, count = engine or Engine.choose(), repeats * (1 + len({*compare, "random"} if robust else compare))
 
-    def measured(network: str) -> Part:
+    def measured(network: str) -> list[Part]:
         trained = replace(protocol or Protocol(), network=network).resolved(len(distilled.images) / data.classes, data.classes)
         suited = chosen.suited(training_cost(data, trained, len(images)))
-        return evaluation_part(data, trained, images, labels, networks=count, split=split, engine=suited, label_kind=distilled.label_kind)
+        ways = [(trained, count + repeats * (robust and distilled.label_kind != HARD))]
+        ways += [(replace(trained, augment=False), 2 * repeats)] if robust else []
+        return [
+            evaluation_part(data, way, images, labels, networks=number, split=split, engine=suited, label_kind=distilled.label_kind)
+            for way, number in ways
+        ]
 
     title = f"evaluating {len(distilled)} images of {data.name}"
-    return forecast(title, lambda: [measured(network) for network in networks], chosen.device)
+    return forecast(title, lambda: [part for network in networks for part in measured(network)], chosen.device)

@@ -19,11 +19,13 @@ from datastill.functional.gradients import gradient_distance
 from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import joined_means, mean_matching
 from datastill.functional.regression import arc_cosines, ridge_weights, tangent_kernel
+from datastill.functional.robustness import augmentation_robustness, label_robustness
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
 
 __all__ = [
     "arc_cosines",
     "attention_matching",
+    "augmentation_robustness",
     "centre_and_spread",
     "centre_discrimination",
     "characteristic_function",
@@ -39,6 +41,7 @@ __all__ = [
     "joined_moments",
     "joined_spreads",
     "kernel_matching",
+    "label_robustness",
     "local_covariance",
     "local_moments",
     "mean_matching",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from datastill.evaluation import Evaluation, Score
+from datastill.evaluation.robust import Robustness
 from datastill.labels import HARD
 from datastill.report.terminal import say_line, say_table
 
@@ -35,6 +36,21 @@ def print_evaluation(evaluation: Evaluation) -> None:
     ]
     columns = ("", *(name[:6] for name in evaluation.class_names))
     say_table("confusion, one row per true class, in %", columns, confusion, simple=True, otherwise=ELSEWHERE)
+
+
+def print_robustness(robustness: Robustness) -> None:
+    """Print DD-Ranking's two scores, and the accuracies that they are made of and `print_evaluation` does not show."""
+    rows = [
+        ("the distilled set, not augmented", *_cells(robustness.plain.score)),
+        ("a random real subset, not augmented", *_cells(robustness.plain.comparisons["random"])),
+    ]
+    if robustness.evaluation.track != HARD:
+        rows.append(("the distilled set, hard labels", *_cells(robustness.hard)))
+    given = isinstance(robustness.real, float)
+    rows.append(("all real images" + (" (given)" if given else ""), f"{robustness.real_accuracy:.2f}", "", ""))
+    title = f"robust scores (DD-Ranking): label {robustness.label_robust:.3f}, augmentation {robustness.augmentation_robust:.3f}"
+    say_table(title, ("trained on", "accuracy %", "std", "95% interval"), rows)
+    say_line("scores are from 0 to 1, and .269 is no gain over real images")
 
 
 def print_across(found: Mapping[str, Evaluation]) -> None:

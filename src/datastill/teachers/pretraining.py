@@ -27,10 +27,10 @@ from datastill.networks import Network, build
 from datastill.progress import Progress, clock, progress
 from datastill.teachers.pool import (
     HALF_SIZE_WORK,
-    lacking,
     batch_size,
     found,
     half_size_epochs,
+    lacking,
     measured_on,
     pool_folder,
     pretraining_cost,

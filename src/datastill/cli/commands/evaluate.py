@@ -36,6 +36,13 @@ def evaluate(
     learned_rate: Annotated[
         bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
     ] = True,
+    robust: Annotated[
+        bool,
+        Parameter(help="DD-Ranking's robust scores too: also train with hard labels and without augmentation", negative=""),
+    ] = False,
+    real_accuracy: Annotated[
+        float | None, Parameter(help="with --robust: accuracy in percent of networks trained on all real images; by default one is trained")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         Parameter(
@@ -66,9 +73,10 @@ def evaluate(
     from datastill.evaluation.evaluate import evaluate_across
     from datastill.evaluation.forecast import forecast_evaluation
     from datastill.evaluation.ledger import Ledger
+    from datastill.evaluation.robust import Robustness, robustness
     from datastill.files import beside, check_file, locked, sealed, through_links, write_atomic
     from datastill.networks import ZOO
-    from datastill.report.evaluation import print_across, print_evaluation
+    from datastill.report.evaluation import print_across, print_evaluation, print_robustness
     from datastill.report.forecast import print_forecast
     from datastill.report.terminal import say_line
 
@@ -79,6 +87,10 @@ def evaluate(
         followed = changed(followed, change, "the protocol")
     if followed.network != networks[0]:
         raise UserError(f"--set network={followed.network} contradicts the network {networks[0]}: give it with --network")
+    if robust and len(networks) > 1:
+        raise UserError(f"--robust is for one network, got --network {network}")
+    if real_accuracy is not None and not robust:
+        raise UserError("--real-accuracy is for --robust")
     if out is not None:
         check_file(out)
     engine = engine_of(device, precision, compile, 0)  # suited to each network's training later
@@ -87,17 +99,27 @@ def evaluate(
     distilled, examined = foreign(path, data, experiment, labels) or (path, data)
     if dry_run:
         shown = forecast_evaluation(
-            distilled, networks, repeats=repeats, split=split, data=examined, compare=names, protocol=followed, engine=engine
-        )
+            distilled, networks, repeats=repeats, split=split, data=examined, compare=names, protocol=followed, engine=engine,
+            robust=robust,
+        )  # fmt: skip
         print_forecast(shown, None)
         return
     with contextlib.nullcontext() if out is None else locked(out, f"the evaluation in {out}"):
-        found = evaluate_across(
-            distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=followed,
-            engine=engine, keep=keep,
-        )  # fmt: skip
+        scores: Robustness | None = None
+        if robust:
+            scores = robustness(
+                distilled, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=followed, engine=engine,
+                keep=keep, real=real_accuracy,
+            )  # fmt: skip
+            found = {networks[0]: scores.evaluation}
+        else:
+            found = evaluate_across(
+                distilled, networks, repeats=repeats, seed=seed, split=split, data=examined, compare=names, protocol=followed,
+                engine=engine, keep=keep,
+            )  # fmt: skip
         single = next(iter(found.values())) if len(found) == 1 else None
         content = single.describe() if single else {"networks": {name: result.describe() for name, result in found.items()}}
+        content |= {"robust": scores.describe()} if scores else {}
         if out is not None:  # before anything is printed: nothing that an output can't take may lose it
             write_atomic(through_links(out), json.dumps(sealed(content), indent=1) + "\n")
             Ledger(keep).remove()
@@ -105,5 +127,7 @@ def evaluate(
         say_line(json.dumps(content))
     elif single:
         print_evaluation(single)
+        if scores:
+            print_robustness(scores)
     else:
         print_across(found)
