@@ -200,6 +200,13 @@ GIVING = {
         policy=COMPILED,
         preset="fast",
     ),
+    "constraints-photographs-seeds": giving(
+        "photographs at 64x64, two images a class, on twelve sets of each",
+        Block(PHOTOGRAPHS, (2,), 40, seeds=tuple(range(12)), settings=FEW_REAL, repeats=4, epochs=200, label="photographs"),
+        policy=COMPILED,
+        rows=(RANDOM, Row("dm"), Row("dm+iid")),
+        preset="fast",
+    ),
     "constraints-cifar10-before": giving(
         "CIFAR-10, against the squared form",
         Block("cifar10", (10,), 40, repeats=3, epochs=100),
