@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate, evaluate_across
     from datastill.experiments.continual import continual
+    from datastill.experiments.sets import load_set
     from datastill.methods.grammar import method
     from datastill.runs.distill import distill
     from datastill.runs.repeat import repeat, resume
@@ -35,6 +36,7 @@ _HOMES = {
     "evaluate_across": "datastill.evaluation.evaluate",
     "export": "datastill.distilled",
     "load": "datastill.data",
+    "load_set": "datastill.experiments.sets",
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
     "repeat": "datastill.runs.repeat",
@@ -70,6 +72,7 @@ __all__ = [
     "evaluate_across",
     "export",
     "load",
+    "load_set",
     "method",
     "pretrain",
     "repeat",

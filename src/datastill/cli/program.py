@@ -28,7 +28,21 @@ from datastill.text import escaped
 FLAGS = {
     **{
         name: f"--{name}"
-        for name in ("compile", "count", "data", "device", "ipc", "iterations", "out", "repeats", "resume", "scale", "seed", "workers")
+        for name in (
+            "compile",
+            "count",
+            "data",
+            "device",
+            "ipc",
+            "iterations",
+            "out",
+            "repeats",
+            "results",
+            "resume",
+            "scale",
+            "seed",
+            "workers",
+        )
     },
     "format": "--format",
     "checkpoint_seconds": "--checkpoint-seconds",

@@ -17,6 +17,7 @@ from datastill.data import DataSet
 from datastill.distilled.card import write_card
 from datastill.distilled.foreign import FOREIGN_FILES, read
 from datastill.distilled.hub import remove_others, table, write_parquet
+from datastill.distilled.packed import packed, unpacked
 from datastill.distilled.picture import write_grid
 from datastill.distilled.set import Origin, SyntheticImages, check
 from datastill.errors import UserError
@@ -64,12 +65,31 @@ class DistilledSet(SyntheticImages):
         return folder
 
     def _write(self, folder: Path) -> None:
-        header = {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
-        save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, header)
+        save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, self._header())
         parquet = write_parquet(self, folder)
         write_grid(self, folder / "grid.png")
         write_card(self, parquet, folder / "README.md")
         remove_others(parquet, folder)
+
+    def _header(self) -> dict[str, str]:
+        return {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
+
+    def pack(self, path: Path | str, form: str) -> Path:
+        """Write the images, labels and learned numbers alone into one small file, which `load` reads.
+
+        Args:
+            path: The file; replaced if it is there.
+            form: "float16", or "8-bit": 256 equal steps from the least to the largest value of a channel.
+
+        Returns:
+            The file.
+
+        Raises:
+            UserError: If the form is unknown, a value is too large for it, or the file cannot be written.
+        """
+        stored, said = packed(self.images, form)
+        save_tensors(Path(path), {"labels": self.labels, **self.canvas.tensors(), "images": stored}, {**self._header(), **said})
+        return Path(path)
 
     def as_hf(self) -> Any:
         """What networks are trained on (see `expanded`) as a `datasets.Dataset` in memory.
@@ -102,7 +122,8 @@ class DistilledSet(SyntheticImages):
                 f"{path} is not a distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
             )
         origin = _origin(metadata.get("origin", ""), path)
-        canvas = Canvas(tensors["images"], tensors["labels"], metadata.get("labels", HARD), _numbers(tensors, path))
+        images = unpacked(tensors["images"], metadata, path)
+        canvas = Canvas(images, tensors["labels"], metadata.get("labels", HARD), _numbers(tensors, path))
         check(canvas, origin, str(path))
         return cls.of(canvas, origin)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from datastill.engine.policy import Policy
 from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIVING, TEACHERS
 from datastill.experiments.continual.catalogue import CONTINUAL
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
@@ -174,6 +175,16 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         remark="The published numbers are of 1,000 networks, which are 1,000 iterations of `dc` and `dsa` and 10,000 of `dcc`; here there "
         "are 100 iterations, a tenth and a hundredth. `dcc` sums gradients over classes from its third network of ten on, after a "
         "fifth of the run instead of a quarter.",
+    ),
+    "sets-digits": Experiment(
+        title="Sets to take: scikit-learn's digits",
+        blocks=(Block("digits", (1, 2, 5, 10), 300),),
+        rows=(Row("random", inherits=False, iterations=0), Row("dm+iid")),
+        settings=("views=4",),
+        policy=Policy("fp32", compile=False),
+        by_size=True,
+        keep_sets=True,
+        remark="The default method after 300 iterations, with four views of every image, so that one image of a class has a covariance.",
     ),
     "selection": Experiment(
         title="Real images chosen in four ways (Table 1 of the paper)",

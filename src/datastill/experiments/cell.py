@@ -32,6 +32,8 @@ class Cell:
         policy: In which precision, and whether compiled, for both halves; what it leaves open is settled for a whole table at once.
         by_size: Whether values may depend on the size of the images (see `datastill.setting.Setting.side`); not so in tables that were
             published before any did.
+        keep_set: Whether the set is packed into at most `datastill.distilled.packed.MOST_BYTES`, evaluated as it comes out of that, and
+            kept beside its record.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Cell:
     compare: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     by_size: bool = False
+    keep_set: bool = False
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ def _experiment(name: str, table: Table) -> Experiment:
         remark=table.remark.strip(),
         protocol=table.protocol,
         by_size=True,
+        keep_sets=table.keep_sets,
     )
 
 

@@ -88,6 +88,7 @@ class Record:
         evaluated_by: How it was evaluated.
         label_kind: What the set's labels are, one of `datastill.labels.KINDS`.
         learned_rate: The learned learning rate that the networks were trained with; None for the protocol's.
+        packed: How the set is kept beside the record, and was evaluated, of `datastill.distilled.packed.FORMS`; "" where it is not.
     """
 
     cell: Cell
@@ -108,6 +109,7 @@ class Record:
     evaluated_by: Maker
     label_kind: str = HARD
     learned_rate: float | None = None
+    packed: str = ""
 
     @property
     def track(self) -> str:

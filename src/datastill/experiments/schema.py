@@ -133,6 +133,7 @@ class Table(Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: bool | None = None
     remark: str = ""
+    keep_sets: bool = False
 
 
 PARTS: dict[str, type[BaseModel] | type[Protocol]] = {"data": DataEntry, "methods": MethodEntry, "protocol": Protocol}

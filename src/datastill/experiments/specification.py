@@ -127,6 +127,7 @@ class Experiment:
         remark: What else a reader of the table must know.
         protocol: How networks are trained on the sets, where blocks and rows do not say otherwise; the DC protocol by default.
         by_size: Whether values may depend on the size of the images (see `Cell`).
+        keep_sets: Whether the sets are kept beside their records (see `Cell`).
 
     Raises:
         UserError: If there is nothing to run, or a name is there twice or cannot be a folder's.
@@ -143,9 +144,10 @@ class Experiment:
     remark: str = ""
     protocol: Protocol = field(default_factory=Protocol)
     by_size: bool = False
+    keep_sets: bool = False
 
     def __post_init__(self) -> None:
-        places = [f"{_folder(block.name)}-ipc{ipc}" for block in self.blocks for ipc in block.ipcs]
+        places = [f"{as_folder(block.name)}-ipc{ipc}" for block in self.blocks for ipc in block.ipcs]
         for what, names in (("row", [row.name for row in self.rows]), ("data set and IPC", places)):
             if not names:
                 raise UserError(f"'{self.title}' has no {what}, so there is nothing to run")
@@ -176,7 +178,7 @@ class Experiment:
 
     def _line(self, name: str, row: Row, block: Block, ipc: int, experiments: Specifications) -> Line:
         several = len(self.blocks) > 1 or len(self.blocks[0].ipcs) > 1
-        place = f"{_folder(block.name)}-ipc{ipc}/{row.name}" if several else row.name
+        place = f"{as_folder(block.name)}-ipc{ipc}/{row.name}" if several else row.name
         cells = []
         for seed in block.seeds:
             own = f"{name}/{place}/seed{seed}" if len(block.seeds) > 1 else f"{name}/{place}"
@@ -206,6 +208,7 @@ class Experiment:
             validate_at=row.validate_at or (block.validate_at if row.inherits else ()),
             validation_epochs=block.validation_epochs,
             by_size=self.by_size,
+            keep_set=self.keep_sets,
         )
 
 
@@ -260,11 +263,11 @@ def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specificati
 _FOLDER = re.compile(r"\w[^/\\]*")
 
 
-def _folder(name: str) -> str:
-    """A name as a folder's.
+def as_folder(name: str) -> str:
+    """A name of data as a folder's.
 
     Example:
-        >>> _folder("cifar100[0-19]"), _folder("folder:my/photos@64")
+        >>> as_folder("cifar100[0-19]"), as_folder("folder:my/photos@64")
         ('cifar100-0-19', 'folder-my-photos-64')
     """
     return re.sub(r"\W+", "-", name).strip("-")

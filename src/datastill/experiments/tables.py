@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from datastill import provenance
 from datastill.data import DataSet, load
 from datastill.distilled import DistilledSet
+from datastill.distilled.folder import IMAGES
+from datastill.distilled.packed import MOST_BYTES, fitting
 from datastill.engine import Engine
 from datastill.evaluation import Evaluation, Protocol, Score
 from datastill.evaluation.evaluate import evaluate
@@ -18,11 +21,14 @@ from datastill.experiments.record import Found, Maker, Record
 from datastill.experiments.stored import write_record
 from datastill.files import locked, remove_leftovers, write_atomic
 from datastill.kinds import Method
+from datastill.logs import logger
 from datastill.methods.grammar import compose as named
 from datastill.runs import Run
 from datastill.runs.distill import distill
 from datastill.runs.timing import run_seconds_per_step
 from datastill.setting import Lookup, Setting
+
+log = logger(__name__)
 
 KEPT = ("config.yaml", "metrics.jsonl", "distilled/grid.png")
 """What is copied from a run beside its record, where it is there: the log that the page links, and the picture."""
@@ -50,6 +56,9 @@ def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) 
     run, target = runs / cell.run, results / cell.name
     engine = engine_of(cell, composed.cost(data, cell.ipc) * composed.iterations(cell.iterations))
     distilled = _distilled(cell, composed, data, run, engine)
+    form = _form(distilled) if cell.keep_set else ""
+    if form:
+        distilled = DistilledSet.load(distilled.pack(runs / f"{cell.name}.{IMAGES}", form))
     engine = engine_of(cell, training_cost(data, cell.protocol.resolved(cell.ipc, data.classes), len(distilled)))
     evaluation = evaluate(
         distilled,
@@ -66,10 +75,20 @@ def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) 
     for name in KEPT:
         if (run / name).exists():
             write_atomic(target / Path(name).name, (run / name).read_bytes())
-    record = _record(cell, data, Run(run), evaluation, composed.pretraining_seconds(data))
+    if form:
+        write_atomic(target / IMAGES, (runs / f"{cell.name}.{IMAGES}").read_bytes())
+    record = replace(_record(cell, data, Run(run), evaluation, composed.pretraining_seconds(data)), packed=form)
     write_record(record, target)
     remove_earlier(target)
     return record
+
+
+def _form(distilled: DistilledSet) -> str:
+    """How a set is packed; "", with a message, if it is too large to be kept."""
+    form = fitting(distilled.images)
+    if form is None:
+        log.warning("the set is not kept: its %d pixel values take more than %d bytes", distilled.images.numel(), MOST_BYTES)
+    return form or ""
 
 
 def compose(cell: Cell, data: DataSet) -> Method:

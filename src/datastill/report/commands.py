@@ -14,7 +14,7 @@ OF_THEIR_OWN = ("network", "epochs", "augment", "learned_rate", "called")
 
 
 def commands(record: Record, cell: Cell) -> str:
-    """What to type to distil and evaluate the set of a record.
+    """What to type to distil and evaluate the set of a record; a set that is kept is evaluated as it is kept.
 
     Args:
         record: It says in which precision, and with how many networks.
@@ -36,7 +36,8 @@ def _distil(cell: Cell, maker: Maker) -> list[str]:
 
 def _evaluate(cell: Cell, record: Record) -> list[str]:
     protocol, usual = cell.protocol, PROTOCOLS[cell.protocol.called]
-    words = ["datastill", "evaluate", f"runs/{cell.run}", "--network", protocol.network, "--epochs", str(record.evaluation_epochs)]
+    words = ["datastill", "evaluate", f"results/{cell.name}" if record.packed else f"runs/{cell.run}"]
+    words += ["--network", protocol.network, "--epochs", str(record.evaluation_epochs)]
     words += ["--repeats", str(record.cell.repeats), "--seed", str(cell.seed), "--split", cell.split]
     words += ["--compare", ",".join(cell.compare) or "none"]
     words += [] if protocol.called == Protocol().called else ["--protocol", protocol.called]

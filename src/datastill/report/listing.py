@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from datastill.data import CATALOGUE
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.experiments.sets import kept_sets, results_folder
 from datastill.logs import logger
 from datastill.methods import NAMES as METHODS
 from datastill.methods import method
@@ -44,6 +46,21 @@ def rows(what: str) -> list[tuple[str, str]]:
     if what not in tables:
         raise unknown("list", what, tables)
     return tables[what]()
+
+
+def kept(results: Path | None = None) -> list[tuple[str, str]]:
+    """Name and summary of every set that is kept beside its result.
+
+    Args:
+        results: The folder of results; by default see `datastill.experiments.sets.results_folder`.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = kept_sets(results)
+    if not found:
+        raise UserError(f"no sets are kept in {results_folder(results)}: give the folder of results with `results`")
+    return [(name, f"{each.summary}; {each.folder}") for name, each in found.items()]
 
 
 def _methods() -> list[tuple[str, str]]:

@@ -15,6 +15,13 @@ from datastill.report.model import CurvePoint, MethodLine, curve_points, method_
 NOT_RUN = "not run"
 """What stands in the place of an accuracy that is not there."""
 
+KEPT = (
+    "The sets are kept beside their records: each row's folder has an `images.safetensors`, which `datastill.load_set` and `datastill list "
+    "sets` find. They are packed (16-bit floats, or 8 bits from a channel's least to its largest value), and what was evaluated is what "
+    "is in these files."
+)
+"""What a page says of sets that are kept."""
+
 
 def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Path) -> None:
     """Write ``table.csv``, ``curve.csv``, ``curve.png`` and ``README.md`` from the records that are there.
@@ -63,6 +70,8 @@ def _page(
     page += [_explained(lines), "", *_warnings(lines)]
     if points:
         page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network per point.", ""]
+    if experiment.keep_sets:
+        page += [KEPT, ""]
     if experiment.remark:
         page += [experiment.remark, ""]
     return [*page, "## Provenance", "", *_provenance(lines, several=len(_places(lines)) > 1)]

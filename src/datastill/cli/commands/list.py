@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 
-def list_(what: Literal["datasets", "networks", "methods", "terms", "experiments"], /) -> None:
-    """List the names that the other commands take."""
-    from datastill.report.listing import rows
+def list_(
+    what: Literal["datasets", "networks", "methods", "terms", "experiments", "sets"],
+    /,
+    *,
+    results: Annotated[Path | None, Parameter(help="with sets: the folder of results; default `results` here, or our own")] = None,
+) -> None:
+    """List the names that the other commands take, or the distilled sets that are kept beside their results."""
+    from datastill.report.listing import kept, rows
     from datastill.report.terminal import say_line
 
-    entries = rows(what)
-    width = max(len(name) for name, _ in entries)
+    entries = rows(what) if what != "sets" else kept(results)
+    width = max((len(name) for name, _ in entries), default=0)
     for name, summary in entries:
         say_line(f"{name:<{width}}  {summary}")
