@@ -27,11 +27,18 @@ def test_a_report_has_versions_machine_and_what_works(monkeypatch: pytest.Monkey
     assert f"torch {torch.__version__.partition('+')[0]}" in found["packages"]
     assert str(os.cpu_count()) in found["processor"]
     assert float(found["speed"].split()[0]) > 0
-    assert found["compiler"] == (hardware.why_no_compiler(hardware.device("auto")) or "works")
+    assert "doctor --compile" in found["compiler"]
     assert str(cache_folder()) in found["cache"]
     assert "networks" in found["cache"]
     assert "DATASTILL_TARGETS_GB=3" in found["environment"]
     assert "TORCHINDUCTOR" not in found["environment"] or "TORCHINDUCTOR_CACHE_DIR" in os.environ
+
+
+def test_the_compiler_is_tried_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: pytest.fail("it was tried"))
+    assert "found, not tried" in dict(findings())["compiler"]
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "it is broken")
+    assert dict(findings(compile=True))["compiler"] == "it is broken"
 
 
 def test_the_command_prints_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:

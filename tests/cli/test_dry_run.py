@@ -34,6 +34,14 @@ def test_a_dry_run_of_a_configuration_or_of_what_is_left(run: Path, tmp_path: Pa
     assert not (tmp_path / "again").exists()
 
 
+def test_only_a_dry_run_needs_no_folder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for begun in (("digits", *TINY_RUN), ("--config", str(run / "config.yaml"))):
+        main(["distill", *begun, "--dry-run"])
+        lines = capsys.readouterr().out.splitlines()
+        assert any(re.fullmatch(r"disk        about \d+ kB", line) for line in lines)
+        assert "Give --out with a folder for the run" in refusal(capsys, "distill", *begun)
+
+
 def test_a_dry_evaluation_says_how_many_networks_are_trained(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["evaluate", str(run), "--network", "convnet,convnet-bn", "--epochs", "3", "--repeats", "2", "--compare", "random", "--dry-run"])
     said = capsys.readouterr()

@@ -194,7 +194,7 @@ INPUTS: dict[str, Input] = {
     ),
     "tinyimagenet as parquet": Input(tinyimagenet, "tinyimagenet", "train is distilled, and valid is the test split", 8),
     "fewer images than IPC": Input(
-        uneven, "folder:photos --ipc 10 --method dm", "fewer than IPC 10: use --ipc 3 or less, or --init noise, or --init augmented for"
+        uneven, "folder:photos --ipc 10 --method dm", "fewer than IPC 10: use --init augmented for changed copies of its images, --ipc 3 or"
     ),
     "fewer images than IPC to choose from": Input(uneven, "folder:photos --ipc 10", "fewer than IPC 10: use --ipc 3 or less"),
     "48x64 pixels": Input(

@@ -133,7 +133,7 @@ def test_values_that_make_no_sense_are_refused(name: str, changes: dict[str, Any
 def test_data_and_networks_that_do_not_fit_are_refused(tiny: DataSet) -> None:
     with pytest.raises(UserError, match="the features of convnet-bn depend on the whole batch: use another network"):
         regression("frepo", network="convnet-bn").check(tiny, 2)
-    with pytest.raises(UserError, match="fewer than IPC 99: use `ipc="):
+    with pytest.raises(UserError, match="fewer than IPC 99: use `initialisation=augmented` for changed copies of its images, `ipc="):
         regression("kip").check(tiny, 99)
     with pytest.raises(UserError, match="the class 'ship' has no training image, but kip needs one of every class to predict"):
         regression("kip").check(data_set((6, 5, 0)), 1)

@@ -11,7 +11,6 @@ import datastill
 from commands import TINY_RUN, refusal
 from datastill import DistilledSet
 from datastill.cli import main
-from datastill.distilled.picture import LETTER
 from datastill.files import load_tensors
 from datastill.report.beside import write_beside
 from tiles import enlarged, places, read
@@ -47,8 +46,9 @@ def test_the_picture_has_the_real_images_the_start_and_the_set(run: Path, tmp_pa
 def test_the_command_draws_it_with_what_an_evaluation_found(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["show", str(run), "--beside", "start"])
     assert capsys.readouterr().out.splitlines()[-1].split() == ["picture", str(run / "distilled" / "beside.png")]
-    main(["show", str(run), "--evaluation", str(run / "evaluation.json"), "--out", str(tmp_path / "picture.png")])
-    assert read(tmp_path / "picture.png").shape[1] > 60 * LETTER  # the line above
+    main(["show", str(run), "--evaluation", str(run / "evaluation.json"), "--beside", "start", "--out", str(tmp_path / "picture.png")])
+    main(["show", str(run), "--beside", "start", "--out", str(tmp_path / "plain.png")])
+    assert len(read(tmp_path / "picture.png")) > len(read(tmp_path / "plain.png"))  # the lines above
     capsys.readouterr()
     assert refusal(capsys, "show", str(run), "--beside", "real,strat").startswith("datastill: unknown strip 'strat'. Did you mean 'start'?")
 

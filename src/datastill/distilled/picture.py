@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ LONGEST = 60_000
 DPI = 100
 TEXT, TITLE = 9, 11
 """Sizes of names and of titles, in points."""
-LETTER = 9
-"""Pixels of a letter, at most about."""
+LINE = 22
+"""Pixels of a line of text."""
+MARGIN, BETWEEN, SPACE = 16, 24, 8
+"""Pixels around everything, between strips, and between a text and what it belongs to."""
 NAME = 20
 """Letters of a class's name that are shown."""
 
@@ -81,12 +83,12 @@ def drawn(strips: Sequence[Strip], class_names: Sequence[str], heading: str = ""
     Args:
         strips: At least one, with images of one size.
         class_names: One per class.
-        heading: Stands above everything.
+        heading: Stands above everything; lines that are wider than the picture are wrapped.
 
     Returns:
         A PNG file.
     """
-    names = [escaped(name)[:NAME] for name in class_names]
+    names = [name if len(name) <= NAME else f"{name[: NAME - 1]}…" for name in map(escaped, class_names)]
     lying = 2 * max(each.longest for each in strips) < len(names) <= 20
     height, width = next(pixels.shape[:2] for each in strips for images in each.by_class for pixels in images)
     side, most = max(height, width), min(LARGEST_CELL, max(1, LONGEST // len(names) - GAP))
@@ -116,42 +118,101 @@ def _scaled(pixels: Pixels, cell: tuple[int, int]) -> Pixels:
 
 
 def _laid_out(canvases: Sequence[Pixels], titles: Sequence[str], names: Sequence[str], lying: bool, heading: str) -> bytes:
-    """Put strips, titles and names together."""
-    from matplotlib.figure import Figure
-
-    space, above = 24 * any(titles), 40 * bool(heading)
-    step = canvases[0].shape[1 if lying else 0] / len(names)
-    longest, upright = LETTER * max(map(len, names)) + 10, 10 + LETTER * max(map(len, names)) > step
-    starts = [0, *accumulate(canvas.shape[0 if lying else 1] + space for canvas in canvases)]
-    extent, across = starts[-1] - space, max(canvas.shape[1 if lying else 0] for canvas in canvases)
-    if lying:
-        left, top = 12 + LETTER * max(map(len, titles)) if any(titles) else 0, above + (longest if upright else 24)
-        width, height = left + across, top + extent
-    else:
-        left, top = longest, above + space
-        width, height = left + extent, top + across
-    width = max(width, LETTER * len(heading)) if heading else width
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-
-    def write(text: str, x: float, y: float, size: int, **options: Any) -> None:
-        figure.text(x / width, 1 - y / height, text, fontsize=size, parse_math=False, **{"va": "center", **options})
-
-    write(heading, 10, above / 2, TITLE)
-    for canvas, start, title in zip(canvases, starts, titles, strict=False):
-        x, y = (left, top + start) if lying else (left + start, top)
-        figure.figimage(canvas, xo=x, yo=height - y - canvas.shape[0], origin="upper")
-        if lying:
-            write(title, left - 8, y + canvas.shape[0] / 2, TITLE, ha="right")
-        else:
-            write(title, x + canvas.shape[1] / 2, top - space / 2, TITLE, ha="center")
-    for place, name in enumerate(names):
-        middle = (place + 0.5) * step
-        if lying:
-            write(name, left + middle, top - 6, TEXT, ha="center", va="bottom", rotation=90 if upright else 0)
-        else:
-            write(name, left - 8, top + middle, TEXT, ha="right")
-    buffer = io.BytesIO()
+    """Put strips, titles and names together, with the same margin on all four sides."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks shows as boxes
+        return (_below if lying else _beside)(canvases, titles, names, heading)
+
+
+def _below(canvases: Sequence[Pixels], titles: Sequence[str], names: Sequence[str], heading: str) -> bytes:
+    """Strips one below the other, each with its title at the left; the names stand above all of them."""
+    column, across = canvases[0].shape[1] / len(names), max(canvas.shape[1] for canvas in canvases)
+    widest, longest = max(_width(title, TITLE) for title in titles), max(_width(name, TEXT) for name in names)
+    upright = longest + GAP > column
+    left, named = MARGIN + (widest + SPACE if widest else 0), (longest if upright else LINE) + SPACE
+    sheet = _Sheet(left + across + MARGIN, heading)
+    for place, name in enumerate(names):
+        sheet.write(name, left + (place + 0.5) * column, sheet.height + named - SPACE, ha="center", va="bottom", rotation=90 * upright)
+    top = sheet.height + named
+    for canvas, title in zip(canvases, titles, strict=True):
+        sheet.place(canvas, left, top)
+        sheet.write(title, left - SPACE, top + canvas.shape[0] / 2, TITLE, ha="right")
+        top += canvas.shape[0] + BETWEEN
+    return sheet.png(top - BETWEEN + MARGIN)
+
+
+def _beside(canvases: Sequence[Pixels], titles: Sequence[str], names: Sequence[str], heading: str) -> bytes:
+    """Strips side by side, each with its title above; the names stand at the left of all of them."""
+    row, down = canvases[0].shape[0] / len(names), max(canvas.shape[0] for canvas in canvases)
+    widths = [max(canvas.shape[1], _width(title, TITLE)) for canvas, title in zip(canvases, titles, strict=True)]
+    longest = max(_width(name, TEXT) for name in names)
+    left = MARGIN + (longest + SPACE if longest else 0)
+    sheet = _Sheet(left + sum(widths) + BETWEEN * (len(widths) - 1) + MARGIN, heading)
+    top = sheet.height + (LINE + SPACE) * any(titles)
+    for place, name in enumerate(names):
+        sheet.write(name, left - SPACE, top + (place + 0.5) * row, ha="right")
+    for canvas, title, width in zip(canvases, titles, widths, strict=True):
+        sheet.place(canvas, left + (width - canvas.shape[1]) // 2, top)
+        sheet.write(title, left + width / 2, top - SPACE, TITLE, ha="center", va="bottom")
+        left += width + BETWEEN
+    return sheet.png(top + down + MARGIN)
+
+
+class _Sheet:
+    """What texts and images are put on, in pixels from the top left corner.
+
+    Args:
+        width: Of all that will stand on it.
+        heading: Stands at the top, in as many lines as it needs.
+
+    Attributes:
+        height: Pixels from the top below which nothing stands yet.
+    """
+
+    def __init__(self, width: int, heading: str) -> None:
+        lines = [line for part in heading.splitlines() for line in _lines(part, TITLE, width - 2 * MARGIN)]
+        self.width = max(width, *(_width(line, TITLE) + 2 * MARGIN for line in lines), 1)
+        self.height = MARGIN + len(lines) * LINE + (SPACE if lines else 0)
+        self._texts: list[tuple[str, float, float, int, dict[str, Any]]] = []
+        self._images: list[tuple[Pixels, int, int]] = []
+        for number, line in enumerate(lines):
+            self.write(line, MARGIN, MARGIN + (number + 0.5) * LINE, TITLE)
+
+    def write(self, text: str, x: float, y: float, size: int = TEXT, **options: Any) -> None:
+        self._texts.append((text, x, y, size, {"va": "center", **options}))
+
+    def place(self, canvas: Pixels, x: int, y: int) -> None:
+        self._images.append((canvas, x, y))
+
+    def png(self, height: int) -> bytes:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(self.width / DPI, height / DPI), dpi=DPI)
+        for canvas, x, y in self._images:
+            figure.figimage(canvas, xo=x, yo=height - y - canvas.shape[0], origin="upper")
+        for text, across, down, size, options in self._texts:
+            figure.text(across / self.width, 1 - down / height, text, fontsize=size, parse_math=False, **options)
+        buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+        return buffer.getvalue()
+
+
+def _width(text: str, size: int) -> int:
+    """Pixels that a text takes, in the font that it is drawn with."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    renderer: Any = RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    return math.ceil(renderer.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0]) if text else 0
+
+
+def _lines(text: str, size: int, width: int) -> list[str]:
+    """A text in lines of at most some pixels; a word is never divided."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

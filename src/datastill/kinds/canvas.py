@@ -169,9 +169,14 @@ def check_start(initialisation: str, data: DataSet, ipc: int, factor: int = 1) -
         return
     name = data.class_names[data.train.counts.index(smallest)]
     each = f" times {parts} parts" if parts > 1 else ""
-    copies = ", or `initialisation=augmented` for changed copies of its images" if smallest else ""
-    fitting = f"use `ipc={smallest // parts}` or less, or `initialisation=noise`" if smallest >= parts else "use `initialisation=noise`"
-    raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: {fitting}{copies}")
+    ways = [
+        "`initialisation=augmented` for changed copies of its images" if smallest else "",
+        f"`ipc={smallest // parts}` or less" if smallest >= parts else "",
+        "`initialisation=noise`",
+    ]
+    *others, last = filter(None, ways)
+    use = ", ".join([*others, f"or {last}"]) if others else last
+    raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: use {use}")
 
 
 def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:

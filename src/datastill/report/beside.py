@@ -88,7 +88,7 @@ def _pixels(image: Tensor) -> Any:
 
 
 def _heading(evaluation: Path, distilled: DistilledSet) -> str:
-    """What networks trained on the set reach, in one line."""
+    """What networks trained on the set reach, in a line each."""
     try:
         content = json.loads(evaluation.read_text())
         accuracy, network, data = content["accuracy"], content["protocol"]["network"], content["data"]
@@ -98,5 +98,5 @@ def _heading(evaluation: Path, distilled: DistilledSet) -> str:
     images = len(distilled.images)  # those that are stored, whatever parts they have
     if (content.get("fingerprint"), content.get("images")) != (distilled.origin.fingerprint, images):
         raise UserError(f"{evaluation} is the evaluation of another set: expected that of {images} images of {distilled.origin.data}")
-    against = f"; on {images} random real images, {random['accuracy']:.1f}%" if random else ""
+    against = f",\none trained on {images} random real images {random['accuracy']:.1f}%" if random else ""
     return f"{data}: a {network} trained on these {images} images gets {accuracy:.1f}% of the {split} split right{against}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -28,8 +29,12 @@ SIDE = 1024
 """Of the matrices whose product is timed."""
 
 
-def findings() -> Iterator[tuple[str, str]]:
-    """What is found, each with its name; this tries the compiler, which takes some seconds the first time."""
+def findings(*, compile: bool = False) -> Iterator[tuple[str, str]]:
+    """What is found, each with its name, within a few seconds.
+
+    Args:
+        compile: Whether the compiler is tried too, which takes up to a minute the first time.
+    """
     machine, environment = provenance.machine(), dict(os.environ)  # before anything that is tried changes it
     yield "datastill", " ".join(filter(None, (provenance.package_version(), provenance.commit(), f"in {Path(__file__).parents[1]}")))
     yield "python", f"{sys.version.split()[0]} at {sys.executable}"
@@ -42,7 +47,7 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "speed", f"{_gigaflops():.0f} GFLOP/s, product of {SIDE}x{SIDE} matrices in fp32"
     cpu = torch.device("cpu")
     yield "bf16", "supported by the hardware" if hardware.bf16_supported(cpu) else "not supported by the hardware, fp32 is used"
-    yield "compiler", hardware.why_no_compiler(hardware.device("auto")) or "works"
+    yield "compiler", (hardware.why_no_compiler(hardware.device("auto")) or "works") if compile else _compiler()
     try:
         yield "cache", f"{cache_folder()}, {_kept(cache_folder())}"
     except UserError as error:
@@ -53,9 +58,13 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "environment", ", ".join(set_) or "nothing set"
 
 
-def print_findings() -> None:
-    """Print everything, line by line as it is found."""
-    for name, value in findings():
+def print_findings(*, compile: bool = False) -> None:
+    """Print everything, line by line as it is found.
+
+    Args:
+        compile: As in `findings`.
+    """
+    for name, value in findings(compile=compile):
         say_line(f"{name:<15}{value}")
 
 
@@ -64,6 +73,12 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def _compiler() -> str:
+    """What would compile on a CPU, without trying it."""
+    found = next(filter(None, map(shutil.which, hardware.COMPILERS)), "no C++ compiler")
+    return f"{found} found, not tried: `datastill doctor --compile` tries it"
 
 
 def _gpu() -> str:

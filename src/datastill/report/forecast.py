@@ -17,7 +17,7 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
 
     Args:
         forecast: What was measured.
-        out: Where the job would write; None for nowhere.
+        out: Where the job would write; None if that is not known, or nowhere.
     """
     say_line(forecast.title)
     rows = [(part.what, clock(part.seconds)) for part in forecast.parts]
@@ -31,8 +31,8 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
         say_line(f"memory      about {size(forecast.memory)}")
     cached = [part for part in forecast.parts if part.where]
     own = sum(part.kept for part in forecast.parts if not part.where)
-    if out is not None and own:
-        say_line(f"disk        about {size(own)} in {out} ({size(free(out))} free)")
+    if own:
+        say_line(f"disk        about {size(own)}{f' in {out} ({size(free(out))} free)' if out is not None else ''}")
     for part in cached:
         say_line(f"cache       about {size(part.kept)} in {part.where} ({size(free(Path(part.where)))} free)")
     say_line("Nothing was run or written.")

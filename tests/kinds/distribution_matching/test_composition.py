@@ -163,7 +163,9 @@ def test_a_constraint_at_one_image_a_class_says_what_to_do(tiny: DataSet, term: 
 def test_a_class_with_too_few_images_is_named_and_noise_needs_none(tiny: DataSet) -> None:
     few = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(12), 12, 13, *range(24, 36)]), (12, 2, 12)))
     with pytest.raises(
-        UserError, match="the class 'middle' has 2 training images, fewer than IPC 3: use `ipc=2` or less, or `initialisation=noise`"
+        UserError,
+        match="the class 'middle' has 2 training images, fewer than IPC 3: use `initialisation=augmented`"
+        " for changed copies of its images, `ipc=2` or less, or `initialisation=noise`",
     ):
         small("dm").check(few, 3)
     small("dm").check(few, 2)

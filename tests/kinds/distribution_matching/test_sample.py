@@ -206,12 +206,18 @@ def test_a_factor_that_the_images_or_the_classes_do_not_bear_is_refused(tiny: Da
         small("idm", "factor=3").check(tiny, 1)
     small("idm").check(tiny, 3)
     with pytest.raises(
-        UserError, match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use `ipc=3` or less, or `initialisation=noise`"
+        UserError,
+        match="'left' has 12 training images, fewer than IPC 4 times 4 parts: use `initialisation=augmented`"
+        " for changed copies of its images, `ipc=3` or less, or",
     ):
         small("idm").check(tiny, 4)
     small("idm", initialisation="noise").check(tiny, 4)
     three = replace(tiny, train=ClassImages(tiny.train.storage, torch.tensor([*range(15), *range(24, 36)]), (12, 3, 12)))
-    with pytest.raises(UserError, match="'middle' has 3 training images, fewer than IPC 1 times 4 parts: use `initialisation=noise`"):
+    with pytest.raises(
+        UserError,
+        match="'middle' has 3 training images, fewer than IPC 1 times 4 parts: use `initialisation=augmented`"
+        " for changed copies of its images, or `initialisation=noise`",
+    ):
         small("idm").check(three, 1)
 
 

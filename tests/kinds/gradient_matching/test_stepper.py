@@ -188,7 +188,11 @@ def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, object], said:
 def test_a_network_or_an_ipc_that_cannot_be_is_refused_before_the_run(tiny: DataSet) -> None:
     with pytest.raises(UserError, match=r"unknown network 'convent'. Did you mean 'convnet'"):
         replace(PLAIN, network="convent").check(tiny, 2)
-    with pytest.raises(UserError, match="the class 'left' has 12 training images, fewer than IPC 13: use `ipc=12` or less"):
+    with pytest.raises(
+        UserError,
+        match="the class 'left' has 12 training images, fewer than IPC 13: use `initialisation=augmented`"
+        " for changed copies of its images, `ipc=12` or less",
+    ):
         PLAIN.check(tiny, 13)
     replace(PLAIN, initialisation="noise").check(tiny, 13)
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
 from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Preset, Set, Whole, agree, engine_of, numbers
+from datastill.errors import UserError
 
 if TYPE_CHECKING:
     from datastill.distilled import DistilledSet
@@ -19,7 +20,7 @@ def distill(
     dataset: Annotated[str | None, Parameter(help="NAME[:PATH][@SIZE], see `datastill list datasets`; default digits")] = None,
     /,
     *,
-    out: Annotated[Path, Parameter(help="the run's folder")],
+    out: Annotated[Path | None, Parameter(help="the run's folder; needed unless --dry-run")] = None,
     config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml, which supplies all other options")] = None,
     method: Annotated[str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid")] = None,
     ipc: Annotated[Whole | None, Parameter(help="synthetic images per class; default 10")] = None,
@@ -56,7 +57,10 @@ def distill(
     """
     from datastill.files import check_folder
 
-    check_folder(out)
+    if out is not None:
+        check_folder(out)
+    elif not dry_run:
+        raise UserError("where to? Give --out with a folder for the run, or --dry-run to see only what it would take")
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
     changes = [*(set_ or []), *(f"{field}={value}" for field, value in named.items() if value is not None)]
     if config is not None:
@@ -84,7 +88,7 @@ def distill(
                 **{option: (value, None) for option, value in values.items()},
             },
         )
-        if dry_run:
+        if out is None or dry_run:
             foresee(job_of(plan, out=out, resume=resume), out)
         else:
             say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
@@ -112,13 +116,13 @@ def distill(
         protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
         engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
     )
-    if dry_run:
+    if out is None or dry_run:
         foresee(job, out)
     else:
         say(run_job(job, checkpoint_seconds), out)
 
 
-def foresee(job: Job, out: Path) -> None:
+def foresee(job: Job, out: Path | None) -> None:
     """Print what a run would take."""
     from datastill.report.forecast import print_forecast
     from datastill.runs.forecast import forecast_run
