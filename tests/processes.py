@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 STATES = ("kept", "closed", "full", "broken")
 """What an output may be: kept for the caller, closed, a full device, a pipe that nobody reads."""
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LATE = ("torch._dynamo", "sklearn.datasets", "matplotlib.figure", "matplotlib.backends.backend_agg", "pyarrow.parquet")
 """What the commands import when they need it."""
 
@@ -106,8 +107,10 @@ def _serve() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         began = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         if (process := os.fork()) == 0:
             _become(asked)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         print(json.dumps({"code": _end(process, asked, began), "seconds": time.monotonic() - began}), flush=True)
 
 
@@ -124,7 +127,7 @@ def _end(process: int, asked: Mapping[str, Any], began: float) -> int:
 
 
 def _become(asked: Mapping[str, Any]) -> None:
-    """Be the command, as a new process would be."""
+    """Be the command, as a new process would be, to which a signal can come only when it is the command."""
     code = 1
     try:
         os.chdir(asked["folder"])
@@ -136,8 +139,16 @@ def _become(asked: Mapping[str, Any]) -> None:
             setattr(sys, f"__{name}__", stream)
         sys.argv = ["datastill", *asked["words"]]
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        from datastill import stopping
         from datastill.cli import main
 
+        handle = stopping.handle
+
+        def handled(last_words: Callable[[int], object], notice: Callable[[int], object]) -> None:
+            handle(last_words, notice)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+        stopping.handle = handled
         code = 0
         main()
     except SystemExit as ended:

@@ -54,7 +54,7 @@ class Campaign:
         name: What it is called on the command line, such as "checkpoint-bits".
         fault: What is done, as a phrase of the table.
         trial: Makes the fault once, given a seed and an empty folder.
-        short: How many trials are made with the other tests.
+        short: How many trials are made with the other tests; none where each takes too long, and another test covers the same.
         long: How many ``make faults`` makes, unless it is told otherwise.
         seconds: How long a trial may take in ``make faults``, on a machine that may have other work to do.
     """

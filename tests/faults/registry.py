@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from faults import caches_read, full_disk, inputs, published_read, results_read, run_folders_read, sealed_tensors, two_writers, words
+from faults import (
+    caches_read,
+    commands_run,
+    full_disk,
+    inputs,
+    published_read,
+    results_read,
+    run_folders_read,
+    sealed_tensors,
+    two_writers,
+    words,
+)
 from faults.campaign import Campaign
 
-MODULES = (sealed_tensors, run_folders_read, caches_read, results_read, published_read, inputs, words, full_disk, two_writers)
+MODULES = (sealed_tensors, run_folders_read, caches_read, results_read, published_read, inputs, words, full_disk, two_writers, commands_run)
 """The modules that hold campaigns; a new one is added here."""
 
 CAMPAIGNS: dict[str, Campaign] = {campaign.name: campaign for module in MODULES for campaign in module.CAMPAIGNS}

@@ -15,7 +15,7 @@ from faults.mutations import BYTES, damaged, odd
 from faults.registry import CAMPAIGNS, MODULES
 
 
-@pytest.mark.parametrize("name", CAMPAIGNS)
+@pytest.mark.parametrize("name", [name for name, campaign in CAMPAIGNS.items() if campaign.short])
 def test_nothing_is_lost_or_let_in(name: str) -> None:
     made = [attempt(CAMPAIGNS[name], seed) for seed in range(CAMPAIGNS[name].short)]
     assert [trial for trial in made if not trial.outcome.good] == []
