@@ -201,10 +201,10 @@ GIVING = {
         preset="fast",
     ),
     "constraints-photographs-seeds": giving(
-        "photographs at 64x64, two images a class, on twelve sets of each",
-        Block(PHOTOGRAPHS, (2,), 40, seeds=tuple(range(12)), settings=FEW_REAL, repeats=4, epochs=200, label="photographs"),
+        "photographs at 64x64, two images a class, six further sets",
+        Block(PHOTOGRAPHS, (2,), 40, seeds=tuple(range(3, 9)), settings=FEW_REAL, repeats=4, epochs=200, label="photographs"),
         policy=COMPILED,
-        rows=(RANDOM, Row("dm"), Row("dm+iid")),
+        rows=(Row("dm"), Row("dm+iid")),
         preset="fast",
     ),
     "constraints-cifar10-before": giving(
