@@ -21,11 +21,12 @@ demo-long: $(VENV)/installed ## the same with more steps on all real images, and
 test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
 
-check: $(VENV)/installed-dev ## lint, format, order of imports, types
+check: $(VENV)/installed-dev ## lint, format, order of imports, types, known vulnerabilities
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m tests.audit
 
 bench: $(VENV)/installed ## speed and memory against a plain reference loop, in one run
 	$(BIN)/python -m benchmarks.bench
