@@ -11,7 +11,7 @@ from torch import Tensor
 from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe, TrajectoryNetwork
 from datastill.engine import Engine
-from datastill.kinds import GradientMatching
+from datastill.kinds import GradientMatching, TrajectoryMatching
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, Method, method
 from datastill.networks import Features
@@ -48,6 +48,8 @@ def quick(name: str) -> Method:
         return small(name)
     if isinstance(composed, GradientMatching):
         return brief(name)
+    if isinstance(composed, TrajectoryMatching):
+        return replace(composed, experts=2, latest_start=2, expert_epochs=1, inner=3, batch=4, learning_rate=1.0)
     trained: dict[str, Any] = {"recipe": POOL.recipe} if hasattr(composed, "recipe") else {}
     trained |= {"pool": 2, "uses": 2} if hasattr(composed, "pool") else {}
     return replace(composed, **trained)

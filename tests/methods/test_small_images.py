@@ -49,7 +49,8 @@ def test_it_can_be_set(tiny: DataSet) -> None:
 
 def test_tables_that_were_published_keep_their_network(tiny: DataSet) -> None:
     cells = [cell for name, experiment in EXPERIMENTS.items() for cell in experiment.cells(name, EXPERIMENTS) if isinstance(cell, Cell)]
-    reading = [cell for cell in cells if {"cc", "iid"} & set(cell.method.split("+")) and "pretrained.network" not in str(cell.settings)]
+    earlier = [cell for cell in cells if not cell.name.startswith("sets-digits/")]
+    reading = [cell for cell in earlier if {"cc", "iid"} & set(cell.method.split("+")) and "pretrained.network" not in str(cell.settings)]
     assert len(reading) > 20
     digits = next(cell for cell in reading if cell.data == "digits")
     data = replace(tiny, name="digits")

@@ -72,7 +72,9 @@ class Unrolled:
             total, correct = total + loss.detach(), correct + int((logits.argmax(1) == classes).sum())
         return total, correct, gradient
 
-    def backward(self, trajectory: Sequence[Weights], steps: Sequence[Step], gradient: Weights) -> list[tuple[Tensor, Tensor]]:
+    def backward(
+        self, trajectory: Sequence[Weights], steps: Sequence[Step], gradient: Weights, *, through: bool = True
+    ) -> list[tuple[Tensor, Tensor]]:
         """Carry a gradient with respect to the last weights back through all steps.
 
         With g the gradient of a step's loss and v what arrives: ``<g, v>`` is the derivative with respect to minus the rate, and minus the
@@ -82,6 +84,8 @@ class Unrolled:
             trajectory: From `forward`.
             steps: The same steps.
             gradient: With respect to the weights after the last step.
+            through: Whether a step's gradient depends on the weights that it starts from. If not, what arrives at the last weights arrives
+                at every step as it is, as in TESLA (arXiv:2211.10586).
 
         Returns:
             The derivatives with respect to images and rate of every step.
@@ -92,8 +96,10 @@ class Unrolled:
             images, rate = step.images.detach().requires_grad_(), step.rate.detach()
             slopes = torch.autograd.grad(self._loss(leaves, images, step.labels), leaves, create_graph=True)
             along = torch.stack([(slope * arrived).sum() for slope, arrived in zip(slopes, gradient, strict=True)]).sum()
-            of_images, *of_weights = torch.autograd.grad(along, (images, *leaves), allow_unused=True, materialize_grads=True)
-            gradient = tuple(arrived - rate * own for arrived, own in zip(gradient, of_weights, strict=True))
+            asked = (images, *leaves) if through else (images,)
+            of_images, *of_weights = torch.autograd.grad(along, asked, allow_unused=True, materialize_grads=True)
+            if through:
+                gradient = tuple(arrived - rate * own for arrived, own in zip(gradient, of_weights, strict=True))
             found.append((-rate * of_images, -along.detach()))
         return found[::-1]
 

@@ -8,6 +8,7 @@ from datastill.kinds.gradient_matching import GradientMatching
 from datastill.kinds.kernel_regression import ClosedFormRegression, KernelRegression, PoolRegression
 from datastill.kinds.method import Method, Stepper
 from datastill.kinds.selection import EmbeddingSelection, Selection
+from datastill.kinds.trajectory_matching import TrajectoryMatching
 from datastill.kinds.unrolled import UnrolledTraining
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "PoolRegression",
     "Selection",
     "Stepper",
+    "TrajectoryMatching",
     "UnrolledTraining",
 ]

@@ -28,6 +28,7 @@ from datastill.methods.k_center import k_center
 from datastill.methods.kip import kip
 from datastill.methods.ld import ld
 from datastill.methods.m3d import m3d
+from datastill.methods.mtt import mtt
 from datastill.methods.random import random
 from datastill.methods.tgdd import tgdd
 from datastill.plugins import Names
@@ -50,6 +51,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         dc,
         dsa,
         dcc,
+        mtt,
         random,
         herding,
         k_center,

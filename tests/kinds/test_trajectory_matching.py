@@ -1,0 +1,174 @@
+"""The method that follows experts: one iteration against a plain loop, what it keeps and gives, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+import datastill
+from datastill import random
+from datastill.augment import DSA, families
+from datastill.data import DataSet
+from datastill.distilled import DistilledSet
+from datastill.engine import Engine
+from datastill.errors import UserError
+from datastill.kinds import TrajectoryMatching
+from datastill.kinds.trajectory_matching import SNAPSHOTS, TrajectoryStepper
+from datastill.methods import method
+from datastill.networks import build
+from datastill.runs import Run
+from datastill.teachers.trajectories import kept
+from tiny_sets import data_set
+
+SMALL = TrajectoryMatching("mtt", experts=1, latest_start=1, expert_epochs=1, inner=3, batch=4, learning_rate=0.5, rate_rate=1e-6)
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+
+
+def opened(composed: TrajectoryMatching, data: DataSet, ipc: int = 2) -> TrajectoryStepper:
+    stepper = composed.open(data, Engine(), ipc, 0)
+    assert isinstance(stepper, TrajectoryStepper)
+    return stepper
+
+
+def plain(composed: TrajectoryMatching, data: DataSet, stepper: TrajectoryStepper) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss of the first iteration with all steps in one graph, and its gradients."""
+    network = build("convnet", channels=3, classes=3, size=data.size)
+    names = [name for name, _ in network.named_parameters()]
+    pixels, rate = stepper.images().requires_grad_(), torch.tensor(composed.start_rate, requires_grad=True)
+    augmentation = DSA(families(flip=True) if composed.augment else ())
+    (expert,) = stepper.experts
+    weights = {name: value.clone().requires_grad_() for name, value in zip(names, expert[0], strict=True)}
+    for number, rows in enumerate(stepper._rows(0)):
+        generator = random.generator(0, 0, number, "augmentation")
+        images = augmentation.batch(pixels.flatten(0, 1)[rows], generator)
+        loss = F.cross_entropy(functional_call(network, weights, (images,)).logits, stepper.labels[rows])
+        slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+        weights = {name: weight - rate * slope for (name, weight), slope in zip(weights.items(), slopes, strict=True)}
+    off = sum((weight - to).square().sum() for weight, to in zip(weights.values(), expert[1], strict=True))
+    way = sum((before - to).square().sum() for before, to in zip(expert[0], expert[1], strict=True))
+    total = torch.as_tensor(off / way)
+    of_pixels, of_rate = torch.autograd.grad(total, (pixels, rate))
+    return total.detach(), of_pixels, of_rate
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_an_iteration_is_that_of_a_plain_loop(augment: bool) -> None:
+    data, composed = data_set((4, 4, 4)), replace(SMALL, augment=augment)
+    stepper = opened(composed, data)
+    loss, of_pixels, of_rate = plain(composed, data, stepper)
+    found = stepper.step(0)
+    assert found["loss"] == pytest.approx(float(loss), rel=1e-4)
+    torch.testing.assert_close(stepper.state()["momentum"], of_pixels, rtol=1e-3, atol=1e-3 * float(of_pixels.abs().max()))
+    assert float(stepper.velocity) == pytest.approx(float(of_rate), rel=1e-3)
+    assert found["rate"] == pytest.approx(0.01 - 1e-6 * float(of_rate), rel=1e-4)
+
+
+@pytest.mark.parametrize(("inner", "same"), [(1, True), (3, False)])
+def test_leaving_out_what_later_steps_owe_to_earlier_ones_changes_nothing_for_one_step(inner: int, same: bool) -> None:
+    whole, cut = (opened(replace(SMALL, inner=inner, through=through), data_set((4, 4, 4))) for through in (True, False))
+    assert whole.step(0)["loss"] == cut.step(0)["loss"]
+    assert torch.equal(whole.state()["momentum"], cut.state()["momentum"]) == same
+
+
+def test_every_image_is_seen_before_one_is_seen_again() -> None:
+    stepper = opened(replace(SMALL, inner=5), data_set())
+    rows = stepper._rows(3)
+    assert [len(each) for each in rows] == [4, 2, 4, 2, 4]
+    assert torch.cat(rows[:2]).sort().values.tolist() == torch.cat(rows[2:4]).sort().values.tolist() == list(range(6))
+    assert not torch.equal(torch.cat(rows[:2]), torch.cat(rows[2:4]))
+    assert [len(each) for each in opened(replace(SMALL, batch=0), data_set())._rows(0)] == [6, 6, 6]
+
+
+def test_experts_are_kept_for_as_many_epochs_as_are_read_and_drawn_from_all_starts(tiny: DataSet) -> None:
+    composed = replace(SMALL, experts=2, latest_start=3, expert_epochs=2)
+    assert sum(each.count for each in composed.missing(tiny)) == 2
+    stepper = opened(composed, tiny)
+    assert not composed.missing(tiny)
+    assert composed.pretraining_seconds(tiny) > 0
+    runs = kept(tiny, "convnet", 2, composed.trained, SNAPSHOTS)
+    assert [run.epochs for run in runs] == [(0, 1, 2, 3, 4)] * 2
+    drawn = {(float(start[0].sum()), float(target[0].sum())) for start, target in map(stepper._drawn, range(60))}
+    sums = [[float(weights[0].sum()) for weights in expert] for expert in stepper.experts]
+    assert drawn == {(run[start], run[start + 2]) for run in sums for start in range(3)}
+
+
+def test_the_learned_rate_is_in_the_set_and_evaluation_trains_with_it(tiny: DataSet, tmp_path: Path) -> None:
+    made = datastill.distill(tiny, method=SMALL, ipc=2, iterations=3, out=tmp_path / "run", engine=Engine())
+    loaded = DistilledSet.load(tmp_path / "run")
+    assert loaded.learning_rate == made.learning_rate == pytest.approx([entry["rate"] for entry in Run(tmp_path / "run").metrics()][-1])
+    assert loaded.learning_rate != 0.01
+    still = datastill.distill(tiny, method=replace(SMALL, rate_rate=0.0), ipc=2, iterations=2, engine=Engine())
+    assert still.learning_rate == pytest.approx(0.01)
+
+
+def test_the_way_that_is_left_becomes_shorter(tmp_path: Path) -> None:
+    data = datastill.load("digits[0-2]")
+    composed = method(
+        "mtt",
+        data=data,
+        ipc=1,
+        settings=["experts=1", "latest_start=1", "expert_epochs=1", "inner=5", "learning_rate=30", "start_rate=0.02"],
+    )
+    datastill.distill(data, method=composed, ipc=1, iterations=25, out=tmp_path / "run", engine=Engine())
+    losses = [entry["loss"] for entry in Run(tmp_path / "run").metrics()]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"inner": 0},
+            "mine needs experts, latest_start, expert_epochs and inner of at least 1 and a batch of at least 0, got 10, 20, 2",
+        ),
+        ({"batch": -1}, "a batch of at least 0"),
+        ({"start_rate": 0.0}, "mine needs a start_rate above 0, a rate_rate of at least 0 and an averaging in"),
+        ({"averaging": 1.0}, "got 0.01, 1e-05 and 1.0"),
+        ({"initialisation": "zeros"}, "unknown initialisation 'zeros'"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        TrajectoryMatching("mine", **changes)
+
+
+def test_data_networks_and_rates_that_do_not_fit_are_refused(tiny: DataSet) -> None:
+    with pytest.raises(UserError, match="mine cannot go back through batch norm: use another network"):
+        TrajectoryMatching("mine", network="convnet-bn").check(tiny, 2)
+    with pytest.raises(UserError, match="'ship' has no training images: leave it out"):
+        TrajectoryMatching("mine").check(data_set((6, 5, 0)), 1)
+    with pytest.raises(UserError, match="fewer than IPC 99"):
+        TrajectoryMatching("mine").check(tiny, 99)
+    with pytest.raises(UserError, match="500 runs of convnet with 22 snapshots each would take"):
+        TrajectoryMatching("mine", experts=500).check(tiny, 1)
+    with pytest.raises(UserError, match="the loss is not finite at iteration 1: lower `learning_rate`, `start_rate` or `rate_rate`"):
+        opened(replace(SMALL, start_rate=1e30), tiny).step(0)
+
+
+def test_no_step_takes_the_learned_rate_out_of_reach(tiny: DataSet) -> None:
+    stepper = opened(replace(SMALL, rate_rate=1e9), tiny)
+    rates = [0.01, *(stepper.step(iteration)["rate"] for iteration in range(3))]
+    assert all(after / before == pytest.approx(0.5) or after / before == pytest.approx(2) for before, after in itertools.pairwise(rates))
+
+
+def test_published_values_go_by_data_and_ipc() -> None:
+    found = {ipc: method("mtt", data="cifar10", ipc=ipc) for ipc in (1, 10, 50)}
+    assert [(each.inner, each.latest_start, each.trained.epochs, each.start_rate) for each in found.values()] == [  # type: ignore[attr-defined]
+        (50, 2, 3, 0.01),
+        (30, 20, 21, 0.001),
+        (30, 40, 41, 0.001),
+    ]
+    assert method("mtt", data="digits", ipc=20) == replace(found[10], name="mtt")
+    assert method("mtt", data="cifar10", ipc=10, preset="fast").trained.epochs == 6  # type: ignore[attr-defined]
