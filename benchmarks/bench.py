@@ -64,7 +64,8 @@ def described(result: dict[str, Any]) -> str:
     if "ratio" in result:
         line += f", reference {result['reference']:.2f} s, ratio {result['ratio']:.2f}"
     if "gflops" in result:
-        line += f", {result['gflops']:.0f} GFLOP/s, {100 * result['gflops'] / result['peak']:.0f}% of the bf16 matrix peak"
+        share = 100 * result["gflops"] / result["peak"]
+        line += f", {result['gflops']:.0f} GFLOP/s, {share:.0f}% of the {result['engine']['precision']} matrix peak"
     return line + (f", {result['memory']:.0f} MiB" if "memory" in result else "")
 
 

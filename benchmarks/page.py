@@ -79,7 +79,8 @@ def _speeds(content: dict[str, Any]) -> list[str]:
     rows = [(_step(row), row) for row in content["steps"]]
     rows += [(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]]
     rows += [(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]]
-    head = ["step", "ours, s", "reference, s", "ratio", "GFLOP", "GFLOP/s", "bf16 matrix peak", "share", "peak memory, MiB"]
+    peak = f"{content['steps'][0]['engine']['precision']} matrix peak"
+    head = ["step", "ours, s", "reference, s", "ratio", "GFLOP", "GFLOP/s", peak, "share", "peak memory, MiB"]
     return table(head, [_speed(name, row) for name, row in rows])
 
 

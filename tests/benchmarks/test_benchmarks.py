@@ -29,7 +29,7 @@ from datastill.terms import CovarianceMatching, MeanMatching
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "choose", classmethod(lambda cls, **options: cls()))
     monkeypatch.setattr(measure, "PER_CLASS", 6)
-    monkeypatch.setattr(measure, "peak", lambda: {"bf16": 400.0, "fp32": 200.0})
+    monkeypatch.setattr(measure, "peak", lambda engine: 400.0)
 
 
 SMALL: dict[str, Any] = {"method": "dm+iid", "ipc": 2, "classes": 2, "side": 8, "real_batch": 4}
@@ -53,7 +53,29 @@ def test_two_functions_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> Non
     found = measure.paired(ours, reference, rounds=2)
     assert (found["seconds"], found["reference"], found["ratio"]) == (0.5, 3.0, 6.0)
     assert calls == ["ours", "ours", "reference", *["ours", "ours", "reference"] * 2]
-    assert measure.rates(2e9, found, {"bf16": 400.0, "fp32": 200.0}) == {"gflop": 2, "gflops": 4, "peak": 400, "peak_fp32": 200}
+    assert measure.rates(2e9, found, 400.0) == {"gflop": 2, "gflops": 4, "peak": 400}
+
+
+PEAK = measure.peak
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_the_peak_is_that_of_the_precision_which_the_engine_uses(precision: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    multiplied: set[torch.dtype] = set()
+
+    def product(one: torch.Tensor, other: torch.Tensor) -> None:
+        multiplied.update((one.dtype, other.dtype))
+
+    monkeypatch.setattr(torch, "matmul", product)
+    monkeypatch.setattr(measure, "seconds", lambda function: (function(), 2.0)[1])
+    assert PEAK(Engine(precision=precision)) == pytest.approx(2048**3 / 1e9)
+    assert multiplied == {precision}
+
+
+def test_the_share_of_the_peak_names_its_precision() -> None:
+    row = {"seconds": 0.5, "gflops": 50.0, "peak": 200.0, "engine": {"precision": "fp32"}}
+    line = bench.described({**bench.STEPS[0], **row})
+    assert line == "dm ipc 1: 0.500 s, 50 GFLOP/s, 25% of the fp32 matrix peak"
 
 
 def test_a_step_is_measured_against_the_reference() -> None:
