@@ -11,6 +11,8 @@ import torch
 
 from datastill.cli.exhausted import exhausted
 from datastill.cli.program import run
+from datastill.errors import UserError
+from datastill.runs.job import Job
 
 LARGE = 2**60
 ALLOCATE: dict[str, Callable[[], object]] = {
@@ -27,6 +29,21 @@ def test_it_is_noticed_for_what_it_is(name: str) -> None:
     assert exhausted(caught.value)
     assert not exhausted(RuntimeError("something else"))
     assert not exhausted(ValueError("out of memory"))
+
+
+def test_it_is_noticed_where_there_is_no_memory_for_the_code_itself() -> None:
+    assert exhausted(ImportError("libtorch_cuda.so: failed to map segment from shared object"))
+    assert exhausted(ImportError("lib.so: cannot allocate memory in static TLS block"))
+    assert not exhausted(ImportError("cannot import name 'x'"))
+
+
+def test_what_never_fits_is_refused_before_a_compiler_is_tried(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("datastill.engine.policy.Policy.resolve", lambda *arguments: pytest.fail("an engine was chosen"))
+    with pytest.raises(SystemExit):
+        run(["distill", "digits", "--method", "dm", "--init", "noise", "--ipc", "1000000000", "--dry-run"])
+    assert "of memory: lower --ipc" in capsys.readouterr().err.splitlines()[-1]
+    with pytest.raises(UserError, match="of memory: lower `ipc`"):
+        Job.of("digits", "dm", settings=["initialisation=noise"], ipc=10**9)
 
 
 @pytest.mark.parametrize("name", ALLOCATE)

@@ -93,12 +93,17 @@ def test_one_network_has_no_interval(printed: Callable[[Evaluation], str]) -> No
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["the distilled set", "50.00", "", ""]
 
 
-def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(printed: Callable[[Evaluation], str]) -> None:
+def test_twenty_classes_fit_a_terminal_and_more_are_left_to_the_json(
+    printed: Callable[[Evaluation], str], terminal: Callable[[int], None]
+) -> None:
     ten = printed(evaluation(tuple(f"class {number}" for number in range(10))))
     assert max(len(line) for line in ten.splitlines()) <= 80
     assert sum(line.split()[:1] == ["class"] for line in ten.splitlines()) >= 10
     many = printed(evaluation(tuple(str(number) for number in range(MOST_CLASSES + 1))))
     assert "confusion matrix: --json" in many
+    terminal(20)
+    narrow = printed(evaluation(tuple(f"class {number}" for number in range(10))))
+    assert narrow.splitlines()[-2:] == ["confusion, one row per true class, in %", "too wide for this terminal: --json"]
 
 
 def test_names_are_shown_and_not_obeyed(printed: Callable[[Evaluation], str]) -> None:

@@ -11,11 +11,15 @@ LOWER = {
     "pretrain": "choose a smaller --network, or a data set with smaller images (@SIZE)",
 }
 """What makes a command need less memory."""
+LOADERS = ("failed to map segment", "annot allocate memory")
+"""What the system says when there is no memory for the code of a package."""
 END_OTHERS = "end other programs, or use a machine with more"
 
 
 def exhausted(error: BaseException) -> bool:
     """Whether an error says that there is no memory left."""
+    if isinstance(error, ImportError) and any(said in str(error) for said in LOADERS):
+        return True
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from datastill.engine import memory

@@ -28,6 +28,9 @@ from datastill.progress import Progress
 
 log = logger(__name__)
 
+DIVERGED = 1e6
+"""A loss that no network which learns anything has; a diverged one need not be infinite."""
+
 
 class Scorer:
     """Trains networks on sets and tests them, with one network compiled once.
@@ -137,7 +140,7 @@ class Scorer:
                 stopping.check()
                 if bar:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
-        if not math.isfinite(loss):
+        if not loss < DIVERGED:
             log.warning("the training of a network diverged at a learning rate of %g: its accuracy says nothing about the set", rate)
 
 

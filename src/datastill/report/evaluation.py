@@ -12,6 +12,7 @@ from datastill.report.terminal import say_line, say_table
 MOST_CLASSES = 20
 """Classes above which the confusion matrix and the classes' accuracies stay in the JSON."""
 ELSEWHERE = "--json"
+TOO_WIDE = f"too wide for this terminal: {ELSEWHERE}"
 """Where they are."""
 
 
@@ -35,7 +36,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         for name, share in zip(evaluation.class_names, shares, strict=True)
     ]
     columns = ("", *(name[:6] for name in evaluation.class_names))
-    say_table("confusion, one row per true class, in %", columns, confusion, simple=True, otherwise=ELSEWHERE)
+    say_table("confusion, one row per true class, in %", columns, confusion, simple=True, otherwise=TOO_WIDE)
 
 
 def print_robustness(robustness: Robustness) -> None:

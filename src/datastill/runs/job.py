@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from datastill.configuration import check_fields, whole
 from datastill.configuration import seed as checked_seed
 from datastill.data import DataSet, load
-from datastill.engine import Engine
+from datastill.engine import Engine, hardware
 from datastill.engine.memory import check_memory
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
@@ -21,6 +23,23 @@ from datastill.runs.folder import Run
 from datastill.runs.plan import Plan
 
 log = logger(__name__)
+
+
+def check_size(composed: Method, data: DataSet, ipc: int, device: torch.device) -> None:
+    """Refuse what a method cannot do with a data set, or a device has no memory for: before an engine is chosen, as that may compile.
+
+    Args:
+        composed: The method.
+        data: The data set.
+        ipc: Synthetic images per class.
+        device: Where it would run.
+
+    Raises:
+        UserError: If so.
+    """
+    composed.check(data, ipc)
+    what = f"the images of {composed.name} at IPC {ipc} on {data.name}"
+    check_memory(composed.memory(data, ipc), device, what, composed.lower)
 
 
 @dataclass(frozen=True)
@@ -97,10 +116,8 @@ class Job:
             raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
         if validate_at:
             data.split("validation")
+        check_size(composed, data, ipc, engine.device if engine else hardware.device("auto"))
         engine = engine or Engine.choose(cost=composed.cost(data, ipc) * iterations)
-        composed.check(data, ipc)
-        what = f"the images of {composed.name} at IPC {ipc} on {data.name}"
-        check_memory(composed.memory(data, ipc), engine.device, what, composed.lower)
         run = Run(Path(out)) if out is not None else None
         if run and resume and (begun := run.config()):
             recorded = begun.get("engine")

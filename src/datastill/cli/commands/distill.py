@@ -93,17 +93,20 @@ def distill(
         else:
             say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
         return
+    from datastill.configuration import whole
     from datastill.data import load, parse
+    from datastill.engine import hardware
     from datastill.evaluation import Protocol
     from datastill.methods import method as compose
     from datastill.runs.distill import run_job
-    from datastill.runs.job import Job
+    from datastill.runs.job import Job, check_size
 
     dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     data = load(choices.named(dataset), validation=0.1 if validation is None else validation)
     composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
+    check_size(composed, data, whole("ipc", ipc, least=1), hardware.device(device))
     job = Job.of(
         data,
         composed,
