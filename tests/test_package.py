@@ -30,6 +30,8 @@ def test_the_package_lists_its_names_and_its_version_without_importing_torch() -
         "from importlib.metadata import version\n"
         "assert set(datastill.__all__) <= set(dir(datastill)), dir(datastill)\n"
         "assert '__version__' in dir(datastill)\n"
+        "shown = [name for name in dir(datastill) if not name.startswith('__')]\n"
+        "assert shown == sorted(datastill.__all__), shown\n"
         "assert datastill.__version__ == version('datastill')\n"
         "assert 'torch' not in sys.modules\n"
     )

@@ -57,8 +57,10 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The names above too, before they are imported."""
-    return sorted({*globals(), *_HOMES, "__version__"})
+    """What users need, imported or not, and none of the names that this module itself needs."""
+    return sorted(
+        {*_HOMES, "__version__", *(name for name in globals() if name.startswith("__") and name not in ("__dir__", "__getattr__"))}
+    )
 
 
 __all__ = [

@@ -1,8 +1,23 @@
-"""Text that came from somewhere else, made safe for where it is shown: a terminal, a Markdown page."""
+"""Text for people: numbers with what they count, and text from elsewhere made safe for a terminal or a Markdown page."""
 
 from __future__ import annotations
 
 import re
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number and what it counts.
+
+    Args:
+        number: How many.
+        noun: What one is called.
+        several: What several are called; default the noun with an s.
+
+    Example:
+        >>> counted(1, "image"), counted(2, "image"), counted(0, "class", "classes")
+        ('1 image', '2 images', '0 classes')
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def escaped(text: str) -> str:

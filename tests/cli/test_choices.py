@@ -105,7 +105,7 @@ def test_messages_name_flags_as_refusals_do() -> None:
     done = subprocess.run([sys.executable, "-m", "datastill", "distill", "folder:photos", "--out", "run"], capture_output=True, text=True)
     ignored, loose, refusal = done.stderr.strip().splitlines()
     assert ignored == "folder:photos: clinic is ignored (--train-split and --test-split choose other parts)"
-    assert loose == "folder:photos/train: 1 image(s) such as \\x1b[31mred\\ngreen.png are in no class folder and left out"
+    assert loose == "folder:photos/train: leaving out 1 image in no class folder, such as \\x1b[31mred\\ngreen.png"
     assert refusal.startswith("datastill: photos/train/cat/5.png cannot be read")
 
 

@@ -120,7 +120,7 @@ def test_show_says_what_a_run_is(run: Path, tmp_path: Path, capsys: pytest.Captu
     main(["show", str(run)])
     facts = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert list(facts) == ["images", "data", "method", "values", "classes", "terms", "loss", "validation", "picture"]
-    assert "10 of 8x8 pixels, 1 channel(s), 10 classes, 1 per class" in facts["images"]
+    assert "10 of 8x8 pixels, 1 channel, 10 classes, 1 per class" in facts["images"]
     assert "digits (fingerprint " in facts["data"]
     assert "dm, 3 iterations, seed 4" in facts["method"]
     assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in facts["classes"]

@@ -149,7 +149,7 @@ def test_mixed_sizes_are_scaled_and_cropped_and_said_aloud(tmp_path: Path, caplo
     write_image(tmp_path / "a" / "1.png", pixels(0))
     with caplog.at_level(logging.WARNING):
         assert read(tmp_path, None).train.size == (64, 64)
-    assert "2 size(s) from 8x8 to 40x20 pixels" in caplog.text
+    assert "2 sizes from 8x8 to 40x20 pixels" in caplog.text
     assert "@SIZE" in caplog.text
     cut = decoded(read(tmp_path, (20, 20)).train)[0]
     assert bool((cut == 255).all())
@@ -200,7 +200,7 @@ def test_missing_empty_and_flat_folders_each_have_a_line(tmp_path: Path) -> None
         read(tmp_path, None)
     write_classes(tmp_path, {"a": 1})
     (tmp_path / "b").mkdir()
-    with pytest.raises(UserError, match=r"no image in the class folder\(s\) b"):
+    with pytest.raises(UserError, match=r"no image in the class folder b"):
         read(tmp_path, None)
 
 

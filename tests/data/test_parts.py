@@ -151,8 +151,8 @@ def test_what_is_left_out_of_a_folder_is_counted(caplog: pytest.LogCaptureFixtur
         write_image(Path("photos", junk, "0.png"), pixels(4))
     data = load("folder:photos", validation=0)
     assert len(data.train) + len(data.test) == 9  # the JPEG 2000 is read
-    assert "4 file(s) without an ending of images are left out: .heic (2), .txt (1), no ending (1)" in caplog.text
-    assert "1 image(s) such as loose.png are in no class folder" in caplog.text
+    assert "leaving out 4 files without an ending of images: .heic (2), .txt (1), no ending (1)" in caplog.text
+    assert "leaving out 1 image in no class folder, such as loose.png" in caplog.text
 
 
 def test_one_level_too_deep_leads_one_level_down() -> None:

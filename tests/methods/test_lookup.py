@@ -23,8 +23,8 @@ def test_a_method_for_another_ipc_is_refused_before_anything_is_written(tmp_path
     composed = method("dm+iid", preset="code")  # for IPC 10
     with pytest.raises(UserError) as refused:
         distill("digits", method=composed, ipc=50, iterations=1, out=tmp_path / "run")
-    assert "values for digits with 10 classes at IPC 10, not for digits with 10 classes at IPC 50" in str(refused.value)
-    assert "(cc.weight is 0.05, would be 0.003)" in str(refused.value)
+    assert "values for digits with 10 classes at IPC 10, not for digits of 8 pixels with 10 classes at IPC 50" in str(refused.value)
+    assert "cc.weight is 0.05, would be 0.003" in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -77,7 +77,7 @@ def test_values_of_ones_own_are_kept(own: Method) -> None:
 
 
 def test_a_term_that_is_added_later_leaves_the_others_to_be_checked() -> None:
-    composed = method("dm+cc", preset="code") + CovarianceMatching(weight=0.5)
+    composed = method("dm+cc", preset="code", settings=["pretrained.network=convnet"]) + CovarianceMatching(weight=0.5)
     check_lookup(composed, CIFAR10, 5)
     with pytest.raises(UserError, match=r"the method dm\+cc\+cm has .*cc\.weight is 0\.05"):
         check_lookup(composed, CIFAR10, 11)

@@ -10,6 +10,7 @@ import torch
 import datastill
 from datastill.data import ClassImages, DataSet
 from datastill.encoders import PretrainedPool
+from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS
 from datastill.experiments.cell import Cell
 from datastill.experiments.tables import compose
@@ -40,7 +41,9 @@ def test_where_nothing_is_known_of_the_images_it_is_that_of_the_paper(tiny: Data
     composed = matching("dm+cc")
     assert composed.encoders["pretrained"].network == "resnet18"
     assert (composed + datastill.method("dm+cm").terms[-1]).encoders["pretrained"].network == "resnet18"  # type: ignore[attr-defined]
-    check_lookup(composed, replace(tiny, name="digits"), 10)
+    check_lookup(composed, replace(tiny, name="digits", train=of_size(tiny, 16).train), 10)
+    with pytest.raises(UserError, match=r"pretrained\.network is resnet18, would be convnet"):
+        check_lookup(composed, replace(tiny, name="digits"), 10)
 
 
 def test_it_can_be_set(tiny: DataSet) -> None:

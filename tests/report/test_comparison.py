@@ -200,7 +200,7 @@ def test_sets_without_a_result_are_named(tmp_path: Path) -> None:
     assert found.unmeasured == (bare,)
     write_comparison(found, tmp_path / "c.md")
     assert f"Not evaluated: {bare}; datastill evaluate {bare} --out " in (tmp_path / "c.md").read_text()
-    with pytest.raises(UserError, match=r"no result in .*bare; 1 set\(s\) there have not been evaluated: datastill evaluate "):
+    with pytest.raises(UserError, match=r"no result in .*bare; 1 set there, not evaluated yet: datastill evaluate "):
         compare([bare])
 
 

@@ -121,7 +121,7 @@ def test_a_summary_counts_classes_and_what_eight_bits_lose(tmp_path: Path, capsy
     replace(whole, images=images, labels=whole.labels[:5], origin=origin).save(tmp_path / "set")
     show(tmp_path / "set", None, 10)
     text = capsys.readouterr().out
-    assert "5 of 2x2 pixels, 1 channel(s), 3 classes, 1 to 2 per class" in text
+    assert "5 of 2x2 pixels, 1 channel, 3 classes, 1 to 2 per class" in text
     assert "-2.00 to 1.00, normalised; 20% of them lie outside what 8 bits hold" in text
     assert r"cat (2), dog (2), \x1b[2Jship (1)" in text
     assert "\x1b" not in text

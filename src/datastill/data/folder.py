@@ -20,6 +20,7 @@ from datastill.files import reason
 from datastill.logs import logger
 from datastill.reading import NONE, Reading
 from datastill.size import Size
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -58,8 +59,8 @@ def read(path: Path, size: Size | None, reading: Reading | None = None) -> RawDa
     empty = [name for name, files in zip(classes, train_files, strict=True) if not files]
     if empty:
         raise UserError(
-            f"folder:{path}: no image in the class folder(s) {', '.join(empty)}; add images ({', '.join(SUFFIXES)}), remove the folder, or "
-            f"choose other `classes`"
+            f"folder:{path}: no image in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; add images ({', '.join(SUFFIXES)}), "
+            f"remove the folder, or choose other `classes`"
         )
     walk.say([folder for folder in folders.values() if folder.name not in classes])
     test_files = _test_files(path, train, test, classes, bool(reading.classes)) if test else []
@@ -127,12 +128,14 @@ class Walk:
         """
         loose = [entry for entry in self.root.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
         if loose:
-            log.warning("folder:%s: %d image(s) such as %s are in no class folder and left out", self.root, len(loose), loose[0].name)
+            log.warning("folder:%s: leaving out %s in no class folder, such as %s", self.root, counted(len(loose), "image"), loose[0].name)
         if self.left_out:
             kinds = some([f"{suffix} ({times})" for suffix, times in sorted(self.left_out.items(), key=lambda kind: (-kind[1], kind[0]))])
-            log.warning("folder:%s: %d file(s) without an ending of images are left out: %s", self.root, self.left_out.total(), kinds)
+            log.warning(
+                "folder:%s: leaving out %s without an ending of images: %s", self.root, counted(self.left_out.total(), "file"), kinds
+            )
         if unread:
-            log.info("folder:%s: %d other class folder(s) are left out", self.root, len(unread))
+            log.info("folder:%s: leaving out %s", self.root, counted(len(unread), "other class folder"))
 
     def _enter(self, folder: Path) -> None:
         place = os.path.realpath(folder)

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 from datastill.errors import UserError
 from datastill.files import open_regular, reason
 from datastill.size import Size
+from datastill.text import counted
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
 """What is decoded, whatever a file is called. Pillow knows more, and for one of them, PostScript, starts another program."""
@@ -171,6 +172,6 @@ def _unknown(source: Any) -> str:
             file.seek(tags.next)
             tags.load(file)
             bands, bits = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1), tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
-            return f"a TIFF with {bands} channel(s) of {max(bits)} bits; expected 1 to 4 channels of 8 bits, or 1 of 16"
+            return f"a TIFF with {counted(bands, 'channel')} of {max(bits)} bits; expected 1 to 4 channels of 8 bits, or 1 of 16"
     except DAMAGE:
         return "a damaged TIFF: Pillow does not recognise it"

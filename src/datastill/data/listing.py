@@ -20,6 +20,7 @@ from datastill.errors import UserError
 from datastill.logs import logger
 from datastill.reading import Reading
 from datastill.size import Size
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -201,9 +202,9 @@ def _say(listing: Listing, headings: Sequence[Header], goal: Size, asked: Size |
     if asked is None and sizes != {goal}:
         small, large = min(sizes), max(sizes)
         log.warning(
-            "%s: images of %d size(s) from %dx%d to %dx%d pixels are scaled and centre-cropped to %dx%d; choose another size by ending the "
+            "%s: images of %s from %dx%d to %dx%d pixels are scaled and centre-cropped to %dx%d; choose another size by ending the "
             "data set's name with @SIZE",
-            listing.title, len(sizes), small[1], small[0], large[1], large[0], goal[1], goal[0],
+            listing.title, counted(len(sizes), "size"), small[1], small[0], large[1], large[0], goal[1], goal[0],
         )  # fmt: skip
     if several := sum(heading.several for heading in headings):
         log.warning("%s: %d of %d files hold several pictures, of which the first is read", listing.title, several, len(headings))

@@ -20,6 +20,7 @@ from datastill.errors import UserError
 from datastill.logs import logger
 from datastill.reading import Reading, split_off
 from datastill.size import Size
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -135,7 +136,7 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
     if small:
         others = some([f"'{label}' {count}" for label, count in small[1:]])
         raise UserError(
-            f"{name}: the class '{small[0][0]}' has {small[0][1]} training image(s), but {needed} are needed to hold some out"
+            f"{name}: the class '{small[0][0]}' has {counted(small[0][1], 'training image')}, but {needed} are needed to hold some out"
             f"{f' (also too few: {others})' if others else ''}; add images, choose other `classes`, or hold out less"
             f"{' with `validation=0`' if validation else ''}"
         )

@@ -18,7 +18,7 @@ from datastill.data.naming import public_name
 from datastill.data.sources import Sources
 from datastill.errors import UserError
 from datastill.files import new_folder, write_atomic
-from datastill.text import code
+from datastill.text import code, counted
 
 MANIFEST = "manifest.csv"
 """Every image of the data set: its split, its class, what it is called in the source, and its file if it is in this folder."""
@@ -90,8 +90,8 @@ def _page(data: DataSet, name: str) -> str:
     lines = [
         f"# The {name} split of {code(public_name(data.name))}",
         "",
-        f"{len(split)} real images of {data.classes} classes, {width}x{height} pixels, {data.channels} channel(s), one folder per class "
-        f"(fingerprint of the training split: {code(data.fingerprint)}). {why}",
+        f"{len(split)} real images of {data.classes} classes, {width}x{height} pixels, {counted(data.channels, 'channel')}, "
+        f"one folder per class (fingerprint of the training split: {code(data.fingerprint)}). {why}",
         "",
         f"`{NORMALISATION}` has the mean and the standard deviation that images are normalised with. `{MANIFEST}` names every image of the "
         "data set with its split, its class, what it is called where it comes from (without a name: its number there, from 0) and, if it "

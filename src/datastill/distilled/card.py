@@ -13,7 +13,7 @@ from datastill.distilled.set import Origin, SyntheticImages
 from datastill.files import write_atomic
 from datastill.labels import HARD, KINDS
 from datastill.methods.references import references
-from datastill.text import code, escaped
+from datastill.text import code, counted, escaped
 
 SIZES = (
     (1_000, "n<1K"),
@@ -60,7 +60,7 @@ def facts(distilled: SyntheticImages) -> list[str]:
     }
     return [
         f"{len(distilled.images)} {kind_of_images(origin)} of {len(origin.class_names)} classes, {width}x{height} pixels, "
-        f"{distilled.images.shape[1]} channel(s).",
+        f"{counted(distilled.images.shape[1], 'channel')}.",
         "",
         "| | |",
         "|---|---|",

@@ -19,6 +19,7 @@ from datastill.files import reason
 from datastill.kinds import LEARNING_RATE, Canvas
 from datastill.labels import HARD, KINDS, classes_of, problem
 from datastill.logs import logger
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -71,7 +72,9 @@ def _tensors(path: Path, experiment: int | None) -> Found:
     if not isinstance(sets, list) or not sets:
         raise refusal(path)
     if experiment is not None and not 1 <= experiment <= len(sets):
-        raise UserError(f"{path} holds the sets of {len(sets)} experiment(s), numbered from 1: there is no experiment {experiment}")
+        raise UserError(
+            f"{path} holds the sets of {counted(len(sets), 'experiment')}, numbered from 1: there is no experiment {experiment}"
+        )
     if experiment is None and len(sets) > 1:
         log.warning(
             "%s holds the sets of %d experiments; the last is read, unless you choose an experiment from 1 to %d", path, *[len(sets)] * 2

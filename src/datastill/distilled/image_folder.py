@@ -64,14 +64,14 @@ def _page(distilled: SyntheticImages, folders: Sequence[str]) -> list[str]:
         *facts(distilled),
         f"PNG files, one folder per class. {rendering(distilled)}",
         "",
-        f"`{NORMALISATION}` has the mean and the standard deviation of real pixels. Normalise all images so, those of a test too.",
+        f"`{NORMALISATION}` has the mean and the standard deviation of real pixels. Normalise all images with them, test images too.",
         "",
         *renamed,
         *(soft if distilled.track != HARD or distilled.numbers else []),
         "## Train on it",
         "",
-        "An epoch of so few images has few steps, so train for many. Batch norm measures mean and deviation of features on images that are "
-        "not like those of the test; group norm measures nothing. This trains a ResNet18 of torchvision from scratch:",
+        "An epoch of so few images has few steps, so train for many epochs. Batch norm keeps the mean and the deviation of features of the "
+        "distilled images, which are not those of real images; group norm keeps none. This trains a ResNet18 of torchvision from scratch:",
         "",
         "```python",
         recipe(distilled),

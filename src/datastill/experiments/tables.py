@@ -94,7 +94,8 @@ def _form(distilled: DistilledSet) -> str:
 def compose(cell: Cell, data: DataSet) -> Method:
     """The method of a cell."""
     side = min(data.size) if cell.by_size else None
-    return named(Lookup(cell.method, Setting(data.source, data.classes, cell.ipc, cell.preset, side), cell.settings))
+    made = named(Lookup(cell.method, Setting(data.source, data.classes, cell.ipc, cell.preset, side), cell.settings))
+    return made if cell.by_size else replace(made, lookup=None)  # a published table keeps its values whatever is looked up today
 
 
 def engine_of(cell: Cell, cost: float) -> Engine:

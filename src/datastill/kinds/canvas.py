@@ -15,6 +15,7 @@ from datastill.data import DataSet
 from datastill.errors import UserError
 from datastill.files import check_tensors
 from datastill.labels import HARD
+from datastill.text import counted
 
 INITIALISATIONS = ("real", "noise", "augmented")
 """What pixels may start from; "augmented" is real images, and changed copies of them where a class has fewer than are needed."""
@@ -171,12 +172,12 @@ def check_start(initialisation: str, data: DataSet, ipc: int, factor: int = 1) -
     each = f" times {parts} parts" if parts > 1 else ""
     ways = [
         "`initialisation=augmented` for changed copies of its images" if smallest else "",
-        f"`ipc={smallest // parts}` or less" if smallest >= parts else "",
+        f"`ipc={smallest // parts}`{' or less' * (smallest >= 2 * parts)}" if smallest >= parts else "",
         "`initialisation=noise`",
     ]
     *others, last = filter(None, ways)
     use = ", ".join([*others, f"or {last}"]) if others else last
-    raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}{each}: use {use}")
+    raise UserError(f"the class '{name}' has {counted(smallest, 'training image')}, fewer than IPC {ipc}{each}: use {use}")
 
 
 def initial_images(initialisation: str, data: DataSet, ipc: int, seed: int, factor: int) -> Tensor:

@@ -30,6 +30,7 @@ from datastill.teachers.pool import found, measured_on, pool_folder
 from datastill.teachers.pretraining import pretrain
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 from datastill.teachers.stored import PretrainedNetwork
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -58,8 +59,8 @@ class Selection(Method):
         smallest = min(data.train.counts)
         if smallest < ipc:
             name = data.class_names[data.train.counts.index(smallest)]
-            remedy = f"use `ipc={smallest}` or less" if smallest else "a selection needs an image of every class"
-            raise UserError(f"the class '{name}' has {smallest} training images, fewer than IPC {ipc}: {remedy}")
+            remedy = f"use `ipc={smallest}`{' or less' * (smallest > 1)}" if smallest else "a selection needs an image of every class"
+            raise UserError(f"the class '{name}' has {counted(smallest, 'training image')}, fewer than IPC {ipc}: {remedy}")
 
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
         """Get ready to choose (see `Method.open`)."""

@@ -29,8 +29,7 @@ def check_lookup(method: Method, data: DataSet, ipc: int) -> None:
     if method.lookup is None:
         return
     lookup = method.lookup
-    side = None if lookup.setting.side is None else min(data.size)
-    here = replace(lookup, setting=Setting(data.source, data.classes, ipc, lookup.setting.preset, side))
+    here = replace(lookup, setting=Setting(data.source, data.classes, ipc, lookup.setting.preset, min(data.size)))
     if here.setting == lookup.setting:
         return
     has, looked_up, fitting = (flat(each.describe()) for each in (method, compose(lookup), compose(here)))

@@ -15,6 +15,7 @@ from datastill.report.beside import IMAGES, write_beside
 from datastill.report.terminal import say_line
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
+from datastill.text import counted
 
 MOST_CLASSES = 20
 """Classes above which their names are left out."""
@@ -62,9 +63,9 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
     parts = origin.factor**2
     expanded = [("parts", f"each image is a grid of {parts}, which are enlarged to {len(distilled)} images in training")]
-    taken = f"{origin.iterations} iteration{'' if origin.iterations == 1 else 's'}"
+    taken = counted(origin.iterations, "iteration")
     lines = [
-        ("images", f"{len(images)} of {width}x{height} pixels, {images.shape[1]} channel(s), {len(counts)} classes, {share}"),
+        ("images", f"{len(images)} of {width}x{height} pixels, {counted(images.shape[1], 'channel')}, {len(counts)} classes, {share}"),
         ("data", f"{origin.data} (fingerprint {origin.fingerprint})"),
         ("method", f"{origin.method}, {taken}, seed {origin.seed}, datastill {origin.version}"),
         (

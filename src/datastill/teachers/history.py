@@ -23,6 +23,7 @@ from datastill.teachers.pool import pool_folder, pretraining_cost
 from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import AGAIN, Member, check_correct, continued, number
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -90,7 +91,8 @@ def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, 
     engine = engine.suited(pretraining_cost(data, model, recipe))
     pretraining = Pretraining(data, engine.place(model), recipe, engine)
     log.info(
-        "training %s for %d epochs on %s and recording its prediction for every image; kept in %s", network, recipe.epochs, data.name, path
+        "training %s for %s on %s and recording its prediction for every image; kept in %s", network, counted(recipe.epochs, "epoch"),
+        data.name, path,
     )  # fmt: skip
     pretraining.begin(0)
     partial, member = path.with_name(f"{NAME}.partial.safetensors"), Member(data, network, recipe)

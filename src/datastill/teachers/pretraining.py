@@ -37,6 +37,7 @@ from datastill.teachers.pool import (
 )
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -78,7 +79,7 @@ def pretrain(
                 engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
                 many = len(lacking(folder, count))
-                log.info("pretraining %d %s for %d epochs on %s; kept in %s", many, network, recipe.epochs, data.name, folder)
+                log.info("pretraining %d %s for %s on %s; kept in %s", many, network, counted(recipe.epochs, "epoch"), data.name, folder)
             pretraining.train(folder, index)
     return found(data, network, count, recipe, cache=cache)
 

@@ -25,6 +25,7 @@ from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.snapshots import TYPES, Snapshots
 from datastill.teachers.stored import AGAIN, Member, check_correct, continued, decoded, number
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -97,8 +98,8 @@ def trajectories(
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
                 missing = sum(not each.path.exists() for each in runs)
                 log.info(
-                    "training %d %s for %d epochs on %s, with snapshots; kept in %s",
-                    missing, network, recipe.epochs, data.name, run.path.parent,
+                    "training %d %s for %s on %s, with snapshots; kept in %s",
+                    missing, network, counted(recipe.epochs, "epoch"), data.name, run.path.parent,
                 )  # fmt: skip
             run.train(pretraining)
     return [run.read() for run in runs]

@@ -12,6 +12,7 @@ from datastill.errors import UserError
 from datastill.evaluation.spread import half_interval, spread
 from datastill.report.comparison.measured import Conditions, Measured
 from datastill.report.comparison.reading import read
+from datastill.text import counted
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def compare(paths: Sequence[Path | str]) -> Comparison:
     measured = [one for some, _ in found for one in some]
     unmeasured = tuple(path for _, some in found for path in some)
     if not measured:
-        among = f"; {len(unmeasured)} set(s) there have not been evaluated: datastill evaluate {unmeasured[0]}" if unmeasured else ""
+        among = f"; {counted(len(unmeasured), 'set')} there, not evaluated yet: datastill evaluate {unmeasured[0]}" if unmeasured else ""
         raise UserError(f"no result in {', '.join(map(str, read_once))}{among}")
     by_conditions: dict[Conditions, list[Measured]] = {}
     for one in measured:
