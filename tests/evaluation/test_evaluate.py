@@ -165,10 +165,16 @@ def test_unknown_names_are_answered_with_the_nearest(data: DataSet) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [distilled_set(size=(8, 8)), distilled_set(channels=1), distilled_set(("cat", "dog")), distilled_set(("a", "b", "c"))]
+    ("content", "renamed"),
+    [
+        (distilled_set(size=(8, 8)), ""),
+        (distilled_set(channels=1), ""),
+        (distilled_set(("cat", "dog")), ""),
+        (distilled_set(("cat", "dog", "c")), "; its class 'ship' is 'c' in the set"),
+    ],
 )
-def test_a_set_that_does_not_fit_the_data_is_refused(content: DistilledSet, data: DataSet) -> None:
-    with pytest.raises(UserError, match=r"does not fit the data set tiny \(3 classes, images \(3, 8, 6\)\); give .* with `data`"):
+def test_a_set_that_does_not_fit_the_data_is_refused(content: DistilledSet, renamed: str, data: DataSet) -> None:
+    with pytest.raises(UserError, match=rf"does not fit the data set tiny \(3 classes, images \(3, 8, 6\){renamed}\); give .* with `data`"):
         evaluate(content, data=data)
 
 

@@ -176,10 +176,14 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | Any | No
             distilled = DistilledSet.load(path)
     data = data or _origin_data(distilled.origin)
     shape = (data.channels, *data.size)
-    if tuple(distilled.images.shape[1:]) != shape or data.class_names != distilled.origin.class_names:
+    found, names = tuple(distilled.images.shape[1:]), distilled.origin.class_names
+    if found != shape or data.class_names != names:
+        pairs = zip(names, data.class_names, strict=False)
+        renamed = next((f"; its class '{its}' is '{one}' in the set" for one, its in pairs if one != its), "")
+        alike = found == shape and len(names) == data.classes
         raise UserError(
-            f"the set ({len(distilled.origin.class_names)} classes, images {tuple(distilled.images.shape[1:])}) does not fit the data set "
-            f"{data.name} ({data.classes} classes, images {shape}); give the right one with `data`"
+            f"the set ({len(names)} classes, images {found}) does not fit the data set {data.name} ({data.classes} classes, "
+            f"images {shape}{renamed if alike else ''}); give the right one with `data`"
         )
     origin = distilled.origin
     if not given and origin.data == data.name and origin.fingerprint != data.fingerprint:
