@@ -17,7 +17,7 @@ from datastill.report.comparison.tables import Comparison, ComparisonLine, Compa
 from datastill.report.markdown import table as markdown_table
 
 SPREAD = (
-    "After +- is the standard deviation (divided by the number of values): over the networks where there is one set, over the means of the "
+    "After +- is the standard deviation, with n in its denominator: over the networks where there is one set, over the means of the "
     "sets where there are several. n is the number of networks."
 )
 MOST_SOURCES = 4
