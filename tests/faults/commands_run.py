@@ -38,11 +38,13 @@ class Command:
         words: After ``datastill``; it runs in the folder of the trial.
         left: What it came to, of that folder.
         once: What there is when it has done everything, after which it would be refused; "" where it may be given again.
+        at_once: Whether all that it leaves appears at one moment.
     """
 
     words: tuple[object, ...]
     left: Callable[[Path], Any]
     once: str = ""
+    at_once: bool = False
 
     def run(self, folder: Path, **options: Any) -> processes.Done:
         """Run it to its end, or to that of its process."""
@@ -99,13 +101,14 @@ COMMANDS: dict[str, Callable[[], Command]] = {
     "evaluate": lambda: Command(
         ("evaluate", chosen(), "--repeats", "3", "--epochs", "4", "--compare", "random", *EXACT, "--out", "e.json"),
         partial(_files, "e.json"),
+        at_once=True,
     ),
     "pretrain": lambda: Command(
         ("pretrain", "digits[0-2]", "--network", "convnet", "--count", "2", "--epochs", "2", *EXACT), _weights
     ),
-    "export": lambda: Command(("export", chosen(), "out", "--format", "folder"), partial(_files, "out"), once="out"),
-    "show": lambda: Command(("show", chosen(), "--out", "picture.png"), partial(_files, "picture.png")),
-    "compare": lambda: Command(("compare", evaluated(), "--out", "table.csv"), partial(_files, "table.csv")),
+    "export": lambda: Command(("export", chosen(), "out", "--format", "folder"), partial(_files, "out"), once="out", at_once=True),
+    "show": lambda: Command(("show", chosen(), "--out", "picture.png"), partial(_files, "picture.png"), at_once=True),
+    "compare": lambda: Command(("compare", evaluated(), "--out", "table.csv"), partial(_files, "table.csv"), at_once=True),
     "experiment": lambda: Command(("experiment", "mine.yaml"), _records),
     "executor": lambda: Command(
         ("experiment", "mine.yaml", "--executor", "local", "--workers", "2"), _records
@@ -133,6 +136,13 @@ def _as_it_should(done: processes.Done, number: int) -> bool:
     return done.code == 128 + number and said[-1].startswith("datastill: stopped") and "Traceback" not in done.err
 
 
+def _half_done(command: Command, folder: Path, expected: Any) -> bool:
+    """Whether something is in its place that a command had not finished."""
+    for path in folder.rglob("*.safetensors"):
+        load_tensors(path)
+    return command.at_once and command.left(folder) not in ({}, expected)
+
+
 def _stopped(name: str) -> Callable[[int, Path], Outcome]:
     def trial(seed: int, folder: Path) -> Outcome:
         (expected, seconds), command, chance = whole(name), COMMANDS[name](), random.Random(seed)
@@ -144,6 +154,8 @@ def _stopped(name: str) -> Callable[[int, Path], Outcome]:
             done = command.run(folder, signals=[(chance.uniform(0, seconds), number)])
             if not _as_it_should(done, number):
                 raise RuntimeError(f"{number.name}: exit code {done.code}, {done.err[-200:]}")
+            if _half_done(command, folder, expected):
+                return Outcome.LOST
             outcome = Outcome.RESUMED if done.code else outcome
         if not command.once or not (folder / command.once).exists():
             done = command.run(folder)
