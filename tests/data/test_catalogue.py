@@ -99,7 +99,7 @@ def test_no_validation_leaves_all_to_training() -> None:
 
 def test_a_class_too_small_to_hold_out_from_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path, {"cat": 3, "dog": 2})
-    with pytest.raises(UserError, match=r"class 'dog' has 2 training image\(s\), but 3 are needed"):
+    with pytest.raises(UserError, match=r"class 'dog' has 2 training images, but 3 are needed"):
         load(f"folder:{tmp_path}")
     assert load(f"folder:{tmp_path}", validation=0).train.counts == (2, 1)
 

@@ -129,7 +129,7 @@ def test_a_large_photograph_is_read_without_a_warning(tmp_path: Path) -> None:
 def test_a_tiff_with_five_bands_is_called_that(tmp_path: Path) -> None:
     write_classes(tmp_path, {"a": 4, "b": 4})
     (tmp_path / "a" / "satellite.tif").write_bytes(tiff_of(5))
-    with pytest.raises(UserError, match=r"satellite\.tif .*a TIFF with 5 channel\(s\) of 8 bits; expected 1 to 4"):
+    with pytest.raises(UserError, match=r"satellite\.tif .*a TIFF with 5 channels of 8 bits; expected 1 to 4"):
         load(f"folder:{tmp_path}")
     (tmp_path / "a" / "satellite.tif").write_bytes(tiff_of(3))
     assert header(tmp_path / "a" / "satellite.tif", "it").size == (8, 8)

@@ -54,7 +54,7 @@ def test_one_of_several_experiments_is_chosen(
 @pytest.mark.parametrize("experiment", [0, 2, -1])
 def test_an_experiment_that_is_not_there_is_refused(tmp_path: Path, experiment: int) -> None:
     torch.save({"data": [[IMAGES, LABELS]]}, tmp_path / "set.pt")
-    with pytest.raises(UserError, match=rf"1 experiment\(s\), numbered from 1: there is no experiment {experiment}"):
+    with pytest.raises(UserError, match=rf"1 experiment, numbered from 1: there is no experiment {experiment}"):
         load(tmp_path / "set.pt", experiment=experiment)
 
 
