@@ -40,7 +40,7 @@ def test_the_index_names_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "README.md").unlink()
     results.write_index(EXPERIMENTS, tmp_path)
     assert (tmp_path / "README.md").read_text() == (RESULTS / "README.md").read_text()
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks"}
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks", "faults"}
 
 
 @pytest.mark.skipif(not (RESULTS / "benchmarks").exists(), reason="no measurements here")
