@@ -25,5 +25,5 @@ def test_a_file_that_is_named_in_no_known_encoding_is_logged_as_text(tmp_path: P
     write_classes(tmp_path, {"cat": 9, "dog": 9})
     (tmp_path / "\udce9.png").write_bytes((tmp_path / "cat" / "0.png").read_bytes())
     load(f"folder:{tmp_path}")
-    assert r"such as \udce9.png are in no class folder" in caplog.text
+    assert r"in no class folder, such as \udce9.png" in caplog.text
     caplog.text.encode()

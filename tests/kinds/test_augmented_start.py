@@ -70,7 +70,7 @@ def test_copies_are_mirrored_only_where_that_keeps_the_class(uneven: DataSet, fl
 def test_ipc_above_a_small_class_is_refused_with_all_ways_on(uneven: DataSet) -> None:
     with pytest.raises(
         UserError,
-        match=r"'middle' has 3 .* IPC 4: use `ipc=3` or less, or `initialisation=noise`, or `initialisation=augmented` for changed",
+        match=r"'middle' has 3 .* IPC 4: use `initialisation=augmented` for changed copies .*, `ipc=3` or less, or `init.*=noise`",
     ):
         distill(uneven, method=small("dm"), ipc=4, iterations=1)
     distilled = distill(uneven, method=small("dm", "initialisation=augmented"), ipc=4, iterations=1)
