@@ -12,10 +12,14 @@ from torch import Tensor
 from datastill.configuration import whole
 from datastill.engine import hardware
 from datastill.engine.compiling import announce, why_unsafe
+from datastill.engine.convolution import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, use, works
 from datastill.engine.cost import widest_map
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.errors import UserError
+from datastill.logs import logger
 from datastill.networks import Network
+
+log = logger(__name__)
 
 FEWEST = 8
 """A micro-batch is not made smaller than this, however large the images."""
@@ -29,6 +33,7 @@ class Engine:
         device: Where images and networks live.
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
+        convolutions: How convolutions in 32 bits are computed, one of `datastill.engine.convolution.CONVOLUTIONS`.
         micro_batch: The most images that go through a network at a time; None for as many as `in_flight` allows.
         in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of the last-level cache, so that
             the next layer still finds what one layer writes, below 16 MiB; on a GPU 1 GiB.
@@ -38,6 +43,7 @@ class Engine:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     compiled: bool = False
+    convolutions: str = DIRECT
     micro_batch: int | None = None
     in_flight: int = hardware.LEAST_IN_FLIGHT
     asked: Policy | None = None
@@ -65,7 +71,8 @@ class Engine:
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
-        return cls(place, chosen, compiled, in_flight=hardware.in_flight(place), asked=asked)
+        fast = compiled and chosen == torch.float32 and place.type == "cpu"
+        return cls(place, chosen, compiled, fastest() if fast else DIRECT, in_flight=hardware.in_flight(place), asked=asked)
 
     def suited(self, cost: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
@@ -85,18 +92,20 @@ class Engine:
         chosen = Engine.choose(device=str(self.device), precision=settled.precision, compile=settled.compile)
         return replace(
             chosen,
+            convolutions=_as_recorded(recorded.get("convolutions", DIRECT)),
             micro_batch=recorded.get("micro_batch", self.micro_batch),
             in_flight=recorded.get("in_flight", self.in_flight),
             asked=self.asked,
         )
 
     def describe(self) -> dict[str, str | bool | int | None]:
-        """What a run's configuration records, what its bits depend on."""
+        """What a run's configuration records, what its bits depend on; convolutions only where they are not torch's own."""
         precision = next(name for name, value in PRECISIONS.items() if value == self.precision)
         return {
             "device": str(self.device),
             "precision": precision,
             "compiled": self.compiled,
+            **({"convolutions": self.convolutions} if self.convolutions != DIRECT else {}),
             "micro_batch": self.micro_batch,
             "in_flight": self.in_flight,
         }
@@ -111,7 +120,8 @@ class Engine:
         return max(FEWEST, in_flight // (widest_map(network) * self.precision.itemsize))
 
     def place(self, network: Network) -> Network:
-        """Move a network to the device, in the layout that convolutions are fastest in."""
+        """Move a network to the device, in the layout and the way that convolutions are fastest in."""
+        use(network, self.convolutions)
         return network.to(self.device).to(memory_format=torch.channels_last)
 
     def compile(self, function: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
@@ -128,3 +138,12 @@ class Engine:
         announce()
         compiled: Callable[..., tuple[Tensor, ...]] = torch.compile(function, dynamic=False)
         return compiled
+
+
+def _as_recorded(convolutions: object) -> str:
+    if convolutions not in CONVOLUTIONS:
+        raise UserError(f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {' or '.join(CONVOLUTIONS)}")
+    if convolutions == WINOGRAD and not works():
+        log.warning("the run's convolutions were computed by kernels that do not compile here: from now on they are torch's own, to rounding")
+        return DIRECT
+    return str(convolutions)

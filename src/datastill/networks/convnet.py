@@ -47,10 +47,19 @@ class ConvNet(Network):
         map = self.pad(images)
         blocks = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            blocks.append(F.relu(norm(convolution(map))))
-            map = average_pool(blocks[-1])
+            convolved = convolution(map)
+            blocks.append(F.relu(norm(convolved)))
+            map = self._pooled(norm, convolved, blocks[-1])
         embedding = map.flatten(1)
         return Features(blocks=tuple(blocks), map=map, embedding=embedding, logits=self.classifier(embedding))
+
+    def _pooled(self, norm: nn.Module, convolved: Tensor, block: Tensor) -> Tensor:
+        """Pool a block; where the norm can do it at once, the compiler leaves out the block that nobody reads."""
+        if isinstance(norm, InstanceNorm) and norm.pooled is not None:
+            pooled = norm.pooled(convolved, norm.weight, norm.bias, norm.epsilon)
+            if pooled is not None:
+                return pooled
+        return average_pool(block)
 
 
 class ConvNetBN(ConvNet):

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class Convolution(nn.Conv2d):
-    """A convolution that computes in the precision of its input, whatever the precision its weights are kept in."""
+    """A convolution that computes in the precision of its input, whatever the precision its weights are kept in.
+
+    Attributes:
+        other: Another way to compute it, from maps, weights and bias; gives None for maps that it does not suit.
+    """
+
+    other: Callable[[Tensor, Tensor, Tensor | None], Tensor | None] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve in the precision of the input."""
-        bias = None if self.bias is None else self.bias.to(input.dtype)
-        convolved: Tensor = self._conv_forward(input, self.weight.to(input.dtype), bias)
+        weight, bias = self.weight.to(input.dtype), None if self.bias is None else self.bias.to(input.dtype)
+        if self.other is not None and (found := self.other(input, weight, bias)) is not None:
+            return found
+        convolved: Tensor = self._conv_forward(input, weight, bias)
         return convolved
 
 
@@ -21,7 +31,13 @@ class InstanceNorm(nn.Module):
     """Instance normalisation with a scale and a shift per channel, statistics in 32 bits.
 
     The zoo of the condensation papers writes it as a group norm with one channel per group; the two are equal.
+
+    Attributes:
+        pooled: Computes what `average_pool` makes of the rectified output, from input, scale, shift and epsilon, without writing that
+            output; gives None for maps that it does not suit.
     """
+
+    pooled: Callable[[Tensor, Tensor, Tensor, float], Tensor | None] | None = None
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
         super().__init__()
