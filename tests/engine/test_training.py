@@ -55,7 +55,9 @@ def test_training_in_micro_batches_is_plain_sgd(micro_batch: int, nesterov: bool
         assert found[0] == pytest.approx(loss, rel=1e-4)
         assert found[1] == hits
     for name, parameter in ours.named_parameters():
-        close(parameter.detach(), dict(theirs.named_parameters())[name].detach())
+        reached = dict(theirs.named_parameters())[name].detach()
+        # As a whole: batches of other sizes are rounded otherwise, and what is next to zero may pass the rectifier in one of them.
+        assert float((parameter.detach() - reached).norm()) < 1e-3 * max(0.1, float(reached.norm()))
         assert not torch.equal(parameter, dict(before.named_parameters())[name])
 
 

@@ -67,8 +67,22 @@ def test_batch_norm_is_torchs_own_in_training_and_afterwards() -> None:
             found, expected = network(ours).logits, plain_one(theirs)
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
             gradients = [torch.autograd.grad(logits.square().sum(), images)[0] for logits, images in ((found, ours), (expected, theirs))]
-            torch.testing.assert_close(*gradients, atol=1e-4 * float(gradients[1].abs().max()), rtol=1e-3)
+            # As a whole and loosely: what is next to zero may pass the rectifier in one of the two. The layer alone is compared below.
+            assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 1e-2
             torch.testing.assert_close(running(network), running(plain_one), atol=1e-5, rtol=1e-4)
+
+
+def test_the_gradients_of_batch_norm_are_torchs_own() -> None:
+    ours, theirs = BatchNorm(4), nn.BatchNorm2d(4)
+    found: list[Tensor] = []
+    expected: list[Tensor] = []
+    for layer, gradients in ((ours, found), (theirs, expected)):
+        with torch.no_grad():
+            layer.weight.copy_(torch.linspace(0.5, 2, 4)), layer.bias.copy_(torch.linspace(-1, 1, 4))
+        images = (2 * batch(5)[:, :1].repeat(1, 4, 1, 1) + 1).requires_grad_()
+        gradients += torch.autograd.grad((layer(images) ** 3).sum(), (images, layer.weight, layer.bias))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -92,7 +92,7 @@ class Engine:
         chosen = Engine.choose(device=str(self.device), precision=settled.precision, compile=settled.compile)
         return replace(
             chosen,
-            convolutions=_as_recorded(recorded.get("convolutions", DIRECT)),
+            convolutions=_as_recorded(recorded.get("convolutions", DIRECT)) if chosen.compiled else DIRECT,
             micro_batch=recorded.get("micro_batch", self.micro_batch),
             in_flight=recorded.get("in_flight", self.in_flight),
             asked=self.asked,
@@ -142,8 +142,12 @@ class Engine:
 
 def _as_recorded(convolutions: object) -> str:
     if convolutions not in CONVOLUTIONS:
-        raise UserError(f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {' or '.join(CONVOLUTIONS)}")
+        raise UserError(
+            f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {' or '.join(CONVOLUTIONS)}"
+        )
     if convolutions == WINOGRAD and not works():
-        log.warning("the run's convolutions were computed by kernels that do not compile here: from now on they are torch's own, to rounding")
+        log.warning(
+            "the run's convolutions were computed by kernels that do not compile here: from now on they are torch's own, to rounding"
+        )
         return DIRECT
     return str(convolutions)

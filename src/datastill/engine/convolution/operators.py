@@ -80,9 +80,7 @@ def _(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> tuple[Tenso
 
 
 @normalised_gradients.register_fake
-def _(
-    maps: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor, means: Tensor, inverses: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(maps: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor, means: Tensor, inverses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return _laid_out(maps, *maps.shape), torch.empty_like(weight), torch.empty_like(bias)
 
 
