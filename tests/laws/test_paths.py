@@ -104,7 +104,7 @@ def test_a_compiled_residual_block_is_the_exact_one() -> None:
     engine = Engine.choose(device="cpu", compile=True)
     block, images = ResidualBlock(32, 64, 2), torch.randn(4, 32, 8, 8, generator=torch.Generator().manual_seed(0))
     found = []
-    for compute, precision in ((block, torch.float32), (engine.compile(lambda input: (block(input),)), engine.precision)):
+    for compute, precision in ((block, torch.float32), (engine.compile(lambda tensor: (block(tensor),)), engine.precision)):
         map = images.to(precision, memory_format=torch.channels_last).requires_grad_()
         made = compute(map)
         output = made[0] if isinstance(made, tuple) else made

@@ -107,7 +107,7 @@ def test_two_commands_continue_one_run_one_after_the_other(tmp_path: Path) -> No
     """The second one ends with one line and exit code 2, and the first one's metrics and set are whole."""
     command = [
         sys.executable, "-m", "datastill", "distill", "digits", "--method", "dm", "--ipc", "1", "--iterations", "100000",
-        "--real-batch", "16", "--out", str(tmp_path / "run"), "--checkpoint-seconds", "0", "--resume",
+        "--real-batch", "16", "--out", str(tmp_path / "run"), "--checkpoint-seconds", "0", "--resume", "--no-compile",
     ]  # fmt: skip
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:

@@ -229,8 +229,8 @@ class Run:
 
     def _truncate_metrics(self, iteration: int) -> None:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
-        if lacking := set(range(1, iteration + 1)) - {entry["iteration"] for entry in kept}:
-            log.warning("%s lacks the figures of %d of %d iterations", self.folder / "metrics.jsonl", len(lacking), iteration)
+        if lacking := iteration - len({entry["iteration"] for entry in kept if entry["iteration"] >= 1}):
+            log.warning("%s lacks the figures of %d of %d iterations", self.folder / "metrics.jsonl", lacking, iteration)
         if kept or (self.folder / "metrics.jsonl").exists():
             write_atomic(self.folder / "metrics.jsonl", "".join(map(line, kept)))
 
