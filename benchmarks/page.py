@@ -47,7 +47,10 @@ def write_page(folder: Path) -> None:
 
 
 def _engine(described: dict[str, Any]) -> str:
-    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}"
+    """The path that a step took; direct convolutions go without saying."""
+    convolutions = described.get("convolutions", "direct")
+    way = "" if convolutions == "direct" else f", convolutions by {convolutions}"
+    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}{way}"
 
 
 def _size(row: dict[str, Any]) -> str:
@@ -80,7 +83,7 @@ def _speeds(content: dict[str, Any]) -> list[str]:
     rows += [(f"training {row['network']}, {row['images']} images ({PURPOSES[row['augmentation']]})", row) for row in content["training"]]
     rows += [(f"features of {row['images']} images, {row['network']}", row) for row in content["features"]]
     peak = f"{content['steps'][0]['engine']['precision']} matrix peak"
-    head = ["step", "ours, s", "reference, s", "ratio", "GFLOP", "GFLOP/s", peak, "share", "peak memory, MiB"]
+    head = ["step", "path", "ours, s", "reference, s", "ratio", "GFLOP", "GFLOP/s", peak, "share", "peak memory, MiB"]
     return table(head, [_speed(name, row) for name, row in rows])
 
 
@@ -88,7 +91,7 @@ def _speed(name: str, row: dict[str, Any]) -> list[str | None]:
     compared = [f"{row['reference']:.3f}", f"{row['ratio']:.2f}"] if "ratio" in row else [None, None]
     share = f"{100 * row['gflops'] / row['peak']:.0f}%"
     whole = [f"{row[key]:.0f}" for key in ("gflop", "gflops", "peak")]
-    return [name, f"{row['seconds']:.3f}", *compared, *whole, share, f"{row['memory']:.0f}"]
+    return [name, _engine(row["engine"]), f"{row['seconds']:.3f}", *compared, *whole, share, f"{row['memory']:.0f}"]
 
 
 def _scaling(content: dict[str, Any]) -> list[str]:

@@ -226,8 +226,8 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     shown = len(bench.STEPS) + len(bench.TRAINING) + len(bench.FEATURES)
     assert page.count("| 4.00 |") == shown - len([case for case in bench.STEPS if not case.get("reference")])
     assert page.count("| 50% |") == shown
-    assert "| `idm+iid`, IPC 10, preset fast | 0.500 |  |  |" in page
-    assert "| features of 1024 images, resnet18 | 0.500 |" in page
+    assert "| `idm+iid`, IPC 10, preset fast | bf16, compiled | 0.500 |  |  |" in page
+    assert "| features of 1024 images, resnet18 | bf16, compiled | 0.500 |" in page
     assert "| backward | 0.4000 | 80.0% |" in page
     assert page.count("| 900 | 77 | 9.0 |") == len(bench.SCALING)
     assert "| IPC 10, 200 classes, 64x64 (one step timed) | 0.500 |" in page

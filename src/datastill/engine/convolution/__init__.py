@@ -5,6 +5,6 @@ A convolution 3x3 then takes a quarter of the multiplications, so that it passes
 
 from __future__ import annotations
 
-from datastill.engine.convolution.choosing import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, use, works
+from datastill.engine.convolution.choosing import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, speed_up, use, works
 
-__all__ = ["CONVOLUTIONS", "DIRECT", "WINOGRAD", "fastest", "use", "works"]
+__all__ = ["CONVOLUTIONS", "DIRECT", "WINOGRAD", "fastest", "speed_up", "use", "works"]

@@ -9,7 +9,8 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
-from datastill.engine.compiling import announce, keep_compiled
+from datastill.engine.compiling import announce, why_unsafe
+from datastill.errors import UserError
 
 SOURCES = ("vectors.cpp", "winograd.cpp", "normalise.cpp")
 """Compiled as one, in this order."""
@@ -28,9 +29,11 @@ def kernels() -> CDLL:
     """Compile and load the kernels, once a process.
 
     Raises:
+        UserError: If other users could put their code where compiled code is kept.
         Exception: Whatever a compiler that does not work makes of it.
     """
-    keep_compiled()
+    if why := why_unsafe():
+        raise UserError(why)
     announce()
     from torch._inductor.codecache import CppCodeCache
 
