@@ -6,6 +6,7 @@ import json
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +24,11 @@ def described_fields(cls: type) -> dict[str, Any]:
     Raises:
         UserError: If an annotation names something undefined.
     """
+    return dict(_described_fields(cls))
+
+
+@lru_cache(maxsize=1024)  # evaluating annotations takes milliseconds, and every object is described by them
+def _described_fields(cls: type) -> dict[str, Any]:
     try:
         hints = get_type_hints(cls)
     except NameError as error:
