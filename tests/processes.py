@@ -52,6 +52,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     streams: Sequence[str] = ("closed", "kept", "kept"),
     signals: Sequence[tuple[float, int]] = (),
+    kills: Sequence[tuple[float, float]] = (),
     patience: float = 600.0,
 ) -> Done:
     """Run the command to its end.
@@ -62,6 +63,8 @@ def run(
         environment: Changes to the environment of this process; "" removes a variable.
         streams: What its standard input, output and error are, each one of `STATES`.
         signals: Seconds after its start, and the signals that it gets then.
+        kills: Seconds after its start at which one of the processes that it has started is killed, and which: a number from 0 to below 1,
+            as a share of those that there are then.
         patience: Seconds after which it is killed.
     """
     with tempfile.TemporaryDirectory(prefix="datastill-command-") as kept:
@@ -71,6 +74,7 @@ def run(
             "environment": {**os.environ, **(environment or {})},
             "streams": list(streams),
             "signals": sorted(signals),
+            "kills": sorted(kills),
             "patience": patience,
             "kept": kept,
         }
@@ -116,14 +120,31 @@ def _serve() -> None:
 
 def _end(process: int, asked: Mapping[str, Any], began: float) -> int:
     """Send a process its signals and wait for its end."""
-    due = [*asked["signals"], (asked["patience"], signal.SIGKILL)]
+    due, kills = [*asked["signals"], (asked["patience"], signal.SIGKILL)], [*asked["kills"]]
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
         if due and time.monotonic() - began >= due[0][0]:
             os.kill(process, due.pop(0)[1])
+        if kills and time.monotonic() - began >= kills[0][0]:
+            _, share = kills.pop(0)
+            if started := _started(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(started[int(share * len(started))], signal.SIGKILL)
         time.sleep(0.001)
+
+
+def _started(process: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for each in found:
+        found += sorted(child for child, parent in parents.items() if parent == each)
+    return found[1:]
 
 
 def _become(asked: Mapping[str, Any]) -> None:

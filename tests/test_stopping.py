@@ -129,3 +129,20 @@ def test_other_threads_neither_wait_nor_stop() -> None:
     thread.start()
     thread.join()
     assert found == [signal.default_int_handler]
+
+
+def test_what_other_code_makes_of_a_stop_is_still_a_stop() -> None:
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    stopping.check_error(ValueError("nobody asked"))
+    stopping.handle(lambda number: pytest.fail("no import is under way"), lambda number: None)
+    try:
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped) as caught:
+            stopping.check_error(ValueError("compiled code calls it: stopped by SIGTERM"))
+        assert caught.value.number == signal.SIGTERM
+        stopping.check_error(KeyboardInterrupt())
+    finally:
+        stopping._State.asked, stopping._State.raised = None, False
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +31,16 @@ def commit() -> str:
         return revision[:12] + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no", "--", str(here)) else "")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def address_space() -> int:
+    """Bytes of memory that this process may address, as ``ulimit -v`` limits it; 0 for no limit."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    bound, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 0 if bound == resource.RLIM_INFINITY else bound
 
 
 def machine() -> dict[str, str | int]:

@@ -34,12 +34,14 @@ class _State:
 
     Attributes:
         asked: The signal that came; None if none did.
+        raised: Whether `Stopped` was raised where the signal came, in the middle of anything.
         held: Holds around what is done now.
         last_words: Says that the process ends and ends it; None where the process is not ours.
         notice: Says that what is under way is kept first.
     """
 
     asked: int | None = None
+    raised: bool = False
     held: int = 0
     last_words: Callable[[int], object] | None = None
     notice: Callable[[int], object] | None = None
@@ -150,6 +152,19 @@ def check() -> None:
         raise Stopped(_State.asked)
 
 
+def check_error(error: BaseException) -> None:
+    """Stop here if an exception may be what other code has made of `Stopped`, as compiled code does with what its callbacks raise.
+
+    Args:
+        error: What came.
+
+    Raises:
+        Stopped: If a signal has raised it in the middle of what this process did.
+    """
+    if _State.raised and _State.asked is not None and not isinstance(error, KeyboardInterrupt):
+        raise Stopped(_State.asked) from error
+
+
 def _arrived(number: int, frame: FrameType | None) -> None:
     """Handle a signal in a process of ours."""
     if _State.asked is not None:
@@ -165,6 +180,7 @@ def _arrived(number: int, frame: FrameType | None) -> None:
         return
     if _State.last_words and _importing(frame):
         _State.last_words(number)
+    _State.raised = True
     raise Stopped(number)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,3 +58,18 @@ def test_the_command_says_what_to_lower(
     assert left.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("datastill: the memory is exhausted: lower --ipc, or --set real_batch, views or factor; datastill resume ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit on the address space")
+def test_a_limit_within_which_nothing_can_be_loaded_is_one_line_and_help_needs_none() -> None:
+    bound = 2**30  # enough for Python, too little for PyTorch
+
+    def limited(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ("import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2); "
+                   "sys.argv[1:] = sys.argv[2:]; runpy.run_module('datastill', run_name='__main__')")  # fmt: skip
+        return subprocess.run([sys.executable, "-c", command, str(bound), *words], capture_output=True, text=True)
+
+    refused = limited("distill", "digits", "--method", "random", "--ipc", "1", "--out", "nowhere")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == ("datastill: PyTorch cannot be loaded within 1.07 GB of memory, the limit of this process: raise ulimit -v\n")
+    assert limited("--version").returncode == 0

@@ -27,6 +27,8 @@ repeats: 1
 precision: fp32
 compile: false
 """
+EXECUTORS = ("local",)
+"""Executors that campaigns stop and kill, by their names; others join when they can be started here."""
 EXACT = ("--precision", "fp32", "--no-compile")
 
 
@@ -53,8 +55,7 @@ class Command:
 
 
 def _run(folder: Path) -> Any:
-    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
-    return [line.get("iteration") for line in lines], (folder / "run" / "distilled" / "images.safetensors").read_bytes()
+    return _iterations(folder / "run" / "metrics.jsonl"), (folder / "run" / "distilled" / "images.safetensors").read_bytes()
 
 
 def _weights(folder: Path) -> Any:
@@ -64,6 +65,16 @@ def _weights(folder: Path) -> Any:
 
 def _records(folder: Path) -> Any:
     return {str(path.relative_to(folder)): _timeless(json.loads(path.read_bytes())) for path in sorted(folder.rglob("record.json"))}
+
+
+def _cells(folder: Path) -> Any:
+    """The records, and the iterations of every run, of which none may be missing or there twice."""
+    runs = {path.parent.name: _iterations(path) for path in sorted(folder.rglob("metrics.jsonl"))}
+    return _records(folder), runs
+
+
+def _iterations(path: Path) -> list[Any]:
+    return [json.loads(line).get("iteration") for line in path.read_text().splitlines()]
 
 
 def _timeless(value: Any) -> Any:
@@ -110,9 +121,10 @@ COMMANDS: dict[str, Callable[[], Command]] = {
     "show": lambda: Command(("show", chosen(), "--out", "picture.png"), partial(_files, "picture.png"), at_once=True),
     "compare": lambda: Command(("compare", evaluated(), "--out", "table.csv"), partial(_files, "table.csv"), at_once=True),
     "experiment": lambda: Command(("experiment", "mine.yaml"), _records),
-    "executor": lambda: Command(
-        ("experiment", "mine.yaml", "--executor", "local", "--workers", "2"), _records
-    ),
+    **{
+        f"executor-{name}": partial(Command, ("experiment", "mine.yaml", "--executor", name, "--workers", "2"), _cells)
+        for name in EXECUTORS
+    },
 }  # fmt: skip
 """By name."""
 
@@ -161,9 +173,33 @@ def _stopped(name: str) -> Callable[[int, Path], Outcome]:
             done = command.run(folder)
             if done.code:
                 raise RuntimeError(f"again: exit code {done.code}, {done.err[-200:]}")
-        if command.left(folder) != expected or list(folder.rglob(".datastill-*.partial")):
-            return Outcome.WRONG
-        return outcome
+        return _whole(command, folder, expected, outcome)
+
+    return trial
+
+
+def _whole(command: Command, folder: Path, expected: Any, outcome: Outcome) -> Outcome:
+    """An outcome, if everything is there and nothing is left over."""
+    if leftovers := [str(path.relative_to(folder)) for path in folder.rglob(".datastill-*.partial")]:
+        raise RuntimeError(f"left over: {leftovers}")
+    return outcome if command.left(folder) == expected else Outcome.WRONG
+
+
+def _killed(name: str) -> Callable[[int, Path], Outcome]:
+    """One or two of the processes that a command has started are killed, and half of the time the command itself after them."""
+
+    def trial(seed: int, folder: Path) -> Outcome:
+        (expected, seconds), command, chance = whole(name), COMMANDS[name](), random.Random(seed)
+        kills = [(chance.uniform(0.2, 1) * seconds, chance.random()) for _ in range(chance.choice((1, 2)))]
+        ends = [(max(kills)[0] + chance.uniform(0, 0.3) * seconds, signal.SIGKILL)] if chance.random() < 0.5 else []
+        done = command.run(folder, kills=kills, signals=ends)
+        if done.code not in (0, *(-number for _, number in ends)) or "Traceback" in done.err:
+            raise RuntimeError(f"kills {kills}: exit code {done.code}, {done.err[-200:]}")
+        again = command.run(folder)  # what the killed one had started may still be at work
+        if again.code:
+            raise RuntimeError(f"again: exit code {again.code}, {again.err[-200:]}")
+        told = done.code < 0 or "it is tried again" in done.err
+        return _whole(command, folder, expected, Outcome.RESUMED if told else Outcome.UNCHANGED)
 
     return trial
 
@@ -189,18 +225,28 @@ DOING = {
     "show": "a picture is drawn",
     "compare": "results are compared",
     "experiment": "an experiment runs",
-    "executor": "an experiment runs in two processes",
+    **{f"executor-{name}": f"an experiment runs in two processes (`{name}`)" for name in EXECUTORS},
 }
 """What each command does, as the rest of a sentence with "while"."""
 
 CAMPAIGNS = (
     *(
-        Campaign(f"stopped-{name}", f"signals and kills while {doing}", _stopped(name), short=int(name != "executor"), long=60)
+        Campaign(f"stopped-{name}", f"signals and kills while {doing}", _stopped(name), short=int(not name.startswith("executor")), long=60)
         for name, doing in DOING.items()
     ),
     *(
         Campaign(f"unheard-{name}", f"outputs are closed, full or broken while {doing}", _unheard(name), short=1, long=40)
         for name, doing in DOING.items()
-        if name != "executor"
+        if not name.startswith("executor")
+    ),
+    *(
+        Campaign(
+            f"killed-executor-{name}",
+            f"processes that a command has started are killed while {DOING[f'executor-{name}']}",
+            _killed(f"executor-{name}"),
+            short=0,
+            long=60,
+        )
+        for name in EXECUTORS
     ),
 )

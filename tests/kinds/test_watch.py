@@ -3,8 +3,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+import torch
 
-from datastill.kinds.watch import FAR, Watch
+from datastill.kinds.watch import FAR, Watch, check_moved
 
 
 def test_a_loss_that_grows_tenfold_is_told_once_with_the_term_that_grew(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,3 +38,45 @@ def test_an_image_far_from_real_ones_is_told_once_with_the_term_that_pulls(caplo
     message = caplog.records[0].getMessage()
     assert message.startswith("iteration 3: an image's values are 6.0 standard deviations")
     assert message.endswith("the term 'cc' pulls hardest: lower cc.weight or the learning rate")
+
+
+@pytest.mark.parametrize(
+    ("weighted", "said"),
+    [
+        ({"mm": 12.5, "cm": 6.5e31}, "the term 'cm' is 6.5e+31 and the term 'mm' 12.5, which fp32 loses beside it: lower cm.weight"),
+        ({"mm": 12.5, "cm": -6.5e31}, "the term 'cm' is 6.5e+31 and the term 'mm' 12.5, which fp32 loses beside it: lower cm.weight"),
+        ({"mm": 12.5, "cm": 6.5e-29}, "the term 'mm' is 12.5 and the term 'cm' 6.5e-29, which fp32 loses beside it: raise cm.weight"),
+        ({"mm": 12.5, "cm": 1e-5}, ""),
+        ({"mm": 12.5, "cm": 0.0}, ""),
+        ({"mm": 1e30}, ""),
+        ({}, ""),
+    ],
+)
+def test_terms_that_fp32_cannot_add_are_told_once(weighted: dict[str, float], said: str, caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(steady=False)
+    with caplog.at_level(logging.WARNING):
+        for iteration in range(3):
+            watch.sizes(iteration, weighted)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ([f"iteration 1: with their weights {said}, or what else multiplies this term"] if said else [])
+
+
+def test_a_term_that_vanishes_in_time_is_no_fault_of_its_weight(caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(steady=False)
+    with caplog.at_level(logging.WARNING):
+        watch.sizes(0, {"mm": 1.0, "cm": 1.0})
+        watch.sizes(1, {"mm": 1.0, "cm": 1e-12})
+        assert not caplog.records
+        watch.sizes(2, {"mm": 1.0, "cc": 1e-12})  # one that is read at some iterations only
+    assert len(caplog.records) == 1
+
+
+def test_a_step_that_changes_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    before = {"images": torch.ones(2), "numbers.learning_rate": torch.tensor(0.01)}
+    with caplog.at_level(logging.WARNING):
+        check_moved(before, {**before, "numbers.learning_rate": torch.tensor(0.02)})
+        assert not caplog.records
+        check_moved(before, {name: tensor.clone() for name, tensor in before.items()})
+    assert [record.getMessage() for record in caplog.records] == [
+        "the first iteration has changed nothing, as its step is too small for fp32: raise the learning rate, or the weights of terms"
+    ]

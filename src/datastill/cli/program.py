@@ -16,8 +16,9 @@ from typing import NoReturn
 import cyclopts
 from rich.console import Console
 
+from datastill import stopping
 from datastill.cli.commands import app
-from datastill.cli.exhausted import exhausted
+from datastill.cli.exhausted import check_limit, exhausted
 from datastill.cli.exhausted import line as exhausted_line
 from datastill.cli.outputs import Output
 from datastill.cli.stopped import goes_on
@@ -80,11 +81,13 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
     _show_messages()
     app.console = Console(width=max(FEWEST_COLUMNS, shutil.get_terminal_size().columns))
     try:
+        check_limit(arguments)
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
-    except (UserError, cyclopts.CycloptsError) as error:
-        _fail(_one_line(error))
     except Exception as error:
+        stopping.check_error(error)
+        if isinstance(error, UserError | cyclopts.CycloptsError):
+            _fail(_one_line(error))
         if exhausted(error):
             _fail(f"{exhausted_line(arguments)}{goes_on(arguments)}")
         failed = error if isinstance(error, OSError) else _full_disk(error)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from datastill import stopping
 from datastill.engine.compiling import announce, keep_compiled, why_unsafe
 from datastill.errors import UserError
 from datastill.files import reason
@@ -69,6 +70,7 @@ def compile_trial() -> str:
     try:
         torch.compile(lambda value: value + 1, dynamic=False)(torch.zeros(16))
     except Exception as error:  # whatever a broken compiler makes of it
+        stopping.check_error(error)
         return f"the C++ compiler does not work ({reason(error)[:120]})"
     return ""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import torch
 
 from datastill.errors import UserError
+from datastill.provenance import address_space
 
 CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where Linux says what a container may use."""
@@ -22,7 +22,7 @@ def available(device: torch.device) -> int:
         return int(torch.cuda.get_device_properties(device).total_memory)
     if device.type != "cpu":
         return 0
-    bounds = [_physical(), *(_limit(path) for path in CGROUPS), _address_space()]
+    bounds = [_physical(), *(_limit(path) for path in CGROUPS), address_space()]
     return min((bound for bound in bounds if bound > 0), default=0)
 
 
@@ -66,12 +66,3 @@ def _limit(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):  # "max" is no limit
         return 0
-
-
-def _address_space() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    bound, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return 0 if bound == resource.RLIM_INFINITY else bound

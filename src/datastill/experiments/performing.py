@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from datastill import stopping
 from datastill.data import DataSet, load
 from datastill.errors import UserError
 from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
@@ -115,9 +116,11 @@ def perform(task: Task) -> Outcome:
     except InUseError as error:
         return Outcome(task, str(error), in_use=True)
     except UserError as error:
+        stopping.check_error(error)
         log.error("%s", error)
         return Outcome(task, str(error))
     except Exception as error:
+        stopping.check_error(error)
         for line in traceback.format_exc().splitlines():
             log.error("%s", line)
         said = " ".join(str(error).split())

@@ -124,6 +124,7 @@ def check_folder(folder: Path, path: Path | None = None) -> None:
         UserError: If not.
     """
     existing = next(place for place in (folder, *folder.parents, Path()) if os.path.lexists(place))
+    remove_leftovers(existing)
     try:
         with partial_file(existing):
             pass

@@ -90,7 +90,12 @@ def _remove_if_dead(path: Path) -> None:
 def _new(folder: Path, make: Callable[[Path], int]) -> tuple[int, Path]:
     while True:
         path = folder / f".datastill-{secrets.token_hex(8)}.partial"
-        descriptor = make(path)
+        try:
+            descriptor = make(path)
+        except KeyboardInterrupt:  # it may have been made already
+            with contextlib.suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+            raise
         with contextlib.suppress(OSError):  # a file system without locks: then nothing is taken for a leftover either
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         if os.path.lexists(path):

@@ -14,6 +14,7 @@ from datastill.augment import DSA, pack
 from datastill.data import DataSet
 from datastill.errors import UserError
 from datastill.files import check_tensors
+from datastill.kinds.watch import farthest_image
 from datastill.labels import HARD
 from datastill.text import counted
 
@@ -97,12 +98,18 @@ class PixelSGD:
 
     @torch.no_grad()
     def step(self, iteration: int) -> None:
-        """Step with the gradients in `pixels`, and average."""
+        """Step with the gradients in `pixels`, and average.
+
+        Raises:
+            UserError: If a step within bounds was so long that nothing of an image is left.
+        """
         if self.pixels.grad is not None:
             self.velocity.mul_(self.momentum).add_(self.pixels.grad)
             self.pixels.add_(self.velocity, alpha=-self.rate(iteration))
             if self.by_class:
                 self._drift(iteration, torch.arange(len(self.pixels) - 1, -1, -1, device=self.pixels.device))
+            if self.bounds is not None:  # beyond them everything looks alike
+                farthest_image(iteration, self.pixels, "a term's weight or `learning_rate`")
             self._bound()
         if self.averaging:
             self.average.lerp_(self.pixels.detach(), max(1 - self.averaging, 1 / (iteration + 2)))

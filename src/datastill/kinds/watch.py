@@ -1,10 +1,11 @@
-"""Warns, once each, when a run's loss grows or its images leave the range of real images."""
+"""Warns, once each, when a run's loss grows, a term is out of proportion, images leave the range of real images, or nothing moves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from datastill.errors import UserError
@@ -18,6 +19,8 @@ FAR = 5.0
 """Root mean square of an image's normalised values that causes a warning: real images have about 1, and stable runs stayed below 2.2 (every
 method for ten iterations on digits, dm+iid for thirty on CIFAR-10)."""
 
+HELD = 1 / torch.finfo(torch.float32).eps
+"""How many times larger than the rest of a sum in fp32 a summand may be: beside a larger one the rest is lost in rounding."""
 LOST = 1000.0
 """Root mean square of an image's normalised values that ends a run: in 8 bits it is black and white, whatever follows."""
 
@@ -32,6 +35,7 @@ class Watch:
     def __init__(self, *, steady: bool) -> None:
         self.steady = steady
         self.first: dict[str, float] = {}
+        self.seen: set[str] = set()
         self.told: set[str] = set()
 
     def loss(self, iteration: int, weighted: Mapping[str, float]) -> None:
@@ -55,6 +59,26 @@ class Watch:
             f"({self.first[term]:.3g} to {weighted[term]:.3g}): lower {term}.weight or the learning rate",
         )
 
+    def sizes(self, iteration: int, weighted: Mapping[str, float]) -> None:
+        """Warn when a term that is seen for the first time is so much larger or smaller than another that fp32 cannot add them.
+
+        Args:
+            iteration: From 0.
+            weighted: Every term times its weight, by name; one that is 0 is not compared.
+        """
+        sizes = {name: abs(value) for name, value in weighted.items() if value}
+        largest, smallest = (choose(sizes, key=lambda name: sizes[name], default="") for choose in (max, min))
+        fresh, self.seen = sizes.keys() - self.seen, self.seen | sizes.keys()
+        if "sizes" in self.told or not fresh & {largest, smallest} or sizes[largest] <= HELD * sizes[smallest]:
+            return
+        far = max(largest, smallest, key=lambda name: abs(math.log(sizes[name])))
+        self._tell(
+            "sizes",
+            f"iteration {iteration + 1}: with their weights the term '{largest}' is {sizes[largest]:.3g} and the term '{smallest}' "
+            f"{sizes[smallest]:.3g}, which fp32 loses beside it: {'lower' if far == largest else 'raise'} {far}.weight, or what else "
+            f"multiplies this term",
+        )
+
     def images(self, iteration: int, farthest: float, pulls: Mapping[str, float]) -> None:
         """Warn when an image has left the range of real images, naming the term that pulls hardest.
 
@@ -76,6 +100,19 @@ class Watch:
     def _tell(self, what: str, message: str) -> None:
         self.told.add(what)
         log.warning(message)
+
+
+def check_moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
+    """Warn when a step has changed nothing: it was smaller than fp32 can tell beside the values, and so will be those that follow.
+
+    Args:
+        before: What was learned before the first step, by name.
+        after: What was learned with it.
+    """
+    if all(torch.equal(before[name], value) for name, value in after.items()):
+        log.warning(
+            "the first iteration has changed nothing, as its step is too small for fp32: raise the learning rate, or the weights of terms"
+        )
 
 
 def farthest_image(iteration: int, pixels: Tensor, lower: str) -> float:

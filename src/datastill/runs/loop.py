@@ -10,6 +10,7 @@ from torch import Tensor
 from datastill import stopping
 from datastill.errors import UserError
 from datastill.kinds import Stepper
+from datastill.kinds.watch import check_moved
 from datastill.progress import progress
 from datastill.runs.folder import Run
 from datastill.runs.validation import Validation
@@ -38,11 +39,14 @@ def loop(
     """
     validate(done)
     saved, took = time.monotonic(), 0.0
+    start = stepper.canvas().tensors() if not done and iterations > 1 else None  # a method with one step has nothing before it
     with progress(title, iterations, done=done) as bar, stopping.Hold() as hold:
         for iteration in range(done, iterations):
             began = time.monotonic()
             figures = stepper.step(iteration)
             completed = iteration + 1
+            if start and iteration == 0:
+                check_moved(start, stepper.canvas().tensors())
             hold.begin()
             stop = stopping.requested()
             if run:

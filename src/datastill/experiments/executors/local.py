@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -17,7 +18,8 @@ from typing import Any, NoReturn
 
 from datastill import stopping
 from datastill.configuration import whole
-from datastill.experiments.executors.queue import PAUSE, Queue
+from datastill.errors import UserError
+from datastill.experiments.executors.queue import PAUSE, TRIES, Queue
 from datastill.experiments.performing import Outcome, Task, perform
 from datastill.files import make_folder, open_to_append
 from datastill.logs import logger
@@ -94,8 +96,7 @@ class _Worker:
     def __init__(self, context: Any, cores: frozenset[int]) -> None:
         self.cores = cores
         self.answers, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, cores), name="datastill worker")
-        self._process.start()
+        self._process = _started(context, theirs, cores)
         theirs.close()
 
     def give(self, task: Task) -> None:
@@ -131,6 +132,24 @@ def shares(workers: int) -> list[frozenset[int]]:
         return [frozenset({cores[number % len(cores)]}) for number in range(workers)]
     bounds = [number * len(cores) // workers for number in range(workers + 1)]
     return [frozenset(cores[bounds[number] : bounds[number + 1]]) for number in range(workers)]
+
+
+def _started(context: Any, answers: Connection, cores: frozenset[int]) -> Any:
+    """Start a worker; what starts it may itself be killed meanwhile, and is then there again the next time.
+
+    Raises:
+        UserError: If that happens again and again.
+    """
+    for _ in range(TRIES):
+        process = context.Process(target=_work, args=(answers, cores), name="datastill worker")
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            log.warning("a process was killed while it started; it is tried again")
+            time.sleep(PAUSE)  # until the system has taken note of its end
+        else:
+            return process
+    raise UserError(f"no process can be started: {TRIES} of them were killed; the same command continues, with fewer `workers`")
 
 
 def _work(answers: Connection, cores: frozenset[int]) -> None:

@@ -179,6 +179,7 @@ class MatchingStepper(Stepper):
             UserError: If the step has moved an image to where nothing of it is left, although the loss before it was finite.
         """
         farthest = farthest_image(iteration, self.pixels, "a term's weight or `learning_rate`")
+        self.watch.sizes(iteration, weighted)
         self.watch.loss(iteration, weighted)
         pulls = {}
         for name, pull in self.pulls.items():

@@ -20,6 +20,7 @@ from datastill.kinds.canvas import Canvas, initial_images
 from datastill.kinds.kernel_regression.composition import FIXED, KernelRegression
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
+from datastill.kinds.watch import farthest_image
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -62,6 +63,7 @@ class RegressionStepper(Stepper):
         ends = [(tensor, cut.grad) for tensor, cut in zip((support, weights), shared, strict=True) if tensor.requires_grad]
         torch.autograd.backward([tensor for tensor, _ in ends], [gradient for _, gradient in ends])
         self.optimizer.step()
+        farthest_image(iteration, self.pixels[None], "`learning_rate`")
         self._bound()
         figures = {"loss": loss, "target_accuracy": 100 * correct / count}
         if self.method.scored_every and (iteration + 1) % self.method.scored_every == 0 and len(self.data.validation):
