@@ -120,11 +120,11 @@ def _body(rows: list[Found[EmbeddingRecord]]) -> list[str]:
     return [
         "![real and synthetic images in the plane](plane.png)", "", *table(["set", "IPC", "n", *COLUMNS.values()], lines), "",
         f"Embeddings of a {first.network} that was trained on the real images ({first.accuracy:.2f}% held out), of the synthetic images "
-        f"and of {len(first.real_labels)} real training images. Scatter is mean squared distance: within classes from the mean of the class, "
-        "between classes from the mean of a class to that of all. The distance of means is the root mean square over classes, in units of "
-        "the root of the real scatter within classes. The distance of covariances is the mean over classes of the Frobenius distance between "
-        "the local covariances of the last map (Eq. 6 and 7 of the paper), over the norm of the real one. n is the number of sets, each of "
-        "another seed; where there are several, +- is half the 95% interval. The picture is t-SNE of real and synthetic images together, a "
-        "panel for the first seed of each set; distances between panels mean nothing. `table.csv` has the commands that repeat each row, "
-        "`plane.csv` all points.",
+        f"and of {len(first.real_labels)} real training images. Scatter is mean squared distance: within classes from the mean of the "
+        "class, between classes from the mean of a class to that of all. The distance of means is the root mean square over classes, in "
+        "units of the root of the real scatter within classes. The distance of covariances is the mean over classes of the Frobenius "
+        "distance between the local covariances of the last map (Eq. 6 and 7 of the paper), over the norm of the real one. n is the number "
+        "of sets, each of another seed; where there are several, +- is half the 95% interval. The picture is t-SNE of real and synthetic "
+        "images together, a panel for the first seed of each set; distances between panels mean nothing. `table.csv` has the commands that "
+        "repeat each row, `plane.csv` all points.",
     ]  # fmt: skip
