@@ -12,12 +12,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datastill.analysis import analyse
     from datastill.data import load
     from datastill.distilled import DistilledSet, export
     from datastill.errors import UserError
     from datastill.evaluation import Protocol
     from datastill.evaluation.evaluate import evaluate, evaluate_across
     from datastill.experiments.continual import continual
+    from datastill.experiments.privacy import membership_inference
+    from datastill.experiments.search import architecture_search
     from datastill.experiments.sets import load_set
     from datastill.methods.grammar import method
     from datastill.runs.distill import distill
@@ -30,6 +33,8 @@ _HOMES = {
     "Protocol": "datastill.evaluation",
     "Term": "datastill.terms",
     "UserError": "datastill.errors",
+    "analyse": "datastill.analysis",
+    "architecture_search": "datastill.experiments.search",
     "continual": "datastill.experiments.continual.learning",
     "distill": "datastill.runs.distill",
     "evaluate": "datastill.evaluation.evaluate",
@@ -37,6 +42,7 @@ _HOMES = {
     "export": "datastill.distilled",
     "load": "datastill.data",
     "load_set": "datastill.experiments.sets",
+    "membership_inference": "datastill.experiments.privacy",
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
     "repeat": "datastill.runs.repeat",
@@ -68,6 +74,8 @@ __all__ = [
     "Protocol",
     "Term",
     "UserError",
+    "analyse",
+    "architecture_search",
     "continual",
     "distill",
     "evaluate",
@@ -75,6 +83,7 @@ __all__ = [
     "export",
     "load",
     "load_set",
+    "membership_inference",
     "method",
     "pretrain",
     "repeat",

@@ -18,7 +18,7 @@ from datastill.engine.cost import feature_values
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
-from datastill.networks import NETWORKS, Features, Network, build
+from datastill.networks import Features, Network, build, network_type
 from datastill.teachers.missing import Untrained
 
 
@@ -89,12 +89,12 @@ class Encoder(ABC):
         """
         if not self.targets:
             return
-        network = NETWORKS.get(self.network)
+        network = network_type(self.network)
         if not self.fixed:
             fixed = f"`{name}.count=N` with a number of networks, or " if hasattr(self, "count") else ""
             advice = f"use {fixed}`{name}.targets=0`"
             raise UserError(f"targets can be kept only for networks that recur, but '{name}' draws a new network every time: {advice}")
-        if network is not None and network.batchwise and not self.apart:
+        if network.batchwise and not self.apart:
             raise UserError(
                 f"the images of all classes go through {self.network} together, so no class has its own target to keep: use "
                 f"another network, `{name}.network=NAME`, or `{name}.targets=0`"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from datastill.configuration import added_later, check_fields
 from datastill.errors import UserError, unknown
-from datastill.networks import NETWORKS
+from datastill.networks import network_type
 
 NAMES = ("dc", "idc")
 ROUNDING = 1e-9
@@ -40,7 +40,7 @@ class Protocol:
     momentum starts afresh. The last iteration is what counts. `PROTOCOLS` has all that have a name.
 
     Attributes:
-        network: A name of `datastill.networks.NETWORKS`.
+        network: A name that `datastill.networks.network_type` takes.
         epochs: Passes over the set; None is 1,000 with augmentation and 300 without, and under "idc" what `idc_epochs` says.
         augment: Whether DSA is applied, parameters for every image; without it there is no cutmix either.
         learning_rate: Of SGD.
@@ -74,8 +74,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.network not in NETWORKS:
-            raise unknown("network", self.network, NETWORKS)
+        network_type(self.network)
         if self.batch < 1 or not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"evaluation needs a batch of at least 1 and a learning rate above 0, got {self.batch} and {self.learning_rate}"

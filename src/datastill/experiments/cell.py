@@ -110,7 +110,87 @@ class ContinualCell:
     policy: Policy = field(default_factory=Policy)
 
 
-AnyCell = Cell | TeacherCell | ContinualCell
+@dataclass(frozen=True)
+class ApplicationCell:
+    """What a set is used for: the fields that the cells of all applications share.
+
+    Attributes:
+        name: "EXPERIMENT/ROW/seedS": the folder of its record below the results, and of its runs below the runs.
+        data: In the grammar of `datastill.load`.
+        method: In the grammar of `datastill.method`, or `REAL` for the real images themselves.
+        ipc: Images per class; 0, for `REAL` alone, is all.
+        seed: Of all draws.
+        iterations: Steps of distilling; 0 for a method that has its own number.
+        preset: Which published values.
+        settings: Changes to them.
+        protocol: How networks are trained on the set.
+        repeats: How many of each kind.
+        split: What they are tested on.
+        policy: In which precision, and whether compiled.
+    """
+
+    name: str
+    data: str
+    method: str
+    ipc: int
+    seed: int
+    iterations: int
+    preset: str
+    settings: tuple[str, ...]
+    protocol: Protocol
+    repeats: int
+    split: str
+    policy: Policy
+
+
+@dataclass(frozen=True)
+class SearchCell(ApplicationCell):
+    """Train every architecture of a search on one set (see `datastill.architecture_search`).
+
+    Attributes:
+        architectures: How many of the grid, drawn by `datastill.experiments.search.sample`.
+        widest: Channels of those with the most.
+    """
+
+    architectures: int
+    widest: int
+
+
+@dataclass(frozen=True)
+class PrivacyCell(ApplicationCell):
+    """Attack networks that were trained on sets (see `datastill.membership_inference`).
+
+    Attributes:
+        pool: Training images of which every set is made from half; 0 for all.
+        audit: How many of them are mislabelled and attacked, the others being in every set; 0 attacks all, with their own labels.
+        models: Sets, each with one network.
+    """
+
+    pool: int
+    audit: int
+    models: int
+
+
+@dataclass(frozen=True)
+class EmbeddingCell(ApplicationCell):
+    """Analyse a set in the embedding of a trained network (see `datastill.analyse`).
+
+    Attributes:
+        network: Whose embedding.
+        recipe: How it is trained.
+        real: Real images of every class.
+    """
+
+    network: str
+    recipe: TrainingRecipe
+    real: int
+
+
+REAL = "real"
+"""The row of an application whose networks are trained on real training images, all or some of every class."""
+
+
+AnyCell = Cell | TeacherCell | ContinualCell | ApplicationCell
 
 
 def alike(cell: AnyCell) -> AnyCell:

@@ -10,8 +10,9 @@ from datastill.engine import Engine
 from datastill.engine.measuring import Forecast, Part, forecast
 from datastill.evaluation import Protocol
 from datastill.evaluation.scorer import training_cost
+from datastill.experiments.applications import parts as application_parts
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell, alike
+from datastill.experiments.cell import AnyCell, ApplicationCell, Cell, ContinualCell, TeacherCell, alike
 from datastill.experiments.continual.running import parts as continual_parts
 from datastill.experiments.running import Work, to_run
 from datastill.experiments.specification import Specifications
@@ -75,7 +76,7 @@ class Measuring:
         if isinstance(cell, TeacherCell):
             return [replace(_teacher(cell, self._work, self._runs), what=cell.name, where="")]
         every = self._every(cell)
-        if isinstance(cell, ContinualCell):
+        if not isinstance(cell, Cell):
             return [_together(cell, every)]
         own = [part for part in every if not part.where][cell.run in self._made :]
         first = [part for part in every if part.where and part.where not in self._trained]
@@ -91,11 +92,15 @@ class Measuring:
             self._trained |= {part.where for part in self._every(cell)}
             self._made.add(cell.run)
 
-    def _every(self, cell: Cell | ContinualCell) -> list[Part]:
+    def _every(self, cell: Cell | ContinualCell | ApplicationCell) -> list[Part]:
         same = alike(cell)
         if same not in self._measured:
-            found = _cell(cell, self._work) if isinstance(cell, Cell) else list(continual_parts(cell, self._work.read(cell.data)))
-            self._measured[same] = found
+            if isinstance(cell, Cell):
+                self._measured[same] = _cell(cell, self._work)
+            elif isinstance(cell, ContinualCell):
+                self._measured[same] = list(continual_parts(cell, self._work.read(cell.data)))
+            else:
+                self._measured[same] = list(application_parts(cell, self._work.read(cell.data)))
         return self._measured[same]
 
 

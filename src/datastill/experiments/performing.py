@@ -13,7 +13,9 @@ from typing import Protocol
 from datastill import stopping
 from datastill.data import DataSet, load
 from datastill.errors import UserError
-from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
+from datastill.experiments.application import ApplicationRecord
+from datastill.experiments.applications import run_application
+from datastill.experiments.cell import AnyCell, ApplicationCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.continual.running import run_continual
 from datastill.experiments.reading import read_cell
 from datastill.experiments.record import AnyRecordOf, TeacherRecord
@@ -96,11 +98,13 @@ def run_any(cell: AnyCell, *, results: Path, runs: Path, read: Callable[[str], D
         run_teacher(cell, results=results, runs=runs, read=read)
     elif isinstance(cell, ContinualCell):
         run_continual(cell, results=results, runs=runs, read=read)
+    elif isinstance(cell, ApplicationCell):
+        run_application(cell, results=results, runs=runs, read=read)
     else:
         run_cell(cell, results=results, runs=runs, read=read)
 
 
-def done(cell: AnyCell, record: AnyRecordOf | None) -> bool:
+def done(cell: AnyCell, record: AnyRecordOf | ApplicationRecord | None) -> bool:
     """Whether nothing of a cell is missing."""
     if record is None or isinstance(cell, TeacherCell) or isinstance(record, TeacherRecord):
         return record is not None

@@ -9,7 +9,9 @@ from datastill.engine import hardware
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.errors import UserError
 from datastill.evaluation.scorer import training_cost
-from datastill.experiments.cell import AnyCell, ContinualCell, TeacherCell, alike
+from datastill.experiments.application import ApplicationRecord
+from datastill.experiments.applications import cost as application_cost
+from datastill.experiments.cell import AnyCell, ApplicationCell, ContinualCell, TeacherCell, alike
 from datastill.experiments.continual.running import cost as continual_cost
 from datastill.experiments.record import AnyRecordOf, Maker, TeacherRecord
 from datastill.experiments.tables import compose
@@ -17,7 +19,9 @@ from datastill.networks import build
 from datastill.teachers.pool import pretraining_cost
 
 
-def settled(name: str, cells: Sequence[AnyCell], found: Iterable[AnyRecordOf], read: Callable[[str], DataSet]) -> Policy:
+def settled(
+    name: str, cells: Sequence[AnyCell], found: Iterable[AnyRecordOf | ApplicationRecord], read: Callable[[str], DataSet]
+) -> Policy:
     """Settle what the policy of a table leaves open: as in the existing records, otherwise by the largest job of all its cells.
 
     Args:
@@ -51,7 +55,7 @@ def settled(name: str, cells: Sequence[AnyCell], found: Iterable[AnyRecordOf], r
     return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
 
 
-def makers(record: AnyRecordOf) -> tuple[Maker, ...]:
+def makers(record: AnyRecordOf | ApplicationRecord) -> tuple[Maker, ...]:
     """How the parts of a cell were run."""
     return (record.trained_by,) if isinstance(record, TeacherRecord) else (record.distilled_by, record.evaluated_by)
 
@@ -68,6 +72,8 @@ def cost(cell: AnyCell, data: DataSet) -> float:
         return pretraining_cost(data, network, cell.recipe)
     if isinstance(cell, ContinualCell):
         return continual_cost(cell, data)
+    if isinstance(cell, ApplicationCell):
+        return application_cost(cell, data)
     composed = compose(cell, data)
     steps = composed.cost(data, cell.ipc) * composed.iterations(cell.iterations)
     return max(steps, training_cost(data, cell.protocol, cell.ipc * data.classes) * cell.repeats)

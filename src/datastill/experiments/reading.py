@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import overload
 
-from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
+from datastill.experiments.application import ApplicationRecord
+from datastill.experiments.applications import APPLICATIONS
+from datastill.experiments.cell import AnyCell, ApplicationCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.earlier import read_earlier, read_earlier_teacher
 from datastill.experiments.record import AnyRecordOf, ContinualRecord, Record, TeacherRecord
 from datastill.experiments.stored import read_record
@@ -23,9 +25,15 @@ def read_cell(cell: TeacherCell, results: Path) -> TeacherRecord | None: ...
 def read_cell(cell: ContinualCell, results: Path) -> ContinualRecord | None: ...
 
 
-def read_cell(cell: AnyCell, results: Path) -> AnyRecordOf | None:
+@overload
+def read_cell(cell: ApplicationCell, results: Path) -> ApplicationRecord | None: ...
+
+
+def read_cell(cell: AnyCell, results: Path) -> AnyRecordOf | ApplicationRecord | None:
     """The record of a cell, or what an earlier version left in its folder; None if it has not been run."""
     folder = results / cell.name
+    if isinstance(cell, ApplicationCell):
+        return read_record(APPLICATIONS[type(cell)].kind, folder, cell)
     if isinstance(cell, ContinualCell):
         return read_record(ContinualRecord, folder, cell)
     if isinstance(cell, TeacherCell):

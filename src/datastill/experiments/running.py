@@ -11,8 +11,9 @@ from datastill.configuration import whole
 from datastill.data import DataSet, load
 from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
+from datastill.experiments.applications import check as check_application
 from datastill.experiments.catalogue import EXPERIMENTS
-from datastill.experiments.cell import AnyCell, Cell, ContinualCell, TeacherCell
+from datastill.experiments.cell import AnyCell, ApplicationCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.choosing import chosen
 from datastill.experiments.continual.running import check
 from datastill.experiments.performing import Executor, Outcome, Task, done, gather, run_any
@@ -152,6 +153,8 @@ def _refused(cells: Sequence[AnyCell], read: Callable[[str], DataSet]) -> dict[s
                 compose(cell, data).check(data, cell.ipc)
             elif isinstance(cell, ContinualCell):
                 check(cell, data)
+            elif isinstance(cell, ApplicationCell):
+                check_application(cell, data)
         except UserError as error:
             reasons[cell.name] = str(error)
     return reasons

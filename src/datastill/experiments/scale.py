@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.errors import UserError
+from datastill.experiments.application import ApplicationExperiment
 from datastill.experiments.continual.specification import ContinualExperiment, ContinualRow
 from datastill.experiments.specification import AnyExperiment, Block, Row, Specifications, TeacherExperiment
 
@@ -40,6 +41,8 @@ def _experiment(experiment: AnyExperiment, factor: float, ending: str) -> AnyExp
     if isinstance(experiment, TeacherExperiment):
         recipes = {name: replace(recipe, epochs=_less(recipe.epochs, factor)) for name, recipe in experiment.recipes.items()}
         return replace(experiment, title=title, recipes=recipes)
+    if isinstance(experiment, ApplicationExperiment):
+        return experiment.rehearsal(title, factor)
     if isinstance(experiment, ContinualExperiment):
         return replace(
             experiment,

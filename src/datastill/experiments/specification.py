@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datastill.engine.policy import Policy
 from datastill.errors import UserError, unknown
 from datastill.evaluation import Protocol
+from datastill.experiments.application import ApplicationExperiment
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.experiments.continual.specification import ContinualExperiment
 from datastill.teachers.recipe import TrainingRecipe
@@ -237,7 +238,7 @@ class TeacherExperiment:
         return tuple(TeacherCell(f"{name}/{line}", self.data, self.network, recipe, self.policy) for line, recipe in self.recipes.items())
 
 
-AnyExperiment = Experiment | TeacherExperiment | ContinualExperiment
+AnyExperiment = Experiment | TeacherExperiment | ContinualExperiment | ApplicationExperiment
 Specifications = Mapping[str, AnyExperiment]
 """Experiments by name."""
 

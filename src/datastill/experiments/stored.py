@@ -12,18 +12,19 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from datastill.errors import UserError
+from datastill.experiments.application import ApplicationRecord
 from datastill.experiments.cell import AnyCell, Cell, TeacherCell
-from datastill.experiments.record import RECORD, AnyRecordOf, ContinualRecord, Record, TeacherRecord
+from datastill.experiments.record import RECORD, AnyRecordOf, ContinualRecord, Record
 from datastill.files import read_sealed, sealed, write_atomic
 
 ROUNDING = 1e-6
 """How far a mean accuracy may be from that of a confusion matrix, in percent."""
 
 
-AnyRecord = TypeVar("AnyRecord", Record, TeacherRecord, ContinualRecord)
+AnyRecord = TypeVar("AnyRecord", bound=AnyRecordOf | ApplicationRecord)
 
 
-def write_record(record: AnyRecordOf, folder: Path) -> None:
+def write_record(record: AnyRecordOf | ApplicationRecord, folder: Path) -> None:
     """Write a record into the folder of its cell."""
     content = TypeAdapter(type(record)).dump_python(record, mode="json")
     write_atomic(folder / RECORD, json.dumps(sealed(content), separators=(",", ":"), ensure_ascii=False) + "\n")
@@ -33,7 +34,7 @@ def read_record(kind: type[AnyRecord], folder: Path, cell: AnyCell) -> AnyRecord
     """Read the record of a cell back, or None where there is none.
 
     Args:
-        kind: `Record`, `TeacherRecord` or `ContinualRecord`.
+        kind: The class of the record.
         folder: Of the cell.
         cell: What the record must be of; it may have another number of networks, and a policy that was settled.
 
@@ -54,7 +55,7 @@ def record_of(kind: type[AnyRecord], content: Mapping[str, Any], checked: bool, 
     """A record from the values in its file.
 
     Args:
-        kind: `Record`, `TeacherRecord` or `ContinualRecord`.
+        kind: The class of the record.
         content: The values.
         checked: Whether they had a checksum; if not, it is looked whether accuracies and confusion matrices agree.
         path: The file, for messages.
@@ -68,7 +69,7 @@ def record_of(kind: type[AnyRecord], content: Mapping[str, Any], checked: bool, 
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
-    if not isinstance(record, TeacherRecord) and not checked:
+    if isinstance(record, Record | ContinualRecord) and not checked:
         for found in record.found:
             check_agreement(found.accuracies, found.confusion, path)
     return record

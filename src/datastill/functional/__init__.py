@@ -18,8 +18,10 @@ from datastill.functional.discrimination import centre_discrimination
 from datastill.functional.gradients import gradient_distance
 from datastill.functional.kernels import kernel_matching, squared_distances
 from datastill.functional.means import joined_means, mean_matching
+from datastill.functional.membership import confidence, likelihood_ratios
 from datastill.functional.regression import arc_cosines, ridge_weights, tangent_kernel
 from datastill.functional.robustness import augmentation_robustness, label_robustness
+from datastill.functional.scatter import covariance_distance, scatter
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "centre_discrimination",
     "characteristic_function",
     "characteristic_matching",
+    "confidence",
+    "covariance_distance",
     "covariance_matching",
     "farthest_first_order",
     "forgetting_counts",
@@ -42,12 +46,14 @@ __all__ = [
     "joined_spreads",
     "kernel_matching",
     "label_robustness",
+    "likelihood_ratios",
     "local_covariance",
     "local_moments",
     "mean_matching",
     "mean_spread",
     "relative_centralization",
     "ridge_weights",
+    "scatter",
     "spatial_attention",
     "squared_centralization",
     "squared_distances",

@@ -23,7 +23,7 @@ from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, Pixel
 from datastill.kinds.method import Measured, Method, Stepper
 from datastill.kinds.watch import farthest_image
 from datastill.logs import logger
-from datastill.networks import NETWORKS, build
+from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
 from datastill.teachers.pool import pool_folder
 from datastill.teachers.recipe import TrainingRecipe
@@ -120,7 +120,7 @@ class TrajectoryMatching(Method):
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the network, the size of the experts, and the classes against the initialisation (see `Method.check`)."""
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        if NETWORKS[self.network].batchwise:
+        if network_type(self.network).batchwise:
             raise UserError(f"{self.name} cannot go back through batch norm: use another network, such as `network=convnet`")
         if not min(data.train.counts):
             name = data.class_names[data.train.counts.index(0)]

@@ -22,7 +22,7 @@ from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check
 from datastill.kinds.method import Method, Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
-from datastill.networks import NETWORKS, build
+from datastill.networks import build, network_type
 
 CHUNK_BYTES = 2**26
 """Bytes of real images, as floats, that are in memory at a time."""
@@ -72,7 +72,7 @@ class UnrolledTraining(Method):
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the network, and the classes against the initialisation (see `Method.check`)."""
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        if NETWORKS[self.network].batchwise:
+        if network_type(self.network).batchwise:
             raise UserError(f"{self.name} cannot go back through batch norm: use another network, such as `network=convnet`")
         if not min(data.train.counts):
             name = data.class_names[data.train.counts.index(0)]

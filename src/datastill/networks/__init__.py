@@ -1,4 +1,4 @@
-"""ConvNet (also with batch norm), AlexNet, VGG11 and ResNet18 of the condensation papers, each returning `Features`."""
+"""ConvNet (with batch norm or other choices too), AlexNet, VGG11 and ResNet18 of the condensation papers, each returning `Features`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,38 @@ from datastill.networks.convnet import ConvNet, ConvNetBN
 from datastill.networks.features import FIELDS, Features, concatenate
 from datastill.networks.network import Network
 from datastill.networks.resnet18 import ResNet18
+from datastill.networks.variants import FORM, ConvNetChoices, grid, variant
 from datastill.networks.vgg11 import VGG11
 from datastill.size import Size
 
 NETWORKS: dict[str, type[Network]] = {network.name: network for network in (ConvNet, AlexNet, VGG11, ResNet18, ConvNetBN)}
-"""Every network by its name on the command line."""
+"""Every network by its name on the command line; `network_type` knows the ConvNets of `grid` as well."""
+
+
+def network_type(name: str) -> type[Network]:
+    """The network of a name.
+
+    Args:
+        name: One of `NETWORKS`, or a ConvNet by its choices, such as "convnet-64x2-relu-maxpool-batchnorm"
+            (see `datastill.networks.variants.ConvNetChoices`).
+
+    Raises:
+        UserError: If the name is unknown.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    choices = ConvNetChoices.named(name)
+    if choices is None:
+        hint = f"A ConvNet of other choices is {FORM}, such as {grid()[-1]}." if name.startswith("convnet-") else ""
+        raise unknown("network", name, NETWORKS, hint=hint)
+    return variant(choices)
 
 
 def build(name: str, *, channels: int, classes: int, size: Size) -> Network:
     """Make a network by name, with PyTorch's own random weights until `Network.reset`.
 
     Args:
-        name: One of `NETWORKS`.
+        name: One of `NETWORKS`, or a ConvNet by its choices (see `network_type`).
         channels: Channels of the images, 1 or 3.
         classes: Number of classes.
         size: Height and width of the images in pixels.
@@ -27,9 +47,7 @@ def build(name: str, *, channels: int, classes: int, size: Size) -> Network:
     Raises:
         UserError: If the name is unknown or the images are too small.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
-    return NETWORKS[name](channels, classes, size)
+    return network_type(name)(channels, classes, size)
 
 
 ZOO: tuple[str, ...] = ("convnet", "alexnet", "vgg11", "resnet18")
@@ -49,4 +67,6 @@ __all__ = [
     "Size",
     "build",
     "concatenate",
+    "grid",
+    "network_type",
 ]

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datastill.size import Size
+
 
 class Convolution(nn.Conv2d):
     """A convolution that computes in the precision of its input, whatever the precision its weights are kept in.
@@ -99,6 +101,46 @@ class BatchNorm(nn.Module):
                     self.running_variance.lerp_(variance.detach() * (count / max(1, count - 1)), self.momentum)
         scale = torch.rsqrt(variance + self.epsilon) * self.weight
         return (wide * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(input.dtype)
+
+
+class GroupNorm(nn.Module):
+    """Group normalisation with a scale and a shift per channel, statistics in 32 bits.
+
+    Args:
+        channels: Of its input, a multiple of the number of groups.
+        groups: How many; the condensation papers have four.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, channels: int, groups: int = 4, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.groups, self.epsilon = groups, epsilon
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise every group of channels of every image."""
+        return F.group_norm(input.float(), self.groups, self.weight, self.bias, self.epsilon).to(input.dtype)
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation over channels and positions with a scale and a shift for each of their values, statistics in 32 bits.
+
+    Args:
+        channels: Of its input.
+        size: Height and width of its input.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, channels: int, size: Size, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, *size))
+        self.bias = nn.Parameter(torch.zeros(channels, *size))
+        self.epsilon = epsilon
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise every image."""
+        return F.layer_norm(input.float(), self.weight.shape, self.weight, self.bias, self.epsilon).to(input.dtype)
 
 
 def average_pool(map: Tensor) -> Tensor:

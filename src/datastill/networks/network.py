@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datastill.errors import UserError
 from datastill.networks.features import Features
-from datastill.networks.layers import BatchNorm, Convolution, InstanceNorm
+from datastill.networks.layers import BatchNorm, Convolution, GroupNorm, InstanceNorm, LayerNorm
 from datastill.size import Size
 
 
@@ -71,7 +71,7 @@ class Network(nn.Module, ABC):
                     if parameter is not None:
                         drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
                         parameter.copy_(drawn)
-            elif isinstance(module, InstanceNorm | BatchNorm):
+            elif isinstance(module, InstanceNorm | BatchNorm | GroupNorm | LayerNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
                 if isinstance(module, BatchNorm):

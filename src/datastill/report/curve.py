@@ -23,7 +23,7 @@ def write_curves(points: Sequence[CurvePoint], target: Path, title: str) -> None
         target: A PNG file.
         title: Above the picture.
     """
-    figure = _figure((11, 4), title)
+    figure = figure_of((11, 4), title)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, minutes, label in zip(
         panels, (False, True), ("iteration", "minutes of distilling (median seconds per step x steps)"), strict=True
@@ -36,7 +36,7 @@ def write_curves(points: Sequence[CurvePoint], target: Path, title: str) -> None
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("top-1 on the validation split, %")
     panels[0].legend()
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: str) -> None:
@@ -47,7 +47,7 @@ def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: st
         target: A PNG file.
         title: Above the picture.
     """
-    figure = _figure((7, 4), title)
+    figure = figure_of((7, 4), title)
     axes = figure.subplots()
     for number, recipe in enumerate(dict.fromkeys(point.recipe for point in points)):
         mine = [point for point in points if point.recipe == recipe]
@@ -59,7 +59,7 @@ def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: st
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def write_continual_curves(points: Sequence[ContinualPoint], target: Path, title: str) -> None:
@@ -71,7 +71,7 @@ def write_continual_curves(points: Sequence[ContinualPoint], target: Path, title
         title: Above the picture.
     """
     numbers = list(dict.fromkeys(point.steps for point in points))
-    figure = _figure((5.5 * len(numbers), 4), title)
+    figure = figure_of((5.5 * len(numbers), 4), title)
     panels = figure.subplots(1, len(numbers), sharey=True, squeeze=False)[0]
     methods = list(dict.fromkeys(point.method for point in points))
     for axes, steps in zip(panels, numbers, strict=True):
@@ -85,10 +85,11 @@ def write_continual_curves(points: Sequence[ContinualPoint], target: Path, title
         axes.grid(alpha=0.3)
         axes.legend()
     panels[0].set_ylabel("top-1 on the classes seen, %")
-    _save(figure, target)
+    save_figure(figure, target)
 
 
-def _figure(size: tuple[float, float], title: str) -> Figure:
+def figure_of(size: tuple[float, float], title: str) -> Figure:
+    """An empty picture of a width and height in inches, with a title."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -98,7 +99,8 @@ def _figure(size: tuple[float, float], title: str) -> Figure:
     return figure
 
 
-def _save(figure: Figure, target: Path) -> None:
+def save_figure(figure: Figure, target: Path) -> None:
+    """Write a picture as PNG; the same one gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     write_atomic(target, buffer.getvalue())

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from datastill.errors import unknown
 from datastill.experiments import EXPERIMENTS, ContinualExperiment, TeacherExperiment
-from datastill.experiments.specification import Specifications
+from datastill.experiments.embeddings.specification import EmbeddingExperiment
+from datastill.experiments.privacy.specification import PrivacyExperiment
+from datastill.experiments.search.specification import SearchExperiment
+from datastill.experiments.specification import Experiment, Specifications
 from datastill.files import write_atomic
-from datastill.report import continual_pages, method_pages, teacher_pages
+from datastill.report import continual_pages, embedding_pages, method_pages, privacy_pages, search_pages, teacher_pages
 
 
 def write(name: str, results: Path, experiments: Specifications = EXPERIMENTS) -> None:
@@ -29,7 +32,13 @@ def write(name: str, results: Path, experiments: Specifications = EXPERIMENTS) -
         teacher_pages.write(name, experiment, results)
     elif isinstance(experiment, ContinualExperiment):
         continual_pages.write(name, experiment, results)
-    else:
+    elif isinstance(experiment, SearchExperiment):
+        search_pages.write(name, experiment, results)
+    elif isinstance(experiment, PrivacyExperiment):
+        privacy_pages.write(name, experiment, results)
+    elif isinstance(experiment, EmbeddingExperiment):
+        embedding_pages.write(name, experiment, results)
+    elif isinstance(experiment, Experiment):
         method_pages.write(name, experiment, experiment.lines(name, experiments), results)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from datastill.cli.commands.analyse import analyse
 from datastill.cli.commands.compare import compare
 from datastill.cli.commands.completion import installing
 from datastill.cli.commands.distill import distill
@@ -43,7 +44,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, show, compare, experiment, doctor):
+for command in (distill, resume, evaluate, pretrain, export, show, analyse, compare, experiment, doctor):
     app.command(command)
 app.command(list_, name="list")
 app.command(installing(app), name="--install-completion")

@@ -17,7 +17,7 @@ from datastill.errors import UserError, unknown
 from datastill.kinds.canvas import INITIALISATIONS, PIXELS, check_start
 from datastill.kinds.distribution_matching.balance import MATCHING
 from datastill.kinds.method import Measured, Method
-from datastill.networks import FIELDS, NETWORKS, build
+from datastill.networks import FIELDS, build, network_type
 from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
@@ -156,8 +156,8 @@ class Composition(Method):
                     f"+{term.name}, or use `by_class=false`"
                 )
             encoder = self.encoders[term.encoder]
-            network = NETWORKS.get(encoder.network)
-            if self.by_class and network is not None and network.batchwise and not encoder.apart:
+            network = network_type(encoder.network)
+            if self.by_class and network.batchwise and not encoder.apart:
                 raise UserError(
                     f"the images of all classes go through {encoder.network} together, but {self.name} steps after each class: "
                     f"use another network, `{term.encoder}.network=NAME`, or `by_class=false`"

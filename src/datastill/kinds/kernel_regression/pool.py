@@ -19,7 +19,7 @@ from datastill.kinds.kernel_regression.composition import FIXED, KernelRegressio
 from datastill.kinds.kernel_regression.kernel import Kernel
 from datastill.kinds.kernel_regression.stepper import RegressionStepper
 from datastill.kinds.method import Stepper
-from datastill.networks import NETWORKS, build
+from datastill.networks import build, network_type
 
 TRAINED_ON = 500
 """The most images of the set that a network's step is taken on, as in the published code."""
@@ -55,7 +55,7 @@ class PoolRegression(KernelRegression):
         """Also refuse a network that is unknown or has batch norm (see `Method.check`)."""
         super().check(data, ipc)
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        if NETWORKS[self.network].batchwise:
+        if network_type(self.network).batchwise:
             raise UserError(
                 f"the kernel of {self.name} is a function of two images, but the features of {self.network} depend on the whole batch: "
                 f"use another network, such as `network=convnet`"

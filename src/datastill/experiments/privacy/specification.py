@@ -1,0 +1,58 @@
+"""What an experiment on privacy says, and what one of its cells leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datastill.experiments.application import ApplicationExperiment, ApplicationRecord
+from datastill.experiments.cell import PrivacyCell
+from datastill.experiments.privacy.inference import GRID, Attack
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyExperiment(ApplicationExperiment):
+    """Membership inference on networks trained on sets, on real images and on random subsets.
+
+    Attributes:
+        pool: Training images; 0 for all (see `datastill.membership_inference`, also for the others).
+        audit: Mislabelled images that are attacked; 0 for all of the pool.
+        models: Sets.
+    """
+
+    pool: int = 0
+    audit: int = 0
+    models: int = 32
+
+    def cell(self, fields: Mapping[str, Any]) -> PrivacyCell:
+        """One way to make sets."""
+        return PrivacyCell(**fields, pool=self.pool, audit=self.audit, models=self.models)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyRecord(ApplicationRecord):
+    """What both attacks reached.
+
+    Attributes:
+        attacks: By name.
+        accuracies: Top-1 in percent of the network of every set.
+        members: Images of what is attacked that a set is made from.
+        others: Those that it is not made from.
+    """
+
+    cell: PrivacyCell
+    attacks: dict[str, Attack]
+    accuracies: tuple[float, ...]
+    members: int
+    others: int
+
+    def __post_init__(self) -> None:
+        for attack in self.attacks.values():
+            shares = (*attack.auc, *attack.true_positives, *attack.curve)
+            if {len(attack.auc), len(attack.true_positives)} != {self.cell.models} or len(attack.curve) != len(GRID):
+                raise ValueError(f"expected an attack on {self.cell.models} networks, with {len(GRID)} points of a curve")
+            if any(not 0 <= share <= 1 for share in shares):
+                raise ValueError("expected shares from 0 to 1")
+        if len(self.accuracies) != self.cell.models or any(not 0 <= value <= 100 for value in self.accuracies):
+            raise ValueError(f"expected {self.cell.models} accuracies in percent, got {self.accuracies}")
