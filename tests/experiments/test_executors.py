@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import random
 import signal
-import time
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,56 +15,15 @@ import pytest
 
 import processes
 from datastill.cli import main
-from datastill.engine.policy import Policy
 from datastill.errors import UserError
-from datastill.evaluation import Protocol
-from datastill.experiments import Block, Cell, ContinualExperiment, ContinualRow, Experiment, Row, run_experiment
+from datastill.experiments import Cell
 from datastill.experiments.cell import AnyCell
-from datastill.experiments.executors import Local
+from datastill.experiments.executors import Place, named_executor
 from datastill.experiments.executors.local import shares
 from datastill.experiments.executors.queue import TRIES, Queue
 from datastill.experiments.performing import Outcome, Task
-from datastill.experiments.specification import Specifications
 from datastill.files import locked
-from datastill.report.results import write
-
-POLICY = Policy("fp32", compile=False)
-TABLE = Experiment(
-    "A table",
-    (Block("digits[0-2]", (2,), 12, seeds=(0, 1), settings=("real_batch=8",), repeats=1, epochs=3),),
-    (Row("random", inherits=False, iterations=0), Row("dm"), Row("dm", label="again", of="table/dm")),
-    policy=POLICY,
-)
-FIGURE = ContinualExperiment(
-    "A figure", "digits[0-3]", (2,), (ContinualRow("dm", settings=("real_batch=8",)),), 4, ipc=2, seeds=(0,), repeats=1,
-    protocol=Protocol(epochs=3), policy=POLICY,
-)  # fmt: skip
-SPECIFICATIONS: Specifications = {"table": TABLE, "figure": FIGURE}
-FORKED = Local(2, start="fork")
-"""From a process that has imported everything and computes in one thread, a fork is safe and quick."""
-
-
-def run(name: str, folder: Path, executor: Local | None = FORKED, experiments: Specifications = SPECIFICATIONS) -> None:
-    run_experiment(name, results=folder / "results", runs=folder / "runs", recorded=write, experiments=experiments, executor=executor)
-
-
-def records(folder: Path) -> dict[str, Any]:
-    """All records by their place, without times and checksums."""
-
-    def timeless(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: timeless(each) for key, each in value.items() if not key.endswith(("seconds", "seconds_per_step", "checksum"))}
-        return [timeless(each) for each in value] if isinstance(value, list) else value
-
-    found = {str(path.parent.relative_to(folder)): path for path in (folder / "results").rglob("record.json")}
-    return {place: json.dumps(timeless(json.loads(path.read_bytes()))) for place, path in sorted(found.items())}
-
-
-def children(process: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    except OSError:
-        return []
+from small_tables import FORKED, SPECIFICATIONS, TABLE, children, driver, gone, records, run
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +52,23 @@ def killed(name: str, folder: Path, moments: random.Random, latest: float) -> in
     """Run an experiment to its end, up to five times killed within `latest` seconds of its start; the number of kills."""
     kills = 0
     while True:
-        driver = multiprocessing.get_context("fork").Process(target=run, args=(name, folder))
-        driver.start()
-        driver.join(moments.uniform(latest / 2, latest))
-        if driver.is_alive() and kills < 5:
-            workers = children(driver.pid or 0)
-            victim = moments.choice([driver.pid, *workers])
+        process = driver(name, folder)
+        process.join(moments.uniform(latest / 2, latest))
+        if process.is_alive() and kills < 5:
+            workers = children(process.pid)
+            victim = moments.choice([process.pid, *workers])
             os.kill(victim or 0, signal.SIGKILL)
             kills += 1
-            if victim != driver.pid:  # another worker takes its cell over
-                driver.join(moments.uniform(0.1, 1.0))
-                driver.kill() if driver.is_alive() and moments.random() < 0.5 else None
-            driver.join(60)
-            while any(Path(f"/proc/{worker}").exists() for worker in workers):
-                time.sleep(0.02)  # those whose driver is gone end by themselves
+            if victim != process.pid:  # another worker takes its cell over
+                process.join(moments.uniform(0.1, 1.0))
+                process.kill() if process.is_alive() and moments.random() < 0.5 else None
+            process.join(60)
+            gone(workers)  # those whose driver is gone end by themselves
         else:
-            driver.join(120)
-        if driver.exitcode == 0:
+            process.join(120)
+        if process.exitcode == 0:
             return kills
-        assert driver.exitcode == -signal.SIGKILL
+        assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
@@ -183,6 +139,10 @@ def test_every_worker_has_cores_of_its_own() -> None:
 def test_the_command_refuses_executors_that_there_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, said in (
         (["--executor", "locl"], "unknown executor 'locl'. Did you mean 'local'?"),
+        (["--executor", "local", "--gpus", "1"], "--gpus has no use with --executor local: leave it out, or give --executor ray or"),
+        (["--executor", "local", "--address", "auto"], "--address has no use with --executor local: leave it out, or give --executor ray"),
+        (["--gpus", "1"], "--gpus is for --executor"),
+        (["--executor", "ray", "--gpus", "-1"], "--gpus must be a number of at least 0, got -1"),
         (["--executor", "local", "--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
         (["--workers", "2"], "--workers is for --executor"),
     ):
@@ -197,3 +157,10 @@ def test_the_command_runs_cells_in_processes_of_its_own(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, "results in results/mine\n")
     assert (tmp_path / "results" / "mine" / "random" / "record.json").exists()
     assert "evaluating 1 x convnet" in (tmp_path / "runs" / "mine" / "random.log").read_text()
+
+
+@pytest.mark.parametrize(("executor", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_an_executor_whose_package_is_not_there_names_the_extra(executor: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"--executor {executor} needs the package {package}: pip install 'datastill\[{executor}\]'"):
+        named_executor(executor, Place())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from datastill.data import DataSet, load
+from datastill.engine.policy import Policy
 from datastill.errors import UserError
-from datastill.experiments import Block, Experiment, Row, run_experiment
+from datastill.experiments import Block, Experiment, Row, run_experiment, running
+from datastill.experiments.running import to_run
 from datastill.report.results import write
 
 BLOCK = Block("digits[0-2]", (1, 2), 2, settings=("real_batch=8",), repeats=1, epochs=2)
@@ -48,6 +52,23 @@ def test_where_nothing_can_be_run_the_reason_is_the_error(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"nothing that is missing can be run: .*at least 2 images"):
         run(tmp_path, Experiment("A title", (BLOCK,), (Row("dm"), Row("dm+cm"))), "digits-0-2-ipc1/dm+cm")
     assert not (tmp_path / "runs").exists()
+
+
+def test_data_that_is_not_there_is_looked_for_once_and_only_where_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def counted(name: str) -> DataSet:
+        asked.append(name)
+        return load(name)
+
+    monkeypatch.setattr(running, "load", counted)
+    rows = (Row("random", inherits=False, iterations=0), Row("random", label="again", inherits=False, iterations=0))
+    table = Experiment("A title", (BLOCK, ABSENT), rows)
+    for policy, times in ((Policy("fp32", compile=False), 0), (Policy(), 1)):
+        asked.clear()
+        part = to_run("table", results=tmp_path, only=["ipc=1"], experiments={"table": replace(table, policy=policy)})
+        assert [cell.name for cell in part.cells] == ["table/digits-0-2-ipc1/random", "table/digits-0-2-ipc1/again"]
+        assert asked.count(ABSENT.data) == times  # the largest job of the whole table settles what a policy leaves open
 
 
 def test_what_is_not_asked_for_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

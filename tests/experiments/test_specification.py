@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from datastill.data import ClassImages, DataSet
+from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, TeacherExperiment
+from datastill.experiments.cell import alike
+from datastill.experiments.paper import PAPER
 from datastill.experiments.tables import compose
 from datastill.teachers.recipe import RECIPES
 from small_methods import matching
@@ -20,6 +23,8 @@ SETS = {name: cell for name, cell in CELLS.items() if isinstance(cell, Cell)}
 
 
 SIZES = {
+    "svhn": (10, 4200, 3, 32),
+    "tinyimagenet": (200, 450, 3, 64),
     "cifar10": (10, 4500, 3, 32),
     "cifar100[0-19]": (20, 450, 3, 32),
     "cifar100": (100, 450, 3, 32),
@@ -53,17 +58,25 @@ def test_its_cells_have_names_of_their_own_that_are_folders(name: str) -> None:
     assert {cell.data for cell in cells} <= set(SIZES)
 
 
-@pytest.mark.parametrize("cell", SETS.values(), ids=SETS)
+KINDS = {alike(cell): cell for cell in SETS.values()}
+"""One of the cells that differ in the seed alone."""
+
+
+@pytest.mark.parametrize("cell", KINDS.values(), ids=lambda cell: cell.name)
 def test_a_cell_can_be_run(cell: Cell) -> None:
     data = like(cell.data)
-    compose(cell, data).check(data, cell.ipc)
+    if cell.name.split("/")[0] in PAPER and (cell.method, cell.ipc) == ("dm+iid", 1):
+        with pytest.raises(UserError, match="the term 'cc' needs at least 2 images"):  # the paper has a dash there
+            compose(cell, data).check(data, cell.ipc)
+    else:
+        compose(cell, data).check(data, cell.ipc)
     assert all(0 <= iteration <= cell.iterations for iteration in cell.validate_at)
     assert cell.repeats >= 1
 
 
-@pytest.mark.parametrize("cell", [cell for cell in SETS.values() if cell.run != cell.name], ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", [cell for cell in KINDS.values() if cell.run != cell.name], ids=lambda cell: cell.name)
 def test_a_set_of_another_table_is_what_the_row_says(cell: Cell) -> None:
-    table, _, row = cell.name.partition("/")
+    table, *_, row = cell.name.removesuffix(f"/seed{cell.seed}").split("/")
     said = next(each for each in TABLES[table].rows if each.name == row)
     assert SETS[cell.run].run == cell.run
     assert (said.method, said.preset or TABLES[table].preset) == (cell.method, cell.preset)
@@ -108,7 +121,7 @@ def test_what_is_published_stays_as_it_was_specified() -> None:
     # Table 6 of the paper
     assert {row.method: row.paper for row in experiment.rows} == {"dm": 48.5, "dm+cm": 51.6, "dm+cc": 52.2, "dm+iid": 55.1}
     assert all(
-        published is None or 10 < published < 100
+        published is None or 1 < published < 100
         for name, table in TABLES.items()
         for published in (line.published for line in table.lines(name, EXPERIMENTS))
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datastill.engine.policy import Policy
 from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIVING, TEACHERS
 from datastill.experiments.continual.catalogue import CONTINUAL
+from datastill.experiments.paper import PAPER
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
 from datastill.methods import dc, dcc, dsa
@@ -232,5 +233,6 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
     **GIVING,
     **CONTINUAL,
     **USES,
+    **PAPER,
 }
 """Every experiment by name."""

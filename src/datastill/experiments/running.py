@@ -135,7 +135,9 @@ def to_run(
     found = {cell.name: read_cell(cell, results) for cell in cells}
     missing = [cell for cell in (_fewer(cell, repeats) for cell in wanted) if not done(cell, found[cell.name])]
     read = lru_cache(maxsize=1)(load)
-    refused = _refused(cells, read) if missing else {}
+    asked = cells[0].policy
+    deciding = missing if asked.precision != "auto" and asked.compile is not None else cells  # no others settle what is open
+    refused = _refused(deciding, read) if missing else {}
     runnable = _runnable(missing, refused)
     possible = [cell for cell in cells if cell.name not in refused]
     policy = settled(name, possible, [record for record in found.values() if record], read) if runnable else Policy()
@@ -145,10 +147,17 @@ def to_run(
 
 def _refused(cells: Sequence[AnyCell], read: Callable[[str], DataSet]) -> dict[str, str]:
     """Why cells cannot be run, by their names: their data is not there, or their method cannot work with it."""
-    reasons = {}
+    reasons, absent = {}, dict[str, str]()
     for cell in cells:
         try:
-            data = read(cell.data)
+            if cell.data not in absent:
+                data = read(cell.data)
+        except UserError as error:
+            absent[cell.data] = str(error)  # looked for once, and not by every cell again
+        if cell.data in absent:
+            reasons[cell.name] = absent[cell.data]
+            continue
+        try:
             if isinstance(cell, Cell):
                 compose(cell, data).check(data, cell.ipc)
             elif isinstance(cell, ContinualCell):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from datastill.errors import UserError
@@ -79,7 +80,7 @@ def _row(row: Row, factor: float, ending: str) -> Row:
     return replace(
         row,
         paper=None,
-        iterations=row.iterations and _less(row.iterations, factor),
+        iterations=_steps(row.iterations, factor),
         validate_at=_points(row.validate_at, factor),
         of=f"{experiment}{ending}{slash}{origin}" if row.of else "",
     )
@@ -87,6 +88,12 @@ def _row(row: Row, factor: float, ending: str) -> Row:
 
 def _continual_row(row: ContinualRow, factor: float) -> ContinualRow:
     return replace(row, iterations=row.iterations and _less(row.iterations, factor))
+
+
+def _steps(iterations: int | Mapping[int, int] | None, factor: float) -> int | Mapping[int, int] | None:
+    if isinstance(iterations, Mapping):
+        return {ipc: _less(steps, factor) for ipc, steps in iterations.items()}
+    return iterations and _less(iterations, factor)
 
 
 def _less(number: int, factor: float) -> int:

@@ -25,7 +25,7 @@ class Row:
         settings: Changes to the published values.
         label: What the row is called where a method alone does not tell it; also its folder.
         preset: Which published values; "" for the experiment's.
-        iterations: Steps; None for the block's.
+        iterations: Steps, or steps by IPC; None for the block's.
         validate_at: Iterations of its curve; empty for the block's.
         network: What is trained on the set and tested; "" for the experiment's.
         of: "EXPERIMENT/ROW" whose set is evaluated, with another network; "" to distil one.
@@ -38,7 +38,7 @@ class Row:
     settings: tuple[str, ...] = ()
     label: str = ""
     preset: str = ""
-    iterations: int | None = None
+    iterations: int | Mapping[int, int] | None = None
     validate_at: tuple[int, ...] = ()
     network: str = ""
     of: str = ""
@@ -48,6 +48,10 @@ class Row:
     def name(self) -> str:
         """What tells the row from the others of its table."""
         return self.label or self.method
+
+    def steps(self, ipc: int) -> int | None:
+        """Its steps at an IPC; None for the block's."""
+        return self.iterations.get(ipc) if isinstance(self.iterations, Mapping) else self.iterations
 
     def published(self, block: str, ipc: int) -> float | None:
         """The published number on a data set at an IPC."""
@@ -129,6 +133,8 @@ class Experiment:
         protocol: How networks are trained on the sets, where blocks and rows do not say otherwise; the DC protocol by default.
         by_size: Whether values may depend on the size of the images (see `Cell`).
         keep_sets: Whether the sets are kept beside their records (see `Cell`).
+        over_ipc: Whether the page has accuracy over IPC as a picture.
+        grids: Whether the page shows the sets' images.
 
     Raises:
         UserError: If there is nothing to run, or a name is there twice or cannot be a folder's.
@@ -146,6 +152,8 @@ class Experiment:
     protocol: Protocol = field(default_factory=Protocol)
     by_size: bool = False
     keep_sets: bool = False
+    over_ipc: bool = False
+    grids: bool = False
 
     def __post_init__(self) -> None:
         places = [f"{as_folder(block.name)}-ipc{ipc}" for block in self.blocks for ipc in block.ipcs]
@@ -196,6 +204,7 @@ class Experiment:
         return Line(row, block, ipc, tuple(cells), place)
 
     def _distilled(self, run: str, row: Row, block: Block, ipc: int, seed: int) -> Cell:
+        steps = row.steps(ipc)
         return Cell(
             name=run,
             run=run,
@@ -203,7 +212,7 @@ class Experiment:
             method=row.method,
             ipc=ipc,
             seed=seed,
-            iterations=block.iterations if row.iterations is None else row.iterations,
+            iterations=block.iterations if steps is None else steps,
             preset=row.preset or self.preset,
             settings=(*self.settings, *block.settings, *row.settings) if row.inherits else row.settings,
             validate_at=row.validate_at or (block.validate_at if row.inherits else ()),
@@ -254,10 +263,10 @@ def _origin(of: str, block: Block, ipc: int, seed: int, experiments: Specificati
     rows = [each for each in experiment.rows if each.name == row]
     if rows and rows[0].of:
         raise UserError(f"{of} has no set of its own: name {rows[0].of}, which made it")
-    alone = replace(experiment, rows=tuple(rows)).lines(name, experiments) if rows else ()
-    for cell in (cell for line in alone for cell in line.cells):
-        if (cell.data, cell.ipc, cell.seed) == (block.data, ipc, seed):
-            return cell
+    for each in experiment.blocks:
+        if rows and (each.data, ipc in each.ipcs, seed in each.seeds) == (block.data, True, True):
+            cells = experiment._line(name, rows[0], each, ipc, experiments).cells
+            return next(cell for cell in cells if cell.seed == seed)
     raise UserError(f"{name} has no row '{row}' on {block.data} at IPC {ipc} with seed {seed} to evaluate")
 
 

@@ -19,7 +19,7 @@ from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points, remove_earlier
 from datastill.experiments.record import Found, Maker, Record
 from datastill.experiments.stored import write_record
-from datastill.files import locked, remove_leftovers, write_atomic
+from datastill.files import leased, remove_leftovers, write_atomic
 from datastill.kinds import Method
 from datastill.logs import logger
 from datastill.methods.grammar import compose as named
@@ -46,7 +46,7 @@ def run_cell(cell: Cell, *, results: Path, runs: Path, read: Callable[[str], Dat
     Raises:
         UserError: If another process is at work on the cell or its run, or nothing can be written there.
     """
-    with locked(runs / cell.name, f"the cell {cell.name}"):
+    with leased(runs / cell.name, f"the cell {cell.name}"):
         return _run(cell, results, runs, read)
 
 

@@ -16,7 +16,7 @@ from datastill.engine import Engine
 from datastill.experiments.cell import TeacherCell
 from datastill.experiments.record import Maker, TeacherRecord
 from datastill.experiments.stored import write_record
-from datastill.files import locked, remove_leftovers, write_atomic
+from datastill.files import leased, remove_leftovers, write_atomic
 from datastill.networks import Network, build
 from datastill.runs import Run
 from datastill.runs.metrics import line
@@ -35,7 +35,7 @@ def run_teacher(cell: TeacherCell, *, results: Path, runs: Path, read: Callable[
     Raises:
         UserError: If another process is at work on the cell, or nothing can be written there.
     """
-    with locked(runs / cell.name, f"the cell {cell.name}"):
+    with leased(runs / cell.name, f"the cell {cell.name}"):
         return _run(cell, results, runs, read)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, through_links, write_atomic
+from datastill.files.leases import leased
 from datastill.files.locks import InUseError, locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
@@ -23,6 +24,7 @@ __all__ = [
     "check_tensors",
     "checksum",
     "is_empty",
+    "leased",
     "load_tensors",
     "locked",
     "make_folder",

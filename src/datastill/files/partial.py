@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-OURS = re.compile(r"\.datastill-[0-9a-f]{16}\.(partial|lock)")
-"""Names of what is being written, and of locks: nothing else is passed over or removed as a leftover."""
+OURS = re.compile(r"\.datastill-[0-9a-f]{16}\.(partial|lock|lease)")
+"""Names of what is being written, of locks and of leases: nothing else is passed over or removed as a leftover."""
 
 PASSED_OVER = (".DS_Store",)
 

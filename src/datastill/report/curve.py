@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.files import write_atomic
-from datastill.report.model import ContinualPoint, CurvePoint, TeacherPoint
+from datastill.report.model import ContinualPoint, CurvePoint, MethodLine, TeacherPoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +37,29 @@ def write_curves(points: Sequence[CurvePoint], target: Path, title: str) -> None
     panels[0].set_ylabel("top-1 on the validation split, %")
     panels[0].legend()
     save_figure(figure, target)
+
+
+def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
+    """Draw accuracy over images per class, a line per method with its standard deviation; what is published is dashed in its colour.
+
+    Args:
+        lines: Of all methods.
+        target: A PNG file.
+        title: Above the picture.
+    """
+    figure = _figure((7, 4), title)
+    axes = figure.subplots()
+    for number, method in enumerate(dict.fromkeys(line.method for line in lines)):
+        mine = sorted((line for line in lines if line.method == method), key=lambda line: line.ipc)
+        ipcs, spread = [line.ipc for line in mine], [line.std or 0.0 for line in mine]
+        axes.errorbar(ipcs, [line.accuracy for line in mine], yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
+        axes.plot(ipcs, [math.nan if line.paper is None else line.paper for line in mine], "x--", color=f"C{number}", alpha=0.5)
+    axes.set_xscale("log")
+    axes.set_xlabel("images per class (dashed: published)")
+    axes.set_ylabel("top-1, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, target)
 
 
 def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: str) -> None:

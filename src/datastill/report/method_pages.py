@@ -8,7 +8,7 @@ from pathlib import Path
 from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Experiment, Line
 from datastill.files import write_atomic
-from datastill.report.curve import write_curves
+from datastill.report.curve import write_curves, write_ratios
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import CurvePoint, MethodLine, curve_points, method_line
 
@@ -32,7 +32,7 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
         lines: That it expands to.
         results: The folder of all results.
     """
-    found, points, missing, absent = [], [], [], []
+    found, points, missing, absent, grids = [], [], [], [], list[str]()
     for line in lines:
         records = {cell.name.removeprefix(f"{name}/"): read_cell(cell, results) for cell in line.cells}
         missing += [place for place, record in records.items() if record is None]
@@ -41,20 +41,29 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
             found.append(method_line(line, [record for _, record in there], name))
         else:
             absent.append(line)
+        if experiment.grids:
+            grids += [place for place, _ in there if (results / name / place / "grid.png").exists()]
         if not line.row.of:
             points += [point for place, record in there for point in curve_points(place, record)]
     if not found:
         return
     folder = results / name
     write_csv(found, folder / "table.csv")
+    if experiment.over_ipc:
+        write_ratios(found, folder / "ratios.png", experiment.title)
     if points:
         write_csv(points, folder / "curve.csv")
         write_curves(points, folder / "curve.png", experiment.title)
-    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, absent, missing, points)) + "\n")
+    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, absent, missing, points, grids)) + "\n")
 
 
 def _page(
-    experiment: Experiment, lines: Sequence[MethodLine], absent: Sequence[Line], missing: Sequence[str], points: Sequence[CurvePoint]
+    experiment: Experiment,
+    lines: Sequence[MethodLine],
+    absent: Sequence[Line],
+    missing: Sequence[str],
+    points: Sequence[CurvePoint],
+    grids: Sequence[str],
 ) -> list[str]:
     cells = sum(line.sets for line in lines)
     title = f"{experiment.title} ({cells} of {cells + len(missing)} rows)" if missing else experiment.title
@@ -68,6 +77,8 @@ def _page(
         one = len(tracks) == 1
         page += _tables(mine, absent, methods, "##") if one else [f"## Labels: {track}", "", *_tables(mine, (), methods, "###")]
     page += [_explained(lines), "", *_warnings(lines)]
+    page += ["![accuracy over images per class](ratios.png)", ""] if experiment.over_ipc else []
+    page += [part for place in grids for part in (f"![{place}: a row of images for every class]({place}/grid.png)", "")]
     if points:
         page += ["![accuracy over iterations](curve.png)", "", "The curve is measured on the validation split, one network per point.", ""]
     if experiment.keep_sets:

@@ -33,9 +33,18 @@ def experiment(
     ] = None,
     repeats: Annotated[Whole | None, Parameter(help="networks per row; default as in the specification; more can be added later")] = None,
     executor: Annotated[
-        str | None, Parameter(help="where the cells run: `local` for processes of this machine; by default in this process, one by one")
+        str | None,
+        Parameter(
+            help="where the cells run: `local` for processes of this machine, `ray`, `slurm`; by default in this process, one by one"
+        ),
     ] = None,
-    workers: Annotated[Whole, Parameter(help="cells at a time, with --executor")] = 1,
+    workers: Annotated[
+        Whole | None, Parameter(help="cells at a time, with --executor; default 1, on clusters what there is room for")
+    ] = None,
+    cpus: Annotated[Whole | None, Parameter(help="cores for each cell, with --executor ray or slurm; default 1")] = None,
+    gpus: Annotated[float, Parameter(help="GPUs for each cell, with --executor ray or slurm")] = 0,
+    address: Annotated[str, Parameter(help="HOST:PORT of a Ray cluster, or auto; by default Ray runs on this machine alone")] = "",
+    slurm: Annotated[str | None, Parameter(help="options of the jobs, such as partition=gpu,account=NAME,time=600 (minutes)")] = None,
     redraw: Annotated[
         bool,
         Parameter(help="only write the pages again, from the records in --results; without NAME, those of all experiments", negative=""),
@@ -48,7 +57,7 @@ def experiment(
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.experiments.budget import Budget
-    from datastill.experiments.executors import named_executor
+    from datastill.experiments.executors import Place, named_executor
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
     from datastill.experiments.scale import scaled
@@ -56,8 +65,10 @@ def experiment(
     from datastill.report.results import write, write_index
     from datastill.report.terminal import say_line
 
-    if executor is None and workers != 1:
-        raise UserError("--workers is for --executor: give --executor local as well")
+    for option, given in {"workers": workers, "cpus": cpus, "gpus": gpus, "address": address, "slurm": slurm}.items():
+        if executor is None and given:
+            raise UserError(f"--{option} is for --executor: say where the cells run as well, such as --executor local")
+    place = Place(workers, cpus, gpus, address, tuple(entries(slurm)))
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
@@ -95,7 +106,7 @@ def experiment(
             recorded=recorded,
             experiments=experiments,
             order=None if budget is None else Budget(budget, runs),
-            executor=None if executor is None else named_executor(executor, workers),
+            executor=None if executor is None else named_executor(executor, place),
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)
     say_line(f"results in {results / own}")

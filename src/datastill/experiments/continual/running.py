@@ -16,7 +16,7 @@ from datastill.experiments.continual.course import Course
 from datastill.experiments.continual.learning import Learner
 from datastill.experiments.record import ContinualRecord, Found, Maker, StageRecord
 from datastill.experiments.stored import write_record
-from datastill.files import locked, remove_leftovers
+from datastill.files import leased, remove_leftovers
 from datastill.kinds import Method
 from datastill.methods import method
 from datastill.runs import Run
@@ -37,7 +37,7 @@ def run_continual(cell: ContinualCell, *, results: Path, runs: Path, read: Calla
         UserError: If another process is at work on the cell, or nothing can be written there.
     """
     data, folder, target = read(cell.data), runs / cell.name, results / cell.name
-    with locked(folder, f"the cell {cell.name}"):
+    with leased(folder, f"the cell {cell.name}"):
         found = _learner(cell, data).learn(folder)
         steps = [Run(folder / f"step{step + 1}") for step in range(cell.steps)]
         now = (provenance.machine(), (provenance.commit(),))

@@ -6,25 +6,34 @@ from collections.abc import Callable
 
 from datastill.errors import unknown
 from datastill.experiments.executors.local import Local
+from datastill.experiments.executors.on_ray import OnRay
+from datastill.experiments.executors.on_slurm import OnSlurm
+from datastill.experiments.executors.place import Place
 from datastill.experiments.performing import Executor
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"local": Local}
-"""From the number of cells at a time to an executor, by name."""
+
+def _local(place: Place) -> Local:
+    place.only("local")
+    return Local(place.workers or 1)
 
 
-def named_executor(name: str, workers: int) -> Executor:
+EXECUTORS: dict[str, Callable[[Place], Executor]] = {"local": _local, "ray": OnRay, "slurm": OnSlurm}
+"""From what a user says of the place to an executor, by name."""
+
+
+def named_executor(name: str, place: Place) -> Executor:
     """An executor by its name.
 
     Args:
         name: One of `EXECUTORS`.
-        workers: How many cells run at a time.
+        place: What was said about where cells run.
 
     Raises:
-        UserError: If there is none of that name, or not at least one worker.
+        UserError: If there is none of that name, it needs a package that is not installed, or has no use for what was given.
     """
     if name not in EXECUTORS:
         raise unknown("executor", name, EXECUTORS)
-    return EXECUTORS[name](workers)
+    return EXECUTORS[name](place)
 
 
-__all__ = ["EXECUTORS", "Local", "named_executor"]
+__all__ = ["EXECUTORS", "Local", "OnRay", "OnSlurm", "Place", "named_executor"]

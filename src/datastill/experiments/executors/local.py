@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Generator, Iterable
@@ -19,9 +16,9 @@ from typing import Any, NoReturn
 from datastill import stopping
 from datastill.configuration import whole
 from datastill.errors import UserError
+from datastill.experiments.executors.pool import log_into
 from datastill.experiments.executors.queue import PAUSE, TRIES, Queue
 from datastill.experiments.performing import Outcome, Task, perform
-from datastill.files import make_folder, open_to_append
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -168,7 +165,7 @@ def _work(answers: Connection, cores: frozenset[int]) -> None:
                 task: Task = answers.recv()
             except EOFError:
                 return
-            _into(task)
+            log_into(task)
             answers.send(perform(task))
     except stopping.Stopped as stopped:
         os._exit(128 + stopped.number)
@@ -182,19 +179,6 @@ def _follow() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _into(task: Task) -> None:
-    """Write what is said from now on into the log of a task, also what code that is not Python's says."""
-    make_folder(task.log.parent)
-    opened = open_to_append(task.log)
-    if isinstance(opened, io.TextIOWrapper):
-        opened.reconfigure(line_buffering=True, errors="backslashreplace")
-    for number in (1, 2):
-        os.dup2(opened.fileno(), number)
-    sys.stdout = sys.stderr = opened
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
-    logger("datastill").setLevel(logging.INFO)
 
 
 def _end(number: int) -> NoReturn:

@@ -1,0 +1,106 @@
+"""A lease holds on every machine that sees its file, and expires where nobody renews it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from datastill.errors import UserError
+from datastill.files import InUseError, beside, leased
+
+SHORT = 0.6
+"""Seconds of a lease in these tests."""
+ELSEWHERE = f"process 12 on another-machine {'0' * 32}"
+
+
+def lease_of(path: Path, words: str) -> Path:
+    """The file that a process which is not here left or holds."""
+    place = beside(path, "lease")
+    place.write_text(words)
+    return place
+
+
+def test_it_is_renewed_while_the_block_takes_and_given_back_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    with leased(path, "the cell", seconds=SHORT):
+        place = beside(path, "lease")
+        assert place.read_text().startswith(f"process {os.getpid()} on ")
+        first = place.stat().st_mtime_ns
+        time.sleep(SHORT / 2)
+        assert place.stat().st_mtime_ns > first
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_that_of_another_machine_is_kept_until_it_expires(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    lease_of(path, ELSEWHERE)
+    with (
+        pytest.raises(InUseError, match=r"the cell is in use by process 12 on another-machine: .*expires in \d+ seconds"),
+        leased(path, "the cell"),
+    ):
+        pass
+    assert beside(path, "lease").read_text() == ELSEWHERE
+    time.sleep(SHORT)
+    with leased(path, "the cell", seconds=SHORT):
+        assert beside(path, "lease").read_text() != ELSEWHERE
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_that_of_a_process_of_this_machine_which_is_gone_is_free_at_once(tmp_path: Path, killed: bool) -> None:
+    path, ready = tmp_path / "cell", tmp_path / "ready"
+
+    def hold() -> None:
+        with leased(path, "the cell"):
+            ready.touch()
+            time.sleep(60 if killed else 0)
+
+    process = multiprocessing.get_context("fork").Process(target=hold)
+    process.start()
+    while not ready.exists():
+        time.sleep(0.01)
+    if killed:
+        with pytest.raises(InUseError, match=f"the cell is in use by process {process.pid} on "), leased(path, "the cell"):
+            pass
+        process.kill()
+    process.join()
+    assert beside(path, "lease").exists() is killed
+    with leased(path, "the cell"):
+        assert beside(path, "lease").read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_process_that_was_paused_for_too_long_stops_when_it_finds_its_lease_taken(tmp_path: Path) -> None:
+    path, ready = tmp_path / "cell", tmp_path / "ready"
+
+    def hold() -> None:
+        with leased(path, "the cell", seconds=SHORT):
+            ready.touch()
+            time.sleep(60)
+
+    process = multiprocessing.get_context("fork").Process(target=hold)
+    process.start()
+    while not ready.exists():
+        time.sleep(0.01)
+    os.kill(process.pid or 0, signal.SIGSTOP)
+    lease_of(path, ELSEWHERE)
+    os.kill(process.pid or 0, signal.SIGCONT)
+    process.join(30)
+    assert process.exitcode == -signal.SIGTERM
+    assert beside(path, "lease").read_text() == ELSEWHERE
+
+
+def test_a_file_that_says_nothing_was_left_by_a_killed_process(tmp_path: Path) -> None:
+    lease_of(tmp_path / "cell", "")
+    with leased(tmp_path / "cell", "the cell"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    beside(tmp_path / "cell", "lease").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*cell"), leased(tmp_path / "cell", "the cell"):
+        pass
