@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datastill.experiments.continual import continual
     from datastill.experiments.sets import load_set
     from datastill.methods.grammar import method
+    from datastill.report.publishing import push
     from datastill.runs.distill import distill
     from datastill.runs.repeat import repeat, resume
     from datastill.teachers import pretrain
@@ -39,6 +40,7 @@ _HOMES = {
     "load_set": "datastill.experiments.sets",
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
+    "push": "datastill.report.publishing",
     "repeat": "datastill.runs.repeat",
     "resume": "datastill.runs.repeat",
 }
@@ -77,6 +79,7 @@ __all__ = [
     "load_set",
     "method",
     "pretrain",
+    "push",
     "repeat",
     "resume",
 ]
