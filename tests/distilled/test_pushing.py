@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ def test_the_card_states_protocol_and_score_and_a_dry_run_sends_nothing(
     run = str(tmp_path / "run")
     main(["distill", "digits[0-2]", "--method", "random", "--ipc", "1", "--out", run])
     main(["evaluate", run, "--repeats", "2", "--epochs", "2", "--compare", "random", "--out", f"{run}/evaluation.json"])
-    mean = json.loads((tmp_path / "run/evaluation.json").read_text())["mean"]
+    accuracies = json.loads((tmp_path / "run/evaluation.json").read_text())["accuracies"]
     capsys.readouterr()
     main(["push", run, NAME, "--dry-run"])
     printed = capsys.readouterr().out
@@ -167,12 +168,12 @@ def test_the_card_states_protocol_and_score_and_a_dry_run_sends_nothing(
     row = next(line for line in printed.splitlines() if line.startswith("| `digits[0-2]` | test |"))
     assert "convnet" in row
     assert "2 epochs" in row
-    assert f"{mean:.2f} +- " in row
+    assert f"{fmean(accuracies):.2f} +- " in row
     assert hub.asked == []
     main(["push", run, NAME])
     assert f"next: datastill evaluate hub:{NAME}" in capsys.readouterr().out
     main(["evaluate", f"hub:{NAME}", "--repeats", "2", "--epochs", "2", "--compare", "none", "--json"])
-    assert json.loads(capsys.readouterr().out)["mean"] == mean
+    assert json.loads(capsys.readouterr().out)["accuracies"] == accuracies
 
 
 @pytest.mark.parametrize("name", ["tiny", "a/b/c", "a/", "/etc/passwd", "../x/y", "a b/c"])

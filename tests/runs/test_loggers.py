@@ -106,18 +106,26 @@ def test_tensorboard_reads_the_figures(tiny: DataSet, tmp_path: Path, caplog: py
     assert "it writes into a run's folder" in caplog.text
 
 
+BLOCK = 2**15
+"""Bytes of a block of wandb's files, which are logs as LevelDB writes them, after a header of 7 bytes."""
+
+
 def history(path: Path) -> list[dict[str, float]]:
     """The history of a file that wandb keeps for `wandb sync`."""
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
+    from wandb.proto import wandb_internal_pb2
 
-    store, rows = DataStore(), []
-    store.open_for_scan(str(path))
-    while content := store.scan_data():
-        record = Record()
-        record.ParseFromString(bytes(content))
-        if record.WhichOneof("record_type") == "history":
-            rows.append({item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item})
+    messages: Any = wandb_internal_pb2
+    content, place, parts, rows = path.read_bytes(), 7, b"", []
+    while place + 7 < len(content):
+        if BLOCK - place % BLOCK < 7:
+            place += BLOCK - place % BLOCK
+        length, kind = int.from_bytes(content[place + 4 : place + 6], "little"), content[place + 6]
+        parts += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # the whole of a record, or the last part of one
+            record, parts = messages.Record.FromString(parts), b""
+            if record.WhichOneof("record_type") == "history":
+                rows.append({item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item})
     return rows
 
 
