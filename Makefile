@@ -6,7 +6,7 @@ INDEX ?=
 PIP = $(BIN)/pip install --quiet --constraint constraints.txt $(if $(INDEX),--extra-index-url $(INDEX))
 DRAW = --beside real,start --evaluation
 
-.PHONY: demo demo-long test check bench faults install clean
+.PHONY: demo demo-long test check docs notebooks bench faults install clean
 
 demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
 	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 50 --real-batch 64 --out runs/demo --resume
@@ -22,11 +22,17 @@ test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
 
 check: $(VENV)/installed-dev ## lint, format, order of imports, types, known vulnerabilities
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks website
+	$(BIN)/ruff format --check src tests benchmarks website
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m tests.audit
+
+docs: $(VENV)/installed-dev ## the documentation as a site in build/site, every link of it checked
+	$(BIN)/python -m website
+
+notebooks: $(VENV)/installed-dev ## run the notebooks as they are, from top to bottom, in a few minutes; writes runs/notebooks
+	$(BIN)/python -m website notebooks
 
 bench: $(VENV)/installed ## speed and memory against a plain reference loop, in one run
 	$(BIN)/python -m benchmarks.bench

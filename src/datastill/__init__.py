@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datastill.experiments.search import architecture_search
     from datastill.experiments.sets import load_set
     from datastill.methods.grammar import method
+    from datastill.report.publishing import push
     from datastill.runs.distill import distill
     from datastill.runs.repeat import repeat, resume
     from datastill.teachers import pretrain
@@ -45,6 +46,7 @@ _HOMES = {
     "membership_inference": "datastill.experiments.privacy",
     "method": "datastill.methods",
     "pretrain": "datastill.teachers",
+    "push": "datastill.report.publishing",
     "repeat": "datastill.runs.repeat",
     "resume": "datastill.runs.repeat",
 }
@@ -86,6 +88,7 @@ __all__ = [
     "membership_inference",
     "method",
     "pretrain",
+    "push",
     "repeat",
     "resume",
 ]

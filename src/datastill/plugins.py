@@ -1,4 +1,4 @@
-"""Terms and methods of other installed packages, found by the entry points that those packages declare."""
+"""Terms, methods and loggers of other installed packages, found by the entry points that those packages declare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datastill.logs import logger
 T = TypeVar("T")
 log = logger(__name__)
 
-GROUPS = {"term": "datastill.terms", "method": "datastill.methods"}
+GROUPS = {"term": "datastill.terms", "method": "datastill.methods", "logger": "datastill.loggers"}
 """The groups of entry points, by what they name."""
 
 

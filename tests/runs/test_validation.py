@@ -15,6 +15,7 @@ from datastill.evaluation import Score, Scorer
 from datastill.evaluation.scorer import training_cost
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Method, Stepper
+from datastill.runs.loggers import Loggers
 from datastill.runs.validation import Validation
 from doubles import KilledError
 from run_folders import interrupted, method, metrics, run
@@ -81,7 +82,7 @@ def test_validations_are_worth_compiling_together(tiny: DataSet, monkeypatch: py
     monkeypatch.setattr("datastill.engine.policy.WORTH_COMPILING", 2.5 * training_cost(tiny, protocol, 6))
     monkeypatch.setattr("datastill.engine.hardware.why_no_compiler", lambda device: "")
     engine = Engine.choose(device="cpu", cost=1)
-    two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine).engine for due in ([1, 2], [1, 2, 3]))
+    two, three = (Validation(tiny, stepper, None, 0, due, protocol, engine, Loggers()).engine for due in ([1, 2], [1, 2, 3]))
     assert (two.compiled, three.compiled) == (False, True)
 
 

@@ -40,6 +40,10 @@ DryRun = Annotated[
     bool, Parameter(help="estimate time, memory and disk from a few steps, list what is trained first, and stop", negative="")
 ]
 CheckpointSeconds = Annotated[float, Parameter(help="seconds between checkpoints; 0 writes one after every iteration")]
+Log = Annotated[
+    list[str] | None,
+    Parameter(name="--log", help="also send the figures to tensorboard, to wandb, or to a logger of a plug-in; repeatable", negative=""),
+]
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from datastill.labels import HARD, KINDS
 from datastill.methods.references import references
 from datastill.text import code, counted, escaped
 
+UNKNOWN = "unknown"
+"""What the hub calls a licence that nobody has named."""
 SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -26,19 +30,36 @@ SIZES = (
 """The hub's categories of the number of images, by what they stay below."""
 
 
-def write_card(distilled: SyntheticImages, parquet: Parquet, target: Path) -> None:
+@dataclass(frozen=True)
+class Published:
+    """What the card of a set on the hub says that its folder does not know.
+
+    Attributes:
+        name: OWNER/NAME.
+        licence: Its identifier there.
+        score: What it is worth, as lines of Markdown.
+    """
+
+    name: str
+    licence: str
+    score: Sequence[str]
+
+
+def write_card(distilled: SyntheticImages, parquet: Parquet, target: Path, published: Published | None = None) -> None:
     """Write a dataset card.
 
     Args:
         distilled: The set.
         parquet: The file that it describes; see `datastill.distilled.hub.write_parquet` for why it names it exactly.
         target: The card.
+        published: For a set that is sent to the hub.
     """
-    metadata = yaml.dump(_metadata(distilled, parquet), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    licence = published.licence if published else UNKNOWN
+    metadata = yaml.dump(_metadata(distilled, parquet, licence), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     metadata = "\n".join(
         map(escaped, metadata.split("\n"))
     )  # what yaml leaves as it is stands between double quotes, where this is its escape
-    write_atomic(target, f"---\n{metadata}---\n" + "\n".join([*_page(distilled), ""]))
+    write_atomic(target, f"---\n{metadata}---\n" + "\n".join([*_page(distilled, published), ""]))
 
 
 def facts(distilled: SyntheticImages) -> list[str]:
@@ -114,7 +135,40 @@ def numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.4f}" for value in values) + ")"
 
 
-def _page(distilled: SyntheticImages) -> list[str]:
+def _loading(published: Published | None) -> list[str]:
+    """How to load the set."""
+    fetch = published.name if published else "OWNER/NAME"
+    by_name = [
+        "```python",
+        "import datastill",
+        "",
+        f'distilled = datastill.load_set("hub:{fetch}")  # float images: distilled.images, distilled.labels',
+        "```",
+        "",
+        f"`datastill evaluate hub:{fetch}` measures it again. The 8-bit images alone, without this package: "
+        f'`datasets.load_dataset("{fetch}", split="train")`.',
+        "",
+    ]
+    if published:
+        return by_name
+    return [
+        "Run this in the folder that holds this file. From the hub, fetch the folder first: "
+        "`hf download OWNER/NAME --repo-type dataset --local-dir NAME`.",
+        "",
+        "```python",
+        "from pathlib import Path",
+        "",
+        "from datasets import load_dataset",
+        "from datastill import DistilledSet",
+        "",
+        "distilled = DistilledSet.load(Path.cwd())  # float images: distilled.images, distilled.labels",
+        'rendered = load_dataset(str(Path.cwd()), split="train")  # 8-bit images',
+        "```",
+        "",
+    ]
+
+
+def _page(distilled: SyntheticImages, published: Published | None) -> list[str]:
     origin = distilled.origin
     soft = "" if distilled.track == HARD else " `label` is the class with the largest value, `soft_label` has every value."
     parts = [
@@ -130,32 +184,28 @@ def _page(distilled: SyntheticImages) -> list[str]:
         f"rendering, which `datasets.load_dataset` reads. {rendering(distilled)}{soft}",
         "",
         *(parts if origin.factor > 1 else []),
+        *(["## Score", "", *published.score, ""] if published else []),
         "## Load it",
         "",
-        "Run this in the folder that holds this file. From the hub, fetch the folder first: "
-        "`hf download OWNER/NAME --repo-type dataset --local-dir NAME`.",
-        "",
-        "```python",
-        "from pathlib import Path",
-        "",
-        "from datasets import load_dataset",
-        "from datastill import DistilledSet",
-        "",
-        "distilled = DistilledSet.load(Path.cwd())  # float images: distilled.images, distilled.labels",
-        'rendered = load_dataset(str(Path.cwd()), split="train")  # 8-bit images',
-        "```",
-        "",
+        *_loading(published),
         "![the images, one row per class](grid.png)",
         "",
         "## Licence",
         "",
-        "The licence is not known to the program that wrote this. What the images come from has one: put it into `license` at the top.",
+        _licence(published),
         "",
         *cited(origin),
     ]
 
 
-def _metadata(distilled: SyntheticImages, parquet: Parquet) -> dict[str, Any]:
+def _licence(published: Published | None) -> str:
+    """What is known of the licence, in a line."""
+    if published and published.licence != UNKNOWN:
+        return f"{code(published.licence)}, as whoever published this set says. What the images come from may ask for more."
+    return "The licence is not known to the program that wrote this. What the images come from has one: put it into `license` at the top."
+
+
+def _metadata(distilled: SyntheticImages, parquet: Parquet, licence: str) -> dict[str, Any]:
     """What the hub reads at the top of the card."""
     labels = {str(label): name for label, name in enumerate(class_labels(distilled.origin.class_names))}
     features: list[dict[str, Any]] = [{"name": "image", "dtype": "image"}, {"name": "label", "dtype": {"class_label": {"names": labels}}}]
@@ -163,7 +213,7 @@ def _metadata(distilled: SyntheticImages, parquet: Parquet) -> dict[str, Any]:
     real = distilled.origin.real
     return {
         "pretty_name": escaped(f"{public_name(distilled.origin.data)}, {distilled.origin.method}"),
-        "license": "unknown",
+        "license": licence,
         "task_categories": ["image-classification"],
         "size_categories": [next((name for bound, name in SIZES if parquet.rows < bound), "n>1B")],
         "tags": ["datastill", *(["coreset"] if real else ["dataset-distillation"]), *(["synthetic"] if real is False else [])],

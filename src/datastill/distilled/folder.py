@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from datastill.data import DataSet
-from datastill.distilled.card import write_card
+from datastill.distilled.card import Published, write_card
+from datastill.distilled.fetching import fetch, is_of_hub
 from datastill.distilled.foreign import FOREIGN_FILES, read
 from datastill.distilled.hub import remove_others, table, write_parquet
 from datastill.distilled.packed import packed, unpacked
@@ -42,11 +43,12 @@ class DistilledSet(SyntheticImages):
         numbers: Other numbers that were learned, by name.
     """
 
-    def save(self, folder: Path | str) -> Path:
+    def save(self, folder: Path | str, *, published: Published | None = None) -> Path:
         """Write a self-describing folder: the float images with labels and learned numbers, an 8-bit parquet, a dataset card, a picture.
 
         Args:
             folder: Made if missing, as a whole; files of an earlier set in it are replaced, others stay.
+            published: What the card of a set on the hub says in addition.
 
         Returns:
             The folder.
@@ -57,18 +59,18 @@ class DistilledSet(SyntheticImages):
         folder = Path(folder)
         if not os.path.lexists(folder):
             with new_folder(folder) as built:
-                self._write(built)
+                self._write(built, published)
             return folder
         if folder.is_dir() and not (folder / IMAGES).is_file() and not is_empty(folder):
             raise UserError(f"{folder} holds other files and no distilled set: remove them, or name another folder")
-        self._write(folder)
+        self._write(folder, published)
         return folder
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, published: Published | None) -> None:
         save_tensors(folder / IMAGES, {"labels": self.labels, **self.canvas.tensors()}, self._header())
         parquet = write_parquet(self, folder)
         write_grid(self, folder / "grid.png")
-        write_card(self, parquet, folder / "README.md")
+        write_card(self, parquet, folder / "README.md", published)
         remove_others(parquet, folder)
 
     def _header(self) -> dict[str, str]:
@@ -110,7 +112,7 @@ class DistilledSet(SyntheticImages):
         """Read a run's folder, a distilled folder or its safetensors file back. Nothing in it is ever executed.
 
         Args:
-            path: ``runs/NAME``, ``runs/NAME/distilled`` or a ``.safetensors`` file.
+            path: ``runs/NAME``, ``runs/NAME/distilled``, a ``.safetensors`` file, or ``hub:OWNER/NAME`` for a set of the Hugging Face hub.
 
         Raises:
             UserError: If there is none, or its shapes, labels or values cannot be right.
@@ -162,6 +164,8 @@ class DistilledSet(SyntheticImages):
 
 
 def _find(path: Path) -> Path:
+    if is_of_hub(path):
+        return fetch(str(path), IMAGES)
     if path.suffix in FOREIGN_FILES and path.is_file():
         raise UserError(f"{path} does not say what it was distilled from: give it with `data`, for example `data=cifar10`")
     candidates = [path] if path.is_file() else [path / IMAGES, path / "distilled" / IMAGES]

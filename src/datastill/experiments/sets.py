@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from datastill.distilled import DistilledSet
+from datastill.distilled.fetching import is_of_hub
 from datastill.distilled.folder import IMAGES
 from datastill.errors import UserError, unknown
 from datastill.experiments.record import RECORD, Record
@@ -73,13 +74,15 @@ def load_set(name: str, results: Path | str | None = None) -> DistilledSet:
     """A kept set, as it was evaluated.
 
     Args:
-        name: As `datastill list sets` prints it, such as "digits/ipc10/dm+iid".
+        name: As `datastill list sets` prints it, such as "digits/ipc10/dm+iid"; or "hub:OWNER/NAME" for one of the Hugging Face hub.
         results: The folder of results; by default ``DATASTILL_RESULTS``, ``results`` in the current folder, or that of the checkout that
             this package runs from.
 
     Raises:
         UserError: If there is no such set, or its file is damaged.
     """
+    if is_of_hub(name):
+        return DistilledSet.load(name)
     sets = kept_sets(results)
     if name in sets:
         return sets[name].load()

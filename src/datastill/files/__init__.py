@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, through_links, write_atomic
 from datastill.files.leases import leased
-from datastill.files.locks import InUseError, locked
+from datastill.files.locks import InUseError, in_use, locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
@@ -23,6 +23,7 @@ __all__ = [
     "check_regular",
     "check_tensors",
     "checksum",
+    "in_use",
     "is_empty",
     "leased",
     "load_tensors",

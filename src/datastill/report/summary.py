@@ -8,7 +8,9 @@ from typing import Any
 
 from datastill.configuration import whole
 from datastill.distilled import FOREIGN_FILES, DistilledSet
+from datastill.distilled.fetching import is_of_hub
 from datastill.distilled.picture import write_grid
+from datastill.errors import UserError
 from datastill.files import check_file, through_links
 from datastill.labels import HARD, KINDS
 from datastill.report.beside import IMAGES, write_beside
@@ -44,6 +46,8 @@ def show(
     if out is not None:
         check_file(out)
     distilled = distilled or DistilledSet.load(path)
+    if is_of_hub(path) and out is None:
+        raise UserError(f"{path} has no folder here to draw it in: name a file for the picture with `out`")
     folder = path.parent if path.is_file() else path / "distilled" if (path / "distilled").is_dir() else path
     name = "beside.png" if beside or evaluation else "grid.png"
     target = through_links(out) if out else folder / (f"{path.stem}.png" if path.suffix in FOREIGN_FILES and path.is_file() else name)

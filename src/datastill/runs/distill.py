@@ -17,7 +17,9 @@ from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.logs import logger
 from datastill.methods import Method
+from datastill.runs.configuration import plain
 from datastill.runs.job import Job
+from datastill.runs.loggers import RunLogger
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
 from datastill.runs.validation import Validation
 
@@ -39,6 +41,7 @@ def distill(
     validation_protocol: Protocol | None = None,
     engine: Engine | None = None,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    loggers: Sequence[str | RunLogger] = (),
 ) -> DistilledSet:
     """Distil a data set.
 
@@ -56,6 +59,7 @@ def distill(
         validation_protocol: How; by default the DC protocol.
         engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
+        loggers: Where the figures go, too: "tensorboard", "wandb", names of plug-ins, or objects (`datastill.runs.loggers.RunLogger`).
 
     Returns:
         The distilled set after the last iteration.
@@ -65,7 +69,7 @@ def distill(
     """
     job = Job.of(
         data, method, ipc=ipc, iterations=iterations, seed=seed, out=out, resume=resume, preset=preset, settings=settings,
-        validate_at=validate_at, protocol=validation_protocol, engine=engine,
+        validate_at=validate_at, protocol=validation_protocol, engine=engine, loggers=loggers,
     )  # fmt: skip
     return run_job(job, checkpoint_seconds)
 
@@ -99,8 +103,12 @@ def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds
         log.info("continuing %s at iteration %d", run.folder if run else "", done)
     if run:
         run.bind("encoders", stepper.encoders_used())
-    validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine)
-    loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds)
+    validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine, job.loggers)
+    job.loggers.begin(run.folder if run else None, plain(job.plan.describe()), done)
+    try:
+        loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds, job.loggers)
+    finally:
+        job.loggers.end()
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),

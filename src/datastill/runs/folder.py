@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +26,8 @@ log = logger(__name__)
 
 KEPT = 2
 """Checkpoints that are kept: if the newest is damaged, the one before is used."""
+SECONDS_UNSEEN = 0.5
+"""Figures reach the file after this long, at the next line, so that other processes can read them."""
 EXTENDABLE = ("iterations", "validate_at.iterations", "asked", "data.held_out", "made_by", "continued_by", "encoders")
 """What may differ between a run and its continuation: no step depends on it, or the fingerprint of the data says it."""
 EARLIER = {f"validate_at.{field}": value for field, value in describe(Protocol()).items()}
@@ -48,6 +51,7 @@ class Run:
         self.folder = folder
         self._identities: tuple[str, ...] = ("",)
         self._metrics: TextIO | None = None
+        self._shown = 0.0
         self._held = contextlib.ExitStack()
 
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
@@ -145,6 +149,9 @@ class Run:
             if self._metrics is None:
                 self._metrics = open_to_append(self.folder / "metrics.jsonl")
             self._metrics.write(line(entry))
+            if time.monotonic() - self._shown >= SECONDS_UNSEEN:
+                self._metrics.flush()
+                self._shown = time.monotonic()
         except OSError as error:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from datastill.files import check_folder
 from datastill.logs import logger
 from datastill.methods import Method, check_lookup, method
 from datastill.runs.folder import Run
+from datastill.runs.loggers import Loggers, RunLogger
 from datastill.runs.plan import Plan
 
 log = logger(__name__)
@@ -57,6 +58,7 @@ class Job:
         engine: How to run; of a continued run as it was.
         run: Keeps it; None keeps nothing.
         resume: Whether to continue what is there.
+        loggers: Where the figures go, too.
     """
 
     data: DataSet
@@ -69,6 +71,7 @@ class Job:
     engine: Engine
     run: Run | None
     resume: bool
+    loggers: Loggers = field(default_factory=Loggers)
 
     @classmethod
     def of(
@@ -86,6 +89,7 @@ class Job:
         validate_at: Sequence[int] = (),
         protocol: Protocol | None = None,
         engine: Engine | None = None,
+        loggers: Sequence[str | RunLogger] = (),
     ) -> Job:
         """Check what was asked for; the arguments are those of `datastill.distill`.
 
@@ -99,6 +103,7 @@ class Job:
         validate_at = [whole("validate_at", iteration, least=0) for iteration in validate_at]
         if out is not None:
             check_folder(Path(out))
+        found = Loggers.of(loggers)
         data = load(data)
         if isinstance(named, str):
             composed = method(named, data=data, ipc=ipc, preset=preset or "paper", settings=settings)
@@ -122,7 +127,7 @@ class Job:
         if run and resume and (begun := run.config()):
             recorded = begun.get("engine")
             engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
-        return cls(data, composed, ipc, iterations, seed, tuple(validate_at), protocol or Protocol(), engine, run, resume)
+        return cls(data, composed, ipc, iterations, seed, tuple(validate_at), protocol or Protocol(), engine, run, resume, found)
 
     @property
     def plan(self) -> Plan:

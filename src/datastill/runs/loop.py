@@ -13,6 +13,7 @@ from datastill.kinds import Stepper
 from datastill.kinds.watch import check_moved
 from datastill.progress import progress
 from datastill.runs.folder import Run
+from datastill.runs.loggers import Loggers
 from datastill.runs.validation import Validation
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -21,7 +22,14 @@ SHARE_OF_CHECKPOINTS = 20
 
 
 def loop(
-    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
+    stepper: Stepper,
+    run: Run | None,
+    validate: Validation,
+    title: str,
+    done: int,
+    iterations: int,
+    checkpoint_seconds: float,
+    loggers: Loggers,
 ) -> None:
     """Take the steps that are left. Where a signal asks to stop, what the running one gives is kept first.
 
@@ -33,6 +41,7 @@ def loop(
         done: Steps taken before.
         iterations: The total number of steps.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
+        loggers: Where the figures go, too.
 
     Raises:
         Stopped: If a signal asked for it.
@@ -49,14 +58,16 @@ def loop(
                 check_moved(start, stepper.canvas().tensors())
             hold.begin()
             stop = stopping.requested()
+            timed = {**figures, "seconds": round(time.monotonic() - began, 4)}
             if run:
-                run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
+                run.record({"iteration": completed, **timed})
                 due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * took)
                 if due or stop or completed == iterations or completed in validate.due:
                     began = time.monotonic()
                     run.checkpoint(completed, finite(stepper.state(), completed))
                     saved = time.monotonic()
                     took = saved - began if checkpoint_seconds else 0.0
+            loggers.log(completed, timed)
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if stop:
                 stopping.check()

@@ -14,6 +14,7 @@ from datastill.labels import track
 from datastill.logs import logger
 from datastill.progress import progress
 from datastill.runs.folder import Run
+from datastill.runs.loggers import Loggers
 
 log = logger(__name__)
 
@@ -29,14 +30,23 @@ class Validation:
         due: Iterations, 0 for the initial images.
         protocol: How the network is trained.
         engine: How to run.
+        loggers: Where the results go, too.
     """
 
     def __init__(
-        self, data: DataSet, stepper: Stepper, run: Run | None, seed: int, due: Sequence[int], protocol: Protocol, engine: Engine
+        self,
+        data: DataSet,
+        stepper: Stepper,
+        run: Run | None,
+        seed: int,
+        due: Sequence[int],
+        protocol: Protocol,
+        engine: Engine,
+        loggers: Loggers,
     ) -> None:
         known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
         self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
-        self.due = set(due) - known
+        self.due, self.loggers = set(due) - known, loggers
         images = len(stepper.canvas().images) * stepper.factor**2
         self.engine = engine.suited(training_cost(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
@@ -59,3 +69,4 @@ class Validation:
             self.run.snapshot(iteration, canvas.tensors())
             self.run.record({"iteration": iteration, "validation_accuracy": score.mean, "labels": track(canvas.label_kind)})
             self.run.flush()
+        self.loggers.log(iteration, {"validation_accuracy": score.mean})

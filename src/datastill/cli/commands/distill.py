@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
-from datastill.cli.parameters import CheckpointSeconds, Compile, Device, DryRun, Precision, Preset, Set, Whole, agree, engine_of, numbers
+from datastill.cli.parameters import (
+    CheckpointSeconds,
+    Compile,
+    Device,
+    DryRun,
+    Log,
+    Precision,
+    Preset,
+    Set,
+    Whole,
+    agree,
+    engine_of,
+    numbers,
+)
 from datastill.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +58,7 @@ def distill(
     choices: Choices = Choices(),  # noqa: B008 (frozen)
     dry_run: DryRun = False,
     checkpoint_seconds: CheckpointSeconds = 20.0,
+    log: Log = None,
     device: Device = "auto",
     precision: Precision = "auto",
     compile: Compile = None,
@@ -91,7 +105,7 @@ def distill(
         if out is None or dry_run:
             foresee(job_of(plan, out=out, resume=resume), out)
         else:
-            say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds), out)
+            say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds, loggers=log or ()), out)
         return
     from datastill.configuration import whole
     from datastill.data import load, parse
@@ -118,6 +132,7 @@ def distill(
         validate_at=numbers(validate_at),
         protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
         engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
+        loggers=log or (),
     )
     if out is None or dry_run:
         foresee(job, out)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from datastill.cli.commands.distill import say
-from datastill.cli.parameters import CheckpointSeconds, Whole
+from datastill.cli.parameters import CheckpointSeconds, Log, Whole
 
 
 def resume(
@@ -17,6 +17,7 @@ def resume(
     *,
     iterations: Annotated[Whole | None, Parameter(help="total steps; default as many as the run was started with")] = None,
     checkpoint_seconds: CheckpointSeconds = 20.0,
+    log: Log = None,
 ) -> None:
     """Continue the run in the folder RUN with the options that it was started with.
 
@@ -24,4 +25,4 @@ def resume(
     """
     from datastill.runs.repeat import resume as go_on
 
-    say(go_on(run, iterations=iterations, checkpoint_seconds=checkpoint_seconds), run)
+    say(go_on(run, iterations=iterations, checkpoint_seconds=checkpoint_seconds, loggers=log or ()), run)

@@ -1,0 +1,118 @@
+"""Tables of results in the pages: their numbers are those of ``results``, never typed."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        words: What it is for, or the command's words for it; the first column.
+        experiment: The folder of its results.
+        method: The name of its line there.
+        ipc: Images per class.
+    """
+
+    words: str
+    experiment: str
+    method: str
+    ipc: int
+
+
+def _chosen(method: str) -> Row:
+    return Row(f"`{method}`", "selection", method, 10)
+
+
+TABLES = {
+    "cifar10": (
+        _chosen("random"),
+        _chosen("herding"),
+        Row("`dm --preset code`", "components-cifar10-ipc10", "dm", 10),
+        Row("`dm+cc --preset code`", "components-cifar10-ipc10", "dm+cc", 10),
+        Row("`dm+cm --preset code`", "components-cifar10-ipc10", "dm+cm", 10),
+        Row("`dm+iid --preset code`", "components-cifar10-ipc10", "dm+iid", 10),
+        Row("`idm --preset fast`", "idm-cifar10-ipc10", "idm", 10),
+        Row("`idm+iid --preset fast`", "idm-cifar10-ipc10", "idm+iid", 10),
+    ),
+    "digits": tuple(Row(f"`{method}`", "sets-digits", method, ipc) for ipc in (1, 2, 5, 10) for method in ("random", "dm+iid")),
+    "choosing": (
+        Row("a baseline that costs nothing", "selection", "random", 10),
+        Row("real images, unchanged, the best choice of them", "selection", "herding", 10),
+        Row("the simplest distilled set", "components-cifar10-ipc10", "dm", 10),
+        Row("more accuracy for little more time", "components-cifar10-ipc10", "dm+cm", 10),
+        Row("the paper's two constraints", "components-cifar10-ipc10", "dm+iid", 10),
+        Row("the highest accuracy per minute", "idm-cifar10-ipc10", "idm", 10),
+        Row("the highest accuracy", "idm-cifar10-ipc10", "idm+iid", 10),
+        Row("one image a class", "idm-cifar10-ipc1", "idm", 1),
+    ),
+    "rehearsal": tuple(
+        Row("`" + method + "`", "grid-cifar10-ipc10", method, 10)
+        for name in ("dm", "idm", "datadam", "cafe", "m3d")
+        for method in (name, f"{name}+iid")
+    ),
+}
+"""The tables by name. Rows of one table are measured under one protocol: see the test."""
+
+
+def table(name: str, results: Path = ROOT / "results", above: str = "") -> list[str]:
+    """Write a table as lines of Markdown.
+
+    Args:
+        name: One of `TABLES`.
+        results: The folder of all results.
+        above: What leads to that folder from the page.
+    """
+    first = "you want" if name == "choosing" else "method"
+    method = ["method", "preset"] if name == "choosing" else []
+    head = [first, *method, "IPC", "accuracy %", "networks", "published", "steps", "minutes", ""]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for row in TABLES[name]:
+        found = line(row, results)
+        spread = f"\u00a0±\u00a0{float(found['std']):.1f}" if found["std"] else ""
+        minutes = f"{float(found['minutes']):.1f}" if found["minutes"] and found["iterations"] not in ("0", "1") else ""
+        cells = [
+            row.words,
+            *([f"`{row.method}`", found["preset"]] if method else []),
+            str(row.ipc),
+            f"{float(found['accuracy']):.1f}{spread}",
+            found["n"],
+            found["paper"],
+            found["iterations"] if minutes else "",
+            minutes,
+            f"[record]({above}results/{row.experiment}/README.md)",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def line(row: Row, results: Path) -> dict[str, str]:
+    """The line of ``table.csv`` that a row is about.
+
+    Raises:
+        LookupError: If there is none, or more than one.
+    """
+    with (results / row.experiment / "table.csv").open(encoding="utf-8", newline="") as file:
+        found = [line for line in csv.DictReader(file) if (line["method"], line["ipc"]) == (row.method, str(row.ipc))]
+    if len(found) != 1:
+        raise LookupError(f"{row.experiment} has {len(found)} lines of {row.method} at IPC {row.ipc}, expected one")
+    return found[0]
+
+
+def filled(text: str, above: str = "") -> str:
+    """A page with its tables written again, between ``<!-- table: NAME -->`` and ``<!-- end of table -->``."""
+    return PLACE.sub(lambda match: match[1] + "\n".join(table(match[2], above=above)) + "\n" + match[3], text)
+
+
+def pages() -> dict[Path, str]:
+    """The pages that have tables, and what leads from each to the top of the repository."""
+    found = {ROOT / "README.md": "", **dict.fromkeys(sorted((ROOT / "docs").glob("*.md")), "../")}
+    return {path: above for path, above in found.items() if PLACE.search(path.read_text(encoding="utf-8"))}
