@@ -19,6 +19,7 @@ from datastill.logs import logger
 from datastill.methods import Method
 from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
+from datastill.runs.previews import Previews
 from datastill.runs.validation import Validation
 
 log = logger(__name__)
@@ -100,7 +101,7 @@ def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds
     if run:
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine)
-    loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds)
+    loop(stepper, run, validate, Previews(data, stepper, run), method.name, done, job.iterations, checkpoint_seconds)
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),

@@ -12,6 +12,7 @@ from datastill.errors import UserError
 from datastill.kinds import Stepper
 from datastill.progress import progress
 from datastill.runs.folder import Run
+from datastill.runs.previews import Previews
 from datastill.runs.validation import Validation
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -20,7 +21,14 @@ SHARE_OF_CHECKPOINTS = 20
 
 
 def loop(
-    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
+    stepper: Stepper,
+    run: Run | None,
+    validate: Validation,
+    keep_preview: Previews,
+    title: str,
+    done: int,
+    iterations: int,
+    checkpoint_seconds: float,
 ) -> None:
     """Take the steps that are left. Where a signal asks to stop, what the running one gives is kept first.
 
@@ -28,6 +36,7 @@ def loop(
         stepper: Takes a step.
         run: Keeps metrics and checkpoints; None keeps nothing.
         validate: What is due after an iteration.
+        keep_preview: Keeps a preview where one is due.
         title: What the progress is called.
         done: Steps taken before.
         iterations: The total number of steps.
@@ -37,6 +46,8 @@ def loop(
         Stopped: If a signal asked for it.
     """
     validate(done)
+    if not done:
+        keep_preview(0)
     saved, took = time.monotonic(), 0.0
     with progress(title, iterations, done=done) as bar, stopping.Hold() as hold:
         for iteration in range(done, iterations):
@@ -53,6 +64,7 @@ def loop(
                     run.checkpoint(completed, finite(stepper.state(), completed))
                     saved = time.monotonic()
                     took = saved - began if checkpoint_seconds else 0.0
+                keep_preview(completed)
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if stop:
                 stopping.check()
