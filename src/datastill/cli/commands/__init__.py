@@ -16,6 +16,7 @@ from datastill.cli.commands.experiment import experiment
 from datastill.cli.commands.export import export
 from datastill.cli.commands.list import list_
 from datastill.cli.commands.pretrain import pretrain
+from datastill.cli.commands.report import report
 from datastill.cli.commands.resume import resume
 from datastill.cli.commands.show import show
 
@@ -43,7 +44,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, show, compare, experiment, doctor):
+for command in (distill, resume, evaluate, pretrain, export, show, report, compare, experiment, doctor):
     app.command(command)
 app.command(list_, name="list")
 app.command(installing(app), name="--install-completion")
