@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 
 from datastill.evaluation import PROTOCOLS, Protocol
@@ -35,18 +36,35 @@ def _distil(cell: Cell, maker: Maker) -> list[str]:
 
 
 def _evaluate(cell: Cell, record: Record) -> list[str]:
-    protocol, usual = cell.protocol, PROTOCOLS[cell.protocol.called]
     words = ["datastill", "evaluate", f"results/{cell.name}" if record.packed else f"runs/{cell.run}"]
-    words += ["--network", protocol.network, "--epochs", str(record.evaluation_epochs)]
-    words += ["--repeats", str(record.cell.repeats), "--seed", str(cell.seed), "--split", cell.split]
-    words += ["--compare", ",".join(cell.compare) or "none"]
+    words += measured(cell.protocol, record.evaluation_epochs, record.cell.repeats, cell.seed, cell.split, cell.compare)
+    return [*words, *_engine(record.evaluated_by)]
+
+
+def measured(protocol: Protocol, epochs: int, repeats: int, seed: int, split: str, compare: Sequence[str]) -> list[str]:
+    """The options of `datastill evaluate` that say how a set was evaluated.
+
+    Args:
+        protocol: How networks are trained.
+        epochs: Of those networks.
+        repeats: How many.
+        seed: Of them.
+        split: What they are tested on.
+        compare: What else is trained on.
+
+    Example:
+        >>> " ".join(measured(Protocol(batch=64), 1000, 5, 0, "test", ()))
+        '--network convnet --epochs 1000 --repeats 5 --seed 0 --split test --compare none --set batch=64'
+    """
+    usual = PROTOCOLS[protocol.called]
+    words = ["--network", protocol.network, "--epochs", str(epochs)]
+    words += ["--repeats", str(repeats), "--seed", str(seed), "--split", split, "--compare", ",".join(compare) or "none"]
     words += [] if protocol.called == Protocol().called else ["--protocol", protocol.called]
     words += [] if protocol.augment else ["--no-augment"]
     words += [] if protocol.learned_rate else ["--no-learned-rate"]
     others = (entry.name for entry in fields(protocol) if entry.name not in OF_THEIR_OWN)
     changed = {name: getattr(protocol, name) for name in others if getattr(protocol, name) != getattr(usual, name)}
-    words += [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
-    return [*words, *_engine(record.evaluated_by)]
+    return words + [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
 
 
 def _engine(maker: Maker) -> list[str]:

@@ -21,6 +21,7 @@ from datastill.runs.configuration import plain
 from datastill.runs.job import Job
 from datastill.runs.loggers import RunLogger
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
+from datastill.runs.previews import Previews
 from datastill.runs.validation import Validation
 
 log = logger(__name__)
@@ -104,9 +105,10 @@ def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds
     if run:
         run.bind("encoders", stepper.encoders_used())
     validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine, job.loggers)
+    previews = Previews(data, stepper, run)
     job.loggers.begin(run.folder if run else None, plain(job.plan.describe()), done)
     try:
-        loop(stepper, run, validate, method.name, done, job.iterations, checkpoint_seconds, job.loggers)
+        loop(stepper, run, validate, previews, method.name, done, job.iterations, checkpoint_seconds, job.loggers)
     finally:
         job.loggers.end()
     origin = Origin(

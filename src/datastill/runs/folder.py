@@ -43,8 +43,8 @@ class Run:
     """The folder of one run. From `begin` to `close` no other process can begin it.
 
     Attributes:
-        folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/`` and, at the end, ``distilled/``. The configuration's
-            ``made_by`` is what started the run; ``continued_by`` lists what continued it, where that differs.
+        folder: ``config.yaml``, ``metrics.jsonl``, ``checkpoint/``, ``snapshots/``, ``previews/`` and, at the end, ``distilled/``. The
+            configuration's ``made_by`` is what started the run; ``continued_by`` lists what continued it, where that differs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Run:
 
     def _begun(self, config: Mapping[str, Any], *, resume: bool) -> tuple[int, dict[str, Tensor]]:
         iteration, state, existing, config = self._looked_up(config, resume=resume)
-        for folder in ("", "checkpoint", "snapshots", "distilled", "distilled/data"):
+        for folder in ("", "checkpoint", "snapshots", "previews", "distilled", "distilled/data"):
             remove_leftovers(self.folder / folder)
         if existing is not None:
             going_on = iteration != config.get("iterations")
@@ -173,6 +173,10 @@ class Run:
     def snapshot(self, iteration: int, tensors: Mapping[str, Tensor]) -> None:
         """Keep what had been learned after an iteration, for curves."""
         save_tensors(self.folder / "snapshots" / f"{iteration:08d}.safetensors", tensors, {"iteration": str(iteration)})
+
+    def preview(self, iteration: int, tensors: Mapping[str, Tensor]) -> None:
+        """Keep a few of the images after an iteration, in 8 bits, for pages."""
+        save_tensors(self.folder / "previews" / f"{iteration:08d}.safetensors", tensors, {"iteration": str(iteration)})
 
     def flush(self) -> None:
         """Write the metrics to disk."""

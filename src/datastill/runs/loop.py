@@ -14,6 +14,7 @@ from datastill.kinds.watch import check_moved
 from datastill.progress import progress
 from datastill.runs.folder import Run
 from datastill.runs.loggers import Loggers
+from datastill.runs.previews import Previews
 from datastill.runs.validation import Validation
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -25,6 +26,7 @@ def loop(
     stepper: Stepper,
     run: Run | None,
     validate: Validation,
+    keep_preview: Previews,
     title: str,
     done: int,
     iterations: int,
@@ -37,6 +39,7 @@ def loop(
         stepper: Takes a step.
         run: Keeps metrics and checkpoints; None keeps nothing.
         validate: What is due after an iteration.
+        keep_preview: Keeps a preview where one is due.
         title: What the progress is called.
         done: Steps taken before.
         iterations: The total number of steps.
@@ -47,6 +50,8 @@ def loop(
         Stopped: If a signal asked for it.
     """
     validate(done)
+    if not done:
+        keep_preview(0)
     saved, took = time.monotonic(), 0.0
     start = stepper.canvas().tensors() if not done and iterations > 1 else None  # a method with one step has nothing before it
     with progress(title, iterations, done=done) as bar, stopping.Hold() as hold:
@@ -67,6 +72,7 @@ def loop(
                     run.checkpoint(completed, finite(stepper.state(), completed))
                     saved = time.monotonic()
                     took = saved - began if checkpoint_seconds else 0.0
+                keep_preview(completed)
             loggers.log(completed, timed)
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if stop:

@@ -18,6 +18,7 @@ from datastill.cli.commands.export import export
 from datastill.cli.commands.list import list_
 from datastill.cli.commands.pretrain import pretrain
 from datastill.cli.commands.push import push
+from datastill.cli.commands.report import report
 from datastill.cli.commands.resume import resume
 from datastill.cli.commands.show import show
 from datastill.cli.commands.watch import watch
@@ -46,7 +47,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, push, show, watch, analyse, compare, experiment, doctor):
+for command in (distill, resume, evaluate, pretrain, export, push, show, watch, report, analyse, compare, experiment, doctor):
     app.command(command)
 app.command(list_, name="list")
 app.command(installing(app), name="--install-completion")

@@ -125,7 +125,7 @@ def _record(record: Record, path: Path) -> Measured:
 
 
 def _evaluation(found: _Evaluation, path: Path, config: Mapping[str, Any]) -> Measured:
-    protocol = _protocol(found.protocol, path)
+    protocol = protocol_of(found.protocol, path)
     run = config.get("method", {})
     random = found.comparisons.get("random")
     ipc = config.get("ipc", found.images / len(found.class_names))
@@ -161,7 +161,7 @@ def _validated(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:
         raise UserError(f"{path / 'config.yaml'} is damaged: it lacks {', '.join(sorted(missing))}")
     asked = {key: value for key, value in config["validate_at"].items() if key != "iterations"}
     data, last = config["data"], curve[-1]
-    protocol = _protocol(asked, path / "config.yaml")
+    protocol = protocol_of(asked, path / "config.yaml")
     yield Measured(
         source=str(path),
         conditions=Conditions(data["name"], data["fingerprint"], "validation", protocol, last.get("labels", HARD)),
@@ -177,7 +177,12 @@ def _validated(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:
     )
 
 
-def _protocol(content: Mapping[str, Any], path: Path) -> Protocol:
-    """A protocol as it was written; files of earlier versions lack fields that had their default."""
+def protocol_of(content: Mapping[str, Any], path: Path) -> Protocol:
+    """A protocol as it was written; files of earlier versions lack fields that had their default.
+
+    Args:
+        content: Its fields.
+        path: Where they were read from, for messages.
+    """
     protocol = restore({**describe(Protocol()), **content}, Protocol, f"{path}: protocol")
     return replace(protocol, epochs=protocol.passes)
