@@ -47,7 +47,7 @@ def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
         target: A PNG file.
         title: Above the picture.
     """
-    figure = _figure((7, 4), title)
+    figure = figure_of((7, 4), title)
     axes = figure.subplots()
     for number, method in enumerate(dict.fromkeys(line.method for line in lines)):
         mine = sorted((line for line in lines if line.method == method), key=lambda line: line.ipc)
@@ -59,7 +59,7 @@ def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
     axes.set_ylabel("top-1, %")
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def write_teacher_curves(points: Sequence[TeacherPoint], target: Path, title: str) -> None:
