@@ -16,12 +16,13 @@ from typing import NoReturn
 import cyclopts
 from rich.console import Console
 
+from datastill.cli import launched
 from datastill.cli.commands import app
 from datastill.cli.exhausted import exhausted
 from datastill.cli.exhausted import line as exhausted_line
 from datastill.cli.outputs import Output
 from datastill.cli.stopped import goes_on
-from datastill.errors import UserError
+from datastill.errors import LostRankError, UserError
 from datastill.reading import Reading
 from datastill.text import escaped
 
@@ -80,8 +81,14 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
     _show_messages()
     app.console = Console(width=max(FEWEST_COLUMNS, shutil.get_terminal_size().columns))
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        with launched.joined(arguments):
+            app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
+    except LostRankError as error:
+        line = _one_line(error)
+        if launched.once(line, unless_said=True):
+            print(f"datastill: {line}", file=sys.stderr)
+        sys.exit(2)
     except (UserError, cyclopts.CycloptsError) as error:
         _fail(_one_line(error))
     except Exception as error:
@@ -101,7 +108,9 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"datastill: {line}", file=sys.stderr)
+    if launched.once(line):
+        print(f"datastill: {line}", file=sys.stderr)
+    launched.fail_together()
     sys.exit(2)
 
 

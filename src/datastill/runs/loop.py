@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from datastill import stopping
+from datastill.engine import Ranks
 from datastill.errors import UserError
 from datastill.kinds import Stepper
 from datastill.progress import progress
@@ -20,9 +21,18 @@ SHARE_OF_CHECKPOINTS = 20
 
 
 def loop(
-    stepper: Stepper, run: Run | None, validate: Validation, title: str, done: int, iterations: int, checkpoint_seconds: float
+    stepper: Stepper,
+    run: Run | None,
+    validate: Validation,
+    title: str,
+    done: int,
+    iterations: int,
+    checkpoint_seconds: float,
+    ranks: Ranks,
 ) -> None:
     """Take the steps that are left. Where a signal asks to stop, what the running one gives is kept first.
+
+    Processes that share the run stop after the same step, whichever of them was asked to.
 
     Args:
         stepper: Takes a step.
@@ -32,6 +42,7 @@ def loop(
         done: Steps taken before.
         iterations: The total number of steps.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
+        ranks: The processes that share the run.
 
     Raises:
         Stopped: If a signal asked for it.
@@ -44,7 +55,7 @@ def loop(
             figures = stepper.step(iteration)
             completed = iteration + 1
             hold.begin()
-            stop = stopping.requested()
+            stop = stopping.asked() if ranks.count == 1 else int(ranks.asked)
             if run:
                 run.record({"iteration": completed, **figures, "seconds": round(time.monotonic() - began, 4)})
                 due = time.monotonic() - saved >= max(checkpoint_seconds, SHARE_OF_CHECKPOINTS * took)
@@ -55,7 +66,8 @@ def loop(
                     took = saved - began if checkpoint_seconds else 0.0
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if stop:
-                stopping.check()
+                ranks.wait()
+                stopping.stop(stop)
             if completed in validate.due:
                 with stopping.released():
                     validate(completed)

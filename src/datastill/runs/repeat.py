@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
+from datastill.engine import Ranks
 from datastill.files import check_folder
 from datastill.logs import logger
 from datastill.runs.distill import run_job
@@ -14,6 +15,7 @@ from datastill.runs.folder import Run
 from datastill.runs.job import Job
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS
 from datastill.runs.plan import Plan
+from datastill.runs.sharing import sharing
 
 log = logger(__name__)
 
@@ -25,6 +27,7 @@ def repeat(
     out: Path | str | None = None,
     resume: bool = False,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    share: bool = False,
 ) -> DistilledSet:
     """Repeat a run: the same data, method, IPC, seed, iterations, engine and validations, so the same bits on the same machine.
 
@@ -34,6 +37,7 @@ def repeat(
         out: The folder of the new run; None keeps nothing.
         resume: Whether to continue the run in `out`.
         checkpoint_seconds: As in `datastill.distill`.
+        share: As in `datastill.distill`.
 
     Returns:
         The distilled set after the last iteration.
@@ -41,8 +45,14 @@ def repeat(
     Raises:
         UserError: If the configuration cannot be read, or the data or the machine are not those of the run.
     """
-    plan = config if isinstance(config, Plan) else Plan.read(config)
-    distilled = run_job(job_of(plan, data=data, out=out, resume=resume), checkpoint_seconds)
+    with sharing(share) as ranks:
+        return _repeated(config if isinstance(config, Plan) else Plan.read(config), data, out, resume, checkpoint_seconds, ranks)
+
+
+def _repeated(
+    plan: Plan, data: DataSet | None, out: Path | str | None, resume: bool, checkpoint_seconds: float, ranks: Ranks
+) -> DistilledSet:
+    distilled = run_job(job_of(plan, data=data, out=out, resume=resume, ranks=ranks), checkpoint_seconds)
     read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
     if plan.encoders and read and read != plan.encoders:
         log.warning(
@@ -54,7 +64,9 @@ def repeat(
     return distilled
 
 
-def job_of(plan: Plan, *, data: DataSet | None = None, out: Path | str | None = None, resume: bool = False) -> Job:
+def job_of(
+    plan: Plan, *, data: DataSet | None = None, out: Path | str | None = None, resume: bool = False, ranks: Ranks | None = None
+) -> Job:
     """The run that a configuration describes, on this machine (see `repeat`)."""
     if out is not None:
         check_folder(Path(out))
@@ -69,6 +81,7 @@ def job_of(plan: Plan, *, data: DataSet | None = None, out: Path | str | None = 
         validate_at=plan.validate_at,
         protocol=plan.protocol,
         engine=plan.prepared_engine(),
+        ranks=ranks,
     )
 
 
@@ -78,6 +91,7 @@ def resume(
     data: DataSet | None = None,
     iterations: int | None = None,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    share: bool = False,
 ) -> DistilledSet:
     """Continue a run with the options that it was started with.
 
@@ -86,6 +100,7 @@ def resume(
         data: The data set, where its name in the configuration does not lead to it; it must be that of the run.
         iterations: The total number of steps, at least those taken; None for what the run was to take.
         checkpoint_seconds: As in `datastill.distill`.
+        share: As in `datastill.distill`; as many processes as before, or more, or fewer.
 
     Returns:
         The distilled set after the last iteration.
@@ -96,4 +111,4 @@ def resume(
     plan = Plan.read(folder)
     if iterations is not None:
         plan = replace(plan, iterations=plan.method.iterations(iterations))
-    return repeat(plan, data=data, out=folder, resume=True, checkpoint_seconds=checkpoint_seconds)
+    return repeat(plan, data=data, out=folder, resume=True, checkpoint_seconds=checkpoint_seconds, share=share)
