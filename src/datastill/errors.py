@@ -16,6 +16,10 @@ class UserError(ValueError):
         return " ".join(super().__str__().splitlines())  # the name of a file may have more than one line
 
 
+class LostRankError(UserError):
+    """Another process that shares a run has ended, or does not answer."""
+
+
 def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> UserError:
     """Build the error for a name that is not in a table, with the nearest name as a suggestion.
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, what a cluster sends before it ends a job, and what a terminal sends when it is closed."""
@@ -140,6 +140,25 @@ def released() -> Iterator[None]:
 def requested() -> bool:
     """Whether a signal asks to stop, so that what is under way should be kept now."""
     return _State.asked is not None and _in_main_thread()
+
+
+def asked() -> int:
+    """The signal that asks to stop; 0 for none."""
+    return (_State.asked or 0) if _in_main_thread() else 0
+
+
+def stop(number: int) -> NoReturn:
+    """Stop here, as another process of the run was asked to; where the same is asked of this one later, it is no second request.
+
+    Args:
+        number: The signal that it got.
+
+    Raises:
+        Stopped: Always.
+    """
+    if any(signal.getsignal(each) is _arrived for each in SIGNALS):
+        _State.asked = number
+    raise Stopped(number)
 
 
 def check() -> None:

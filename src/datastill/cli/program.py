@@ -17,12 +17,13 @@ import cyclopts
 from rich.console import Console
 
 from datastill import stopping
+from datastill.cli import launched
 from datastill.cli.commands import app
 from datastill.cli.exhausted import check_limit, exhausted
 from datastill.cli.exhausted import line as exhausted_line
 from datastill.cli.outputs import Output
 from datastill.cli.stopped import goes_on
-from datastill.errors import UserError
+from datastill.errors import LostRankError, UserError
 from datastill.reading import Reading
 from datastill.text import escaped
 
@@ -82,8 +83,14 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
     app.console = Console(width=max(FEWEST_COLUMNS, shutil.get_terminal_size().columns))
     try:
         check_limit(arguments)
-        app(arguments, exit_on_error=False, print_error=False)
+        with launched.joined(arguments):
+            app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
+    except LostRankError as error:
+        line = _one_line(error)
+        if launched.once(line, unless_said=True):
+            print(f"datastill: {line}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         stopping.check_error(error)
         if isinstance(error, UserError | cyclopts.CycloptsError):
@@ -104,7 +111,9 @@ def run(arguments: list[str], outputs: Sequence[Output] = ()) -> None:
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"datastill: {line}", file=sys.stderr)
+    if launched.once(line):
+        print(f"datastill: {line}", file=sys.stderr)
+    launched.fail_together()
     sys.exit(2)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from datastill.cli import launched
 from datastill.text import escaped
 
 SAME = "; the same command continues"
@@ -50,19 +51,22 @@ def line(number: int, arguments: Sequence[str]) -> str:
 
 def exit_stopped(number: int, arguments: Sequence[str]) -> NoReturn:
     """Say so and exit."""
-    print(f"{_after_ctrl_c()}{line(number, arguments)}", file=sys.stderr)
+    said = line(number, arguments)
+    if launched.once(said):
+        print(f"{_after_ctrl_c()}{said}", file=sys.stderr)
     sys.exit(128 + number)
 
 
 def end_at_once(number: int) -> NoReturn:
     """Say so and end the process without leaving what it is in the middle of."""
-    _write(f"{line(number, sys.argv[1:])}\n")
+    if launched.first():
+        _write(f"{line(number, sys.argv[1:])}\n")
     os._exit(128 + number)
 
 
 def notice(number: int) -> None:
     """Tell a person who waits why."""
-    if os.isatty(2):
+    if os.isatty(2) and launched.first():
         _write("datastill: stopping after this step; once more to stop now\n")
 
 

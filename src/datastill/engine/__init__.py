@@ -6,6 +6,7 @@ from datastill.engine.engine import Engine
 from datastill.engine.inference import Runner
 from datastill.engine.micro_batches import even_micro_batch, pieces
 from datastill.engine.policy import Policy
+from datastill.engine.ranks import Ranks
 from datastill.engine.training import Trainer
 
-__all__ = ["Engine", "Policy", "Runner", "Trainer", "even_micro_batch", "pieces"]
+__all__ = ["Engine", "Policy", "Ranks", "Runner", "Trainer", "even_micro_batch", "pieces"]

@@ -15,6 +15,7 @@ from datastill.engine.compiling import announce, why_unsafe
 from datastill.engine.convolution import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, use, works
 from datastill.engine.cost import widest_map
 from datastill.engine.policy import PRECISIONS, Policy
+from datastill.engine.ranks import Ranks
 from datastill.errors import UserError
 from datastill.logs import logger
 from datastill.networks import Network
@@ -38,6 +39,7 @@ class Engine:
         in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of the last-level cache, so that
             the next layer still finds what one layer writes, below 16 MiB; on a GPU 1 GiB.
         asked: What was asked for, which `suited` chooses by again; None for an engine made by hand, which stays as it is.
+        ranks: The processes that share the run; what `suited` chooses is for this one alone.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -47,6 +49,7 @@ class Engine:
     micro_batch: int | None = None
     in_flight: int = hardware.LEAST_IN_FLIGHT
     asked: Policy | None = None
+    ranks: Ranks = field(default_factory=Ranks, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         whole("in_flight", self.in_flight, least=1)

@@ -9,9 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from datastill import random
+from datastill import random, stopping
 from datastill.augment import DSA, pack
 from datastill.data import DataSet
+from datastill.engine import Ranks
 from datastill.errors import UserError
 from datastill.files import check_tensors
 from datastill.kinds.watch import farthest_image
@@ -95,6 +96,22 @@ class PixelSGD:
         self.pixels.grad = None
         if self.by_class:
             self._drift(iteration, torch.arange(len(self.pixels), device=self.pixels.device))
+
+    @torch.no_grad()
+    def exchange(self, ranks: Ranks, sums: Sequence[Tensor]) -> list[Tensor]:
+        """Take over from the other processes of a run the gradients of the classes that they own.
+
+        Args:
+            ranks: The processes.
+            sums: Scalars of the own classes.
+
+        Returns:
+            The scalars, summed over processes.
+        """
+        own, classes = ranks.own(len(self.pixels)), len(self.pixels)
+        gradient = torch.zeros_like(self.pixels) if self.pixels.grad is None else self.pixels.grad
+        (self.pixels.grad,), summed = ranks.exchange([gradient[own.start : own.stop]], sums, classes, stopping.asked())
+        return summed
 
     @torch.no_grad()
     def step(self, iteration: int) -> None:

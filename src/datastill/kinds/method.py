@@ -80,6 +80,21 @@ class Method(ABC):
             UserError: If the method cannot work with this data set or IPC.
         """
 
+    def check_shared(self, data: DataSet, processes: int) -> None:
+        """Refuse to share the steps among processes that own some of the classes each; by default every kind does.
+
+        Args:
+            data: The data set.
+            processes: How many; more than 1.
+
+        Raises:
+            UserError: If the steps cannot be shared, with why.
+        """
+        raise UserError(
+            f"{self.name} is a method of {self.kind}, whose steps are no sums over classes and cannot be shared by {processes} processes: "
+            f"run it in one process, without torchrun"
+        )
+
     @abstractmethod
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
         """Prepare a run: draw the first images, train any missing encoders."""
@@ -107,6 +122,19 @@ class Method(ABC):
     def describe(self) -> dict[str, Any]:
         """Everything needed to make the method again, as plain values for a run's configuration: its fields."""
         return describe(self)
+
+
+def check_enough_classes(data: DataSet, processes: int) -> None:
+    """Refuse processes that would own no class.
+
+    Raises:
+        UserError: If there are more processes than classes.
+    """
+    if processes > data.classes:
+        raise UserError(
+            f"{data.name} has {data.classes} classes, too few for {processes} processes, each of which owns at least one: start "
+            f"{data.classes} processes or fewer"
+        )
 
 
 @dataclass(frozen=True, eq=False)

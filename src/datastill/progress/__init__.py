@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.progress.bar import Progress, held_up, held_up_seconds, progress
+from datastill.progress.bar import Progress, held_up, held_up_seconds, hidden, progress
 from datastill.progress.pace import clock
 
-__all__ = ["Progress", "clock", "held_up", "held_up_seconds", "progress"]
+__all__ = ["Progress", "clock", "held_up", "held_up_seconds", "hidden", "progress"]

@@ -49,6 +49,16 @@ class _HoldUp:
         return cls.before + (time.monotonic() - cls.began if cls.reason else 0.0)
 
 
+class _Hidden:
+    """Whether nothing is shown: another process shows the same jobs.
+
+    Attributes:
+        blocks: Blocks of `hidden` around what is done now.
+    """
+
+    blocks = 0
+
+
 _open: list[Progress] = []
 """The bars that are shown, the innermost last."""
 
@@ -68,7 +78,8 @@ class Progress:
         self.title, self.total, self.done, self.unit, self.work = title, total, done, unit, work or (lambda step: 1.0)
         self.left, self.note, self.aside = sum(map(self.work, range(done, total))), "", 0.0
         self.pace, self.began, self.shown, self.lost = Pace(self._now()), self._now(), time.monotonic(), _HoldUp.lost()
-        self.terminal = console.is_interactive
+        self.hidden = _Hidden.blocks > 0
+        self.terminal = console.is_interactive and not self.hidden
         bar = [BarColumn(bar_width=BAR)] if console.width >= NARROW else []
         columns = (*bar, _Line(self, console.width - (BAR + 2 if bar else 1)))
         self.display = Display(*columns, console=console, auto_refresh=False, disable=not self.terminal)
@@ -94,6 +105,8 @@ class Progress:
     def show(self) -> None:
         """Show how far the job is."""
         self.shown = time.monotonic()
+        if self.hidden:
+            return
         with _whatever_becomes_of_it():
             self.display.update(self.id, completed=self.done, refresh=True)
             if not self.terminal and sys.stderr is not None:
@@ -164,6 +177,16 @@ def progress(title: str, total: int, *, done: int = 0, unit: str = "it", work: C
         yield bar
     finally:
         bar.close()
+
+
+@contextmanager
+def hidden() -> Iterator[None]:
+    """Show nothing of the jobs that begin inside the block."""
+    _Hidden.blocks += 1
+    try:
+        yield
+    finally:
+        _Hidden.blocks -= 1
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from datastill import provenance
@@ -18,13 +20,18 @@ from datastill.evaluation import Protocol
 from datastill.logs import logger
 from datastill.methods import Method
 from datastill.runs.configuration import plain
+from datastill.runs.folder import Run
 from datastill.runs.job import Job
-from datastill.runs.loggers import RunLogger
+from datastill.runs.loggers import Loggers, RunLogger
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS, loop
 from datastill.runs.previews import Previews
+from datastill.runs.sharing import sharing
 from datastill.runs.validation import Validation
 
 log = logger(__name__)
+
+DONE = "iterations done"
+"""What the number of steps taken is called beside a state."""
 
 
 def distill(
@@ -43,6 +50,7 @@ def distill(
     engine: Engine | None = None,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
     loggers: Sequence[str | RunLogger] = (),
+    share: bool = False,
 ) -> DistilledSet:
     """Distil a data set.
 
@@ -61,6 +69,8 @@ def distill(
         engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
         loggers: Where the figures go, too: "tensorboard", "wandb", names of plug-ins, or objects (`datastill.runs.loggers.RunLogger`).
+        share: Whether all processes of the initialised group of ``torch.distributed`` share the run: all of them call this with the same
+            arguments, each computes the gradients of its own classes, the first one writes and speaks, and every one gets the set.
 
     Returns:
         The distilled set after the last iteration.
@@ -68,49 +78,66 @@ def distill(
     Raises:
         UserError: If anything given is unknown or does not fit together, such as a method object with values for another IPC.
     """
-    job = Job.of(
-        data, method, ipc=ipc, iterations=iterations, seed=seed, out=out, resume=resume, preset=preset, settings=settings,
-        validate_at=validate_at, protocol=validation_protocol, engine=engine, loggers=loggers,
-    )  # fmt: skip
-    return run_job(job, checkpoint_seconds)
+    with sharing(share) as ranks:
+        job = Job.of(
+            data, method, ipc=ipc, iterations=iterations, seed=seed, out=out, resume=resume, preset=preset, settings=settings,
+            validate_at=validate_at, protocol=validation_protocol, engine=engine, loggers=loggers, ranks=ranks,
+        )  # fmt: skip
+        return run_job(job, checkpoint_seconds)
 
 
 def run_job(job: Job, checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS) -> DistilledSet:
-    """Begin or continue a run (see `distill`)."""
+    """Begin or continue a run (see `distill`); of several processes the first one has its folder."""
     checkpoint_seconds = number("checkpoint_seconds", checkpoint_seconds, least=0)
-    run = job.run
-    if run is None:
-        return _distilled(job, 0, {}, checkpoint_seconds)
-    done, state = run.begin(job.plan.describe(), resume=job.resume)
+    ranks, described = job.engine.ranks, job.plan.describe()
+    maker = described.pop("made_by")
+    ranks.same(json.dumps(described, sort_keys=True, default=str), "run")
+    if ranks.count > 1:
+        maker["processes"] = ranks.count
+    run = job.run if ranks.first else None
     try:
-        distilled = _distilled(job, done, state, checkpoint_seconds)
-        run.flush()
-        distilled.save(run.folder / "distilled")
+        state = ranks.from_first(lambda: _begun(run, {**described, "made_by": maker}, job.resume))
+        distilled = _distilled(job, run, int(state.pop(DONE)), state, checkpoint_seconds)
+        if run:
+            run.flush()
+            distilled.save(run.folder / "distilled")
         return distilled
     finally:
-        run.close()
+        if run:
+            run.close()
 
 
-def _distilled(job: Job, done: int, state: dict[str, Tensor], checkpoint_seconds: float) -> DistilledSet:
+def _begun(run: Run | None, config: Mapping[str, Any], resume: bool) -> dict[str, Tensor]:
+    """The state that a run begins with, and the number of steps that led to it."""
+    if run is None:
+        return {DONE: torch.tensor(0)}
+    done, state = run.begin(config, resume=resume)
+    return {**state, DONE: torch.tensor(done)}
+
+
+def _distilled(job: Job, run: Run | None, done: int, state: dict[str, Tensor], checkpoint_seconds: float) -> DistilledSet:
     """Take the steps that are left of a run; the set after the last one."""
-    data, method, run = job.data, job.method, job.run
+    data, method, ranks = job.data, job.method, job.engine.ranks
     stepper = method.open(data, job.engine, job.ipc, job.seed)
     if state:
         try:
             stepper.restore(state)
         except UserError as error:
-            where = f"the checkpoint of iteration {done} in {run.folder if run else ''}"
+            where = f"the checkpoint of iteration {done} in {job.run.folder if job.run else ''}"
             raise UserError(f"{where} cannot be continued from: {error}; remove it to continue from the one before") from error
         log.info("continuing %s at iteration %d", run.folder if run else "", done)
+    encoders = stepper.encoders_used()
+    ranks.same(json.dumps(encoders, sort_keys=True), "pretrained networks")
     if run:
-        run.bind("encoders", stepper.encoders_used())
-    validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine, job.loggers)
+        run.bind("encoders", encoders)
+    loggers = job.loggers if ranks.first else Loggers()
+    validate = Validation(data, stepper, run, job.seed, job.validate_at, job.protocol, job.engine, loggers)
     previews = Previews(data, stepper, run)
-    job.loggers.begin(run.folder if run else None, plain(job.plan.describe()), done)
+    loggers.begin(run.folder if run else None, plain(job.plan.describe()), done)
     try:
-        loop(stepper, run, validate, previews, method.name, done, job.iterations, checkpoint_seconds, job.loggers)
+        loop(stepper, run, validate, previews, method.name, done, job.iterations, checkpoint_seconds, loggers, ranks)
     finally:
-        job.loggers.end()
+        loggers.end()
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from datastill.configuration import check_fields, whole
 from datastill.configuration import seed as checked_seed
 from datastill.data import DataSet, load
-from datastill.engine import Engine, hardware
+from datastill.engine import Engine, Ranks, hardware
 from datastill.engine.memory import check_memory
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
@@ -90,8 +90,9 @@ class Job:
         protocol: Protocol | None = None,
         engine: Engine | None = None,
         loggers: Sequence[str | RunLogger] = (),
+        ranks: Ranks | None = None,
     ) -> Job:
-        """Check what was asked for; the arguments are those of `datastill.distill`.
+        """Check what was asked for; the arguments are those of `datastill.distill`, and the processes that share the run.
 
         Raises:
             UserError: If anything given is unknown or does not fit together.
@@ -121,12 +122,15 @@ class Job:
             raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
         if validate_at:
             data.split("validation")
+        if ranks and ranks.count > 1:
+            composed.check_shared(data, ranks.count)
         check_size(composed, data, ipc, engine.device if engine else hardware.device("auto"))
         engine = engine or Engine.choose(cost=composed.cost(data, ipc) * iterations)
         run = Run(Path(out)) if out is not None else None
         if run and resume and (begun := run.config()):
             recorded = begun.get("engine")
             engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
+        engine = replace(engine, ranks=ranks) if ranks else engine
         return cls(data, composed, ipc, iterations, seed, tuple(validate_at), protocol or Protocol(), engine, run, resume, found)
 
     @property

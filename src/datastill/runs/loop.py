@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from datastill import stopping
+from datastill.engine import Ranks
 from datastill.errors import UserError
 from datastill.kinds import Stepper
 from datastill.kinds.watch import check_moved
@@ -32,8 +33,11 @@ def loop(
     iterations: int,
     checkpoint_seconds: float,
     loggers: Loggers,
+    ranks: Ranks,
 ) -> None:
     """Take the steps that are left. Where a signal asks to stop, what the running one gives is kept first.
+
+    Processes that share the run stop after the same step, whichever of them was asked to.
 
     Args:
         stepper: Takes a step.
@@ -45,6 +49,7 @@ def loop(
         iterations: The total number of steps.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
         loggers: Where the figures go, too.
+        ranks: The processes that share the run.
 
     Raises:
         Stopped: If a signal asked for it.
@@ -62,7 +67,7 @@ def loop(
             if start and iteration == 0:
                 check_moved(start, stepper.canvas().tensors())
             hold.begin()
-            stop = stopping.requested()
+            stop = stopping.asked() if ranks.count == 1 else int(ranks.asked)
             timed = {**figures, "seconds": round(time.monotonic() - began, 4)}
             if run:
                 run.record({"iteration": completed, **timed})
@@ -76,7 +81,8 @@ def loop(
             loggers.log(completed, timed)
             bar.advance(" ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if stop:
-                stopping.check()
+                ranks.wait()
+                stopping.stop(stop)
             if completed in validate.due:
                 with stopping.released():
                     validate(completed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
+from datastill.engine import Ranks
 from datastill.files import check_folder
 from datastill.logs import logger
 from datastill.runs.distill import run_job
@@ -16,6 +17,7 @@ from datastill.runs.job import Job
 from datastill.runs.loggers import RunLogger
 from datastill.runs.loop import SECONDS_BETWEEN_CHECKPOINTS
 from datastill.runs.plan import Plan
+from datastill.runs.sharing import sharing
 
 log = logger(__name__)
 
@@ -28,6 +30,7 @@ def repeat(
     resume: bool = False,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
     loggers: Sequence[str | RunLogger] = (),
+    share: bool = False,
 ) -> DistilledSet:
     """Repeat a run: the same data, method, IPC, seed, iterations, engine and validations, so the same bits on the same machine.
 
@@ -38,6 +41,7 @@ def repeat(
         resume: Whether to continue the run in `out`.
         checkpoint_seconds: As in `datastill.distill`.
         loggers: As in `datastill.distill`.
+        share: As in `datastill.distill`.
 
     Returns:
         The distilled set after the last iteration.
@@ -45,8 +49,21 @@ def repeat(
     Raises:
         UserError: If the configuration cannot be read, or the data or the machine are not those of the run.
     """
-    plan = config if isinstance(config, Plan) else Plan.read(config)
-    distilled = run_job(job_of(plan, data=data, out=out, resume=resume, loggers=loggers), checkpoint_seconds)
+    with sharing(share) as ranks:
+        plan = config if isinstance(config, Plan) else Plan.read(config)
+        return _repeated(plan, data, out, resume, checkpoint_seconds, loggers, ranks)
+
+
+def _repeated(
+    plan: Plan,
+    data: DataSet | None,
+    out: Path | str | None,
+    resume: bool,
+    checkpoint_seconds: float,
+    loggers: Sequence[str | RunLogger],
+    ranks: Ranks,
+) -> DistilledSet:
+    distilled = run_job(job_of(plan, data=data, out=out, resume=resume, loggers=loggers, ranks=ranks), checkpoint_seconds)
     read = (Run(Path(out)).config() or {}).get("encoders") if out is not None else None
     if plan.encoders and read and read != plan.encoders:
         log.warning(
@@ -65,6 +82,7 @@ def job_of(
     out: Path | str | None = None,
     resume: bool = False,
     loggers: Sequence[str | RunLogger] = (),
+    ranks: Ranks | None = None,
 ) -> Job:
     """The run that a configuration describes, on this machine (see `repeat`)."""
     if out is not None:
@@ -81,6 +99,7 @@ def job_of(
         protocol=plan.protocol,
         engine=plan.prepared_engine(),
         loggers=loggers,
+        ranks=ranks,
     )
 
 
@@ -91,6 +110,7 @@ def resume(
     iterations: int | None = None,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
     loggers: Sequence[str | RunLogger] = (),
+    share: bool = False,
 ) -> DistilledSet:
     """Continue a run with the options that it was started with.
 
@@ -100,6 +120,7 @@ def resume(
         iterations: The total number of steps, at least those taken; None for what the run was to take.
         checkpoint_seconds: As in `datastill.distill`.
         loggers: As in `datastill.distill`.
+        share: As in `datastill.distill`; as many processes as before, or more, or fewer.
 
     Returns:
         The distilled set after the last iteration.
@@ -110,4 +131,4 @@ def resume(
     plan = Plan.read(folder)
     if iterations is not None:
         plan = replace(plan, iterations=plan.method.iterations(iterations))
-    return repeat(plan, data=data, out=folder, resume=True, checkpoint_seconds=checkpoint_seconds, loggers=loggers)
+    return repeat(plan, data=data, out=folder, resume=True, checkpoint_seconds=checkpoint_seconds, loggers=loggers, share=share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from datastill.augment import expand
 from datastill.data import DataSet
 from datastill.engine import Engine
@@ -45,16 +47,23 @@ class Validation:
         loggers: Loggers,
     ) -> None:
         known = {entry["iteration"] for entry in run.metrics() if "validation_accuracy" in entry} if run else set()
-        self.data, self.stepper, self.run, self.seed, self.protocol = data, stepper, run, seed, protocol
-        self.due, self.loggers = set(due) - known, loggers
+        self.data, self.stepper, self.run, self.seed, self.protocol, self.ranks = data, stepper, run, seed, protocol, engine.ranks
+        self.loggers = loggers
+        left = self.ranks.from_first(lambda: {"due": torch.tensor(sorted(set(due) - known), dtype=torch.int64)})
+        self.due = set(left["due"].tolist())
         images = len(stepper.canvas().images) * stepper.factor**2
         self.engine = engine.suited(training_cost(data, protocol, images) * len(due))
         self.scorer: Scorer | None = None
 
     def __call__(self, iteration: int) -> None:
-        """Do what is due after an iteration."""
+        """Do what is due after an iteration; of several processes the first one does it, and the others wait."""
         if iteration not in self.due:
             return
+        if self.ranks.first:
+            self._validate(iteration)
+        self.ranks.wait()
+
+    def _validate(self, iteration: int) -> None:
         canvas, factor = self.stepper.canvas(), self.stepper.factor
         shown, labels = expand(canvas.images, factor), canvas.labels.repeat_interleave(factor**2, dim=0)
         if self.scorer is None:

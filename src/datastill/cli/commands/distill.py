@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from datastill.cli import launched
 from datastill.cli.choices import Choices
 from datastill.cli.parameters import (
     CheckpointSeconds,
@@ -68,9 +69,12 @@ def distill(
     If it is stopped, `datastill resume OUT` continues where it stopped and gives the same bits; so does the same command with --resume.
 
     --config repeats the run of that file: its data, method, IPC, seed, iterations, engine and validations.
+
+    Over several devices: `torchrun --nproc-per-node N -m datastill distill ...`; each process computes some of the classes.
     """
     from datastill.files import check_folder
 
+    share = launched.count() > 1
     if out is not None:
         check_folder(out)
     elif not dry_run:
@@ -105,7 +109,7 @@ def distill(
         if out is None or dry_run:
             foresee(job_of(plan, out=out, resume=resume), out)
         else:
-            say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds, loggers=log or ()), out)
+            say(repeat(plan, out=out, resume=resume, checkpoint_seconds=checkpoint_seconds, loggers=log or (), share=share), out)
         return
     from datastill.configuration import whole
     from datastill.data import load, parse
@@ -114,30 +118,33 @@ def distill(
     from datastill.methods import method as compose
     from datastill.runs.distill import run_job
     from datastill.runs.job import Job, check_size
+    from datastill.runs.sharing import sharing
 
     dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
-    data = load(choices.named(dataset), validation=0.1 if validation is None else validation)
-    composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
-    check_size(composed, data, whole("ipc", ipc, least=1), hardware.device(device))
-    job = Job.of(
-        data,
-        composed,
-        ipc=ipc,
-        iterations=iterations,
-        seed=seed or 0,
-        out=out,
-        resume=resume,
-        validate_at=numbers(validate_at),
-        protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
-        engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
-        loggers=log or (),
-    )
-    if out is None or dry_run:
-        foresee(job, out)
-    else:
-        say(run_job(job, checkpoint_seconds), out)
+    with sharing(share) as ranks:
+        data = load(choices.named(dataset), validation=0.1 if validation is None else validation)
+        composed = compose(method, data=data, ipc=ipc, preset=preset, settings=changes)
+        check_size(composed, data, whole("ipc", ipc, least=1), hardware.device(device))
+        job = Job.of(
+            data,
+            composed,
+            ipc=ipc,
+            iterations=iterations,
+            seed=seed or 0,
+            out=out,
+            resume=resume,
+            validate_at=numbers(validate_at),
+            protocol=Protocol(validation_network or "convnet", epochs=validation_epochs),
+            engine=engine_of(device, precision, compile, composed.cost(data, ipc) * composed.iterations(iterations)),
+            loggers=log or (),
+            ranks=ranks,
+        )
+        if out is None or dry_run:
+            foresee(job, out)
+        else:
+            say(run_job(job, checkpoint_seconds), out)
 
 
 def foresee(job: Job, out: Path | None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from datastill.cli import launched
 from datastill.cli.commands.distill import say
 from datastill.cli.parameters import CheckpointSeconds, Log, Whole
 
@@ -22,7 +23,9 @@ def resume(
     """Continue the run in the folder RUN with the options that it was started with.
 
     A run that was stopped gives the same bits as one that was not. A finished run takes more steps with more --iterations.
+    Started by torchrun, any number of processes share it, whatever it was begun with.
     """
     from datastill.runs.repeat import resume as go_on
 
-    say(go_on(run, iterations=iterations, checkpoint_seconds=checkpoint_seconds, loggers=log or ()), run)
+    share = launched.count() > 1
+    say(go_on(run, iterations=iterations, checkpoint_seconds=checkpoint_seconds, loggers=log or (), share=share), run)

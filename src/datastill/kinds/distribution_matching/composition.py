@@ -16,7 +16,7 @@ from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
 from datastill.kinds.canvas import INITIALISATIONS, PIXELS, check_start
 from datastill.kinds.distribution_matching.balance import MATCHING
-from datastill.kinds.method import Measured, Method
+from datastill.kinds.method import Measured, Method, check_enough_classes
 from datastill.networks import FIELDS, build, network_type
 from datastill.teachers.missing import Untrained
 from datastill.terms import Term
@@ -192,6 +192,16 @@ class Composition(Method):
                     f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
                 )
         check_start(self.initialisation, data, ipc, self.factor)
+
+    def check_shared(self, data: DataSet, processes: int) -> None:
+        """The loss is a sum over classes, unless batch norm mixes their images (see `Method.check_shared`)."""
+        check_enough_classes(data, processes)
+        for name, encoder in self.used().encoders.items():
+            if encoder.network and network_type(encoder.network).batchwise and not encoder.apart:
+                raise UserError(
+                    f"the images of all classes go through {encoder.network} together, so {self.name} cannot be shared by {processes} "
+                    f"processes: run it in one process, without torchrun, or use another network, `{name}.network=NAME`"
+                )
 
     def _real_images(self, encoder: Encoder) -> int:
         """Real images of a class that targets in an encoder are taken from."""

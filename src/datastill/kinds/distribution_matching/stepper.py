@@ -18,6 +18,7 @@ from datastill.errors import UserError
 from datastill.kinds.canvas import PixelSGD, bounds_of_bytes, initial_images
 from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
+from datastill.kinds.distribution_matching.coupled import Coupled
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of
 from datastill.kinds.distribution_matching.store import TargetStore
 from datastill.kinds.distribution_matching.targets import Targets
@@ -66,7 +67,8 @@ class MatchingStepper(Stepper):
         self.targets = Targets(self.encoders, self.terms, self.batches, self._augmented, kept)
         self.watch = Watch(steady=all(method.encoders[name].steady for name in self.terms))
         self.pulls: dict[str, Tensor] = {}
-        self.chunks = torch.split(torch.arange(data.classes), even_micro_batch(data.classes, together))
+        self.coupled, own = Coupled(engine.ranks, data.classes), engine.ranks.own(data.classes)
+        self.chunks = torch.split(torch.tensor(own), even_micro_batch(len(own), together))
 
     def step(self, iteration: int) -> dict[str, float]:
         """Draw, encode, add the terms, step."""
@@ -77,8 +79,11 @@ class MatchingStepper(Stepper):
             self.encoders[name].begin(iteration)
         sums = {name: torch.zeros((), device=self.engine.device) for name in weights}
         self.pulls = {name: torch.zeros((), device=self.engine.device) for name in due}
+        self.coupled.forget()
         for chunk in self.chunks:
             self._accumulate(iteration, chunk.tolist(), due, weights, sums)
+        found = self.optimizer.exchange(self.engine.ranks, [*sums.values(), *self.pulls.values()])
+        sums, self.pulls = dict(zip(sums, found, strict=False)), dict(zip(self.pulls, found[len(sums) :], strict=True))
         self.optimizer.step(iteration)
         if self.engine.device.type != "cpu" and self.targets.gathers(list(due)):
             # While the device still computes: reading the figures waits for it.
@@ -206,7 +211,8 @@ class MatchingStepper(Stepper):
             loss = torch.zeros((), device=self.engine.device)
             for term, value in values:
                 loss = loss + weights[term.name] * value
-                sums[term.name].add_(value.detach())
+                if not term.couples or self.engine.ranks.first:  # every process has all of it
+                    sums[term.name].add_(value.detach())
             gradients[name] = _gradient(loss, seen)
         most = {name: self._most(name) for name in gradients}
         own = None
@@ -214,6 +220,7 @@ class MatchingStepper(Stepper):
             mine = [term for term in due[MATCHING] if term.name not in self.method.added]
             values = self._terms(iteration, classes, {MATCHING: mine}, seen, targets)[MATCHING]
             own = _gradient(sum((weights[term.name] * value for term, value in values), torch.zeros_like(loss)), seen)
+            own = torch.where(self._alarming(gradients[MATCHING], iteration), own, gradients[MATCHING])  # a class depends on no other
         bounded = balanced(gradients, most, own)
         for name, gradient in bounded.items():
             self.pulls[name] += gradient.square().sum()
@@ -233,7 +240,11 @@ class MatchingStepper(Stepper):
         mixed = bool(names & set(self.method.added)) and bool(names - set(self.method.added))
         if not mixed or MATCHING not in gradients or not self.method.balance:
             return False
-        return float(length(gradients[MATCHING]).max()) * self.optimizer.rate(iteration) > ALARM
+        return bool(self._alarming(gradients[MATCHING], iteration).any())
+
+    def _alarming(self, gradient: Tensor, iteration: int) -> Tensor:
+        """Which classes have an image that the matching encoder's gradient moves far, ``class 1 1 1 1``."""
+        return length(gradient).amax(1, keepdim=True) * self.optimizer.rate(iteration) > ALARM
 
     def _terms(
         self,
@@ -248,7 +259,7 @@ class MatchingStepper(Stepper):
         values = {}
         for name, terms in due.items():
             of_synthetic = self.encoders[name].synthetic(self._some(synthetic, iteration, classes, name), labels)
-            values[name] = [(term, _scalar(term, term(targets[term.name], of_synthetic))) for term in terms]
+            values[name] = [(term, _scalar(term, term(*self.coupled.read(term, targets[term.name], of_synthetic)))) for term in terms]
         return values
 
     def _some(self, synthetic: Tensor, iteration: int, classes: Sequence[int], name: str) -> Tensor:

@@ -11,7 +11,7 @@ from datastill.encoders.encoder import check_sgd
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.canvas import INITIALISATIONS, check_start
-from datastill.kinds.method import Method
+from datastill.kinds.method import Method, check_enough_classes
 from datastill.networks import build
 
 SECOND_ORDER = 10
@@ -101,6 +101,10 @@ class GradientComposition(Method):
             name = data.class_names[data.train.counts.index(0)]
             raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
         check_start(self.initialisation, data, ipc)
+
+    def check_shared(self, data: DataSet, processes: int) -> None:
+        """Every class is matched apart, or gradients are summed over classes (see `Method.check_shared`)."""
+        check_enough_classes(data, processes)
 
     def cost(self, data: DataSet, ipc: int) -> float:
         """A gradient on real images, a second-order step on synthetic ones, and the training between matches (see `Method.cost`)."""

@@ -44,6 +44,7 @@ class GradientStepper(Stepper):
         self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
+        self.own = engine.ranks.own(data.classes)
         self.watch = Watch(steady=False)
         self._fresh(0)
 
@@ -58,6 +59,7 @@ class GradientStepper(Stepper):
             self._settle(iteration)
         loss = self._matched_together(iteration) if method.summed(iteration) else self._matched_apart(iteration)
         self.network.train()
+        (loss,) = self.optimizer.exchange(self.engine.ranks, [loss])
         self.optimizer.step(iteration)
         value = float(loss)
         if not math.isfinite(value):
@@ -95,9 +97,9 @@ class GradientStepper(Stepper):
         self.network.eval()
 
     def _matched_apart(self, iteration: int) -> Tensor:
-        """Add to the pixels the gradient of the distance of every class, one after another; their sum."""
+        """Add to the pixels the gradient of the distance of every own class, one after another; their sum."""
         total = torch.zeros((), device=self.engine.device)
-        for label in range(self.data.classes):
+        for label in self.own:
             real, augmented = self._pair(iteration, label)
 
             def towards(synthetic: Gradients, real: Gradients = real) -> Gradients:
@@ -110,20 +112,22 @@ class GradientStepper(Stepper):
 
     def _matched_together(self, iteration: int) -> Tensor:
         """Add to the pixels the gradient of the distance between the mean gradients over classes."""
-        classes = self.data.classes
+        classes, ranks = self.data.classes, self.engine.ranks
         pairs = []
         real: Gradients = ()
         synthetic: Gradients = ()
-        for label in range(classes):
+        for label in self.own:
             of_real, augmented = self._pair(iteration, label)
             of_synthetic = self.gradients.exact(augmented.detach(), self._labels(label, len(augmented)))
             real, synthetic = added(real, of_real), added(synthetic, of_synthetic)
             pairs.append(augmented)
+        both = ranks.summed([*real, *synthetic])
+        real, synthetic = both[: len(real)], both[len(real) :]
         distance, directions = self._distance(tuple(each / classes for each in real), tuple(each / classes for each in synthetic))
         directions = tuple(direction / classes for direction in directions)
-        for label, augmented in enumerate(pairs):
+        for label, augmented in zip(self.own, pairs, strict=True):
             self._pull(augmented, label, lambda _: directions)
-        return distance
+        return distance if ranks.first else torch.zeros_like(distance)
 
     def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor]:
         """The gradient on the real images of a class, and its synthetic images, augmented by the same draw."""
