@@ -21,6 +21,7 @@ from datastill.cli.commands.push import push
 from datastill.cli.commands.report import report
 from datastill.cli.commands.resume import resume
 from datastill.cli.commands.show import show
+from datastill.cli.commands.site import site
 from datastill.cli.commands.watch import watch
 
 HELP = """Distil a labelled image set into a few synthetic images per class, and measure what they are worth.
@@ -47,7 +48,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for command in (distill, resume, evaluate, pretrain, export, push, show, watch, report, analyse, compare, experiment, doctor):
+for command in (distill, resume, evaluate, pretrain, export, push, show, watch, report, analyse, compare, experiment, site, doctor):
     app.command(command)
 app.command(list_, name="list")
 app.command(installing(app), name="--install-completion")

@@ -95,7 +95,7 @@ def insights(
             outcome = _looked_at([sets[place][0] for place in places], engine)
         for place, (insight, why) in zip(places, outcome, strict=True):
             found[place] = (insight, why)
-            _keep(insight, *sets[place])
+            keep(insight, *sets[place])
     return found
 
 
@@ -200,8 +200,9 @@ def _nearest(synthetic: Tensor, data: DataSet, embedded: Callable[[Tensor], tupl
     return distance, nearest
 
 
-def _keep(insight: Insight | None, distilled: DistilledSet, folder: Path | None) -> None:
-    if insight is None or folder is None:
+def keep(insight: Insight | None, distilled: DistilledSet | None, folder: Path | None) -> None:
+    """Keep what was found of a set in the folder of its run; nothing where one of them is missing."""
+    if insight is None or distilled is None or folder is None:
         return
     text = {"set": _identity(distilled), "network": insight.network, "explained": json.dumps(insight.explained)}
     save_tensors(folder / FILE, insight.tensors(), text)
