@@ -38,7 +38,7 @@ def modules_of(requirements: list[str]) -> set[str]:
 
 def test_every_dependency_is_imported_and_nothing_else_is() -> None:
     required, extras = modules_of(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
-    optional = modules_of([*extras["hub"], *extras["ray"], *extras["slurm"]])
+    optional = modules_of([*extras["hub"], *extras["ray"], *extras["slurm"], *extras["wandb"]])
     foreign = imported() - set(sys.stdlib_module_names) - {"datastill"}
     assert required <= foreign
     assert optional <= foreign
@@ -47,7 +47,7 @@ def test_every_dependency_is_imported_and_nothing_else_is() -> None:
 
 ALONE = """
 import sys
-for name in ("sklearn", "scipy", "datasets", "joblib", "pandas"):
+for name in ("sklearn", "scipy", "datasets", "huggingface_hub", "joblib", "pandas", "tensorboard", "wandb"):
     sys.modules[name] = None
 import datastill
 distilled = datastill.distill("digits", method="random", ipc=1)
