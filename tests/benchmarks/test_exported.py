@@ -7,12 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.exported import Table, accuracy, run, trained
+from benchmarks.exported import TRAININGS, Table, accuracy, run, trained
 from benchmarks.exported_page import write_page
 
 from datastill import distill, export, load
 
-TABLE = Table("digits[0-2]", ipc=2, iterations=2, epochs=2, sets=(("dm", ()), ("dm, pixels=box", ("pixels=box",))), method="dm", repeats=1)
+TABLE = Table(
+    "digits[0-2]",
+    ipc=2,
+    iterations=2,
+    epochs=2,
+    sets=(("dm", ()), ("dm, pixels=box", ("pixels=box",))),
+    method="dm",
+    trainings=tuple(TRAININGS),
+    repeats=1,
+)
 
 
 def networks(results: Path) -> list[dict[str, object]]:
