@@ -45,12 +45,17 @@ def _section(name: str, record: Mapping[str, Any]) -> list[str]:
         "",
         *table(head, rows),
         "",
-        f"Top-1 on the test split, {described['epochs']} epochs, network and subset i from seed i. The distilled sets are of seed 0: "
+        f"Top-1 on {_tested(described)}, {described['epochs']} epochs, network and subset i from seed i. The distilled sets are of seed 0: "
         f"`{described['method']}`, preset {described['preset']}, {described['iterations']} iterations. Standard deviation (divided by n) "
         "and interval are over the networks; the difference is of the means. Clipped: the share of values that 8 bits cannot "
         f"hold. 32-bit floats, {processors}; commit {commits}. [record.json]({name}/record.json)",
         "",
     ]
+
+
+def _tested(described: Mapping[str, Any]) -> str:
+    every = described.get("every", 1)
+    return "the test split" if every == 1 else f"one of {every} images of the test split, the same ones for all"
 
 
 def _rows(networks: Sequence[Mapping[str, Any]], training: str) -> list[list[object]]:

@@ -9,9 +9,11 @@ Example:
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would let Ctrl-C wait longer for its handler
 if TYPE_CHECKING:
+    from typing import Any
+
     from datastill.analysis import analyse
     from datastill.data import load
     from datastill.distilled import DistilledSet, export

@@ -7,12 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.exported import Table, accuracy, run, trained
+from benchmarks.exported import TRAININGS, Table, accuracy, run, trained
 from benchmarks.exported_page import write_page
 
 from datastill import distill, export, load
 
-TABLE = Table("digits[0-2]", ipc=2, iterations=2, epochs=2, sets=(("dm", ()), ("dm, pixels=box", ("pixels=box",))), method="dm", repeats=1)
+TABLE = Table(
+    "digits[0-2]",
+    ipc=2,
+    iterations=2,
+    epochs=2,
+    sets=(("dm", ()), ("dm, pixels=box", ("pixels=box",))),
+    method="dm",
+    trainings=tuple(TRAININGS),
+    repeats=1,
+)
 
 
 def networks(results: Path) -> list[dict[str, object]]:
@@ -54,7 +63,7 @@ def test_the_page_has_mean_deviation_and_difference(tmp_path: Path) -> None:
     facts = {"training": "batch norm", "clipped": 0.25, "loss_of_rendering": 0.1, "seconds": 90.0, "images": 6, "made_by": made_by}
     entries = [
         {"trained_on": name, "seed": seed, "accuracy": accuracy, **facts}
-        for name, accuracies in (("random", (40.0, 50.0)), ("dm", (60.0, 62.0)))
+        for name, accuracies in (("random", (40.0, 45.0, 50.0)), ("dm", (60.0, 61.0, 62.0)))
         for seed, accuracy in enumerate(accuracies)
     ]
     described = {"data": "digits", "ipc": 2, "epochs": 3, "method": "dm", "preset": "fast", "iterations": 4}
@@ -62,7 +71,7 @@ def test_the_page_has_mean_deviation_and_difference(tmp_path: Path) -> None:
     (tmp_path / "digits" / "record.json").write_text(json.dumps({"table": described, "networks": entries}))
     write_page(tmp_path)
     page = (tmp_path / "README.md").read_text()
-    # Student's t at 0.975 with 1 degree of freedom is 12.706: 12.706 * sqrt(50) / sqrt(2) = 63.53, 12.706 * sqrt(2) / sqrt(2) = 12.71
-    assert "| `random` | batch norm | 45.00 +- 5.00 | +- 63.53 | 2 |  | 25% | 1.5 |" in page
-    assert "| `dm` | batch norm | 61.00 +- 1.00 | +- 12.71 | 2 | +16.00 | 25% | 1.5 |" in page
+    # Student's t at 0.975 with 2 degrees of freedom is 4.30265: 4.30265 * 5 / sqrt(3) = 12.42, 4.30265 / sqrt(3) = 2.48
+    assert "| `random` | batch norm | 45.00 +- 4.08 | +- 12.42 | 3 |  | 25% | 1.5 |" in page
+    assert "| `dm` | batch norm | 61.00 +- 0.82 | +- 2.48 | 3 | +16.00 | 25% | 1.5 |" in page
     assert "commit 0123456789ab" in page

@@ -107,6 +107,24 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     "control characters": (lambda tmp: ("distill", "\x1b[2Jdigits", "--out", tmp / "run"), (r"'\x1b[2Jdigits'",)),
     "columns": (lambda tmp: ("show", distilled_set().save(tmp / "set"), "--columns", "0"), ("got 0",)),
     "format": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "x", "--format", "foldr"), ("'foldr'", "'folder'")),
+    "a file for a folder": (
+        lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp / "set" / "grid.png" / "x"),
+        ("cannot write", "grid.png is a file, not a folder"),
+    ),
+    **{
+        f"nobody's home for {words[0]}": (
+            lambda tmp, words=words: tuple(tmp / word if word == "set" else word for word in (distilled_set().save(tmp / "set") and words)),
+            ("the shell found no home folder for ~nosuchuser", "write the folder out"),
+        )
+        for words in (
+            ("distill", "digits", "--method", "random", "--ipc", "1", "--out", "~nosuchuser/x"),
+            ("export", "set", "~nosuchuser/x"),
+            ("export", "set", "~nosuchuser/x.pt", "--format", "dc"),
+            ("evaluate", "set", "--out", "~nosuchuser/x.json"),
+            ("show", "set", "--out", "~nosuchuser/x.png"),
+            ("experiment", "sets-digits", "--results", "~nosuchuser/x"),
+        )
+    },
     "existing target": (lambda tmp: ("export", distilled_set().save(tmp / "set"), tmp), ("already exists",)),
 }
 

@@ -84,6 +84,25 @@ def test_there_is_no_traceback_while_the_program_starts(delay: float, start: Sta
     assert said == "datastill: stopped; the run had not begun\n"
 
 
+def test_ctrl_c_before_anything_is_imported_is_answered_in_a_line() -> None:
+    program = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "datastill.cli.outputs":
+            os.kill(os.getpid(), signal.SIGINT)
+
+from datastill.__main__ import main
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = ["distill", "digits", "--ipc", "2", "--out", "nowhere"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "datastill: stopped; the run had not begun\n"
+
+
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Start) -> None:
     out = tmp_path / "run"
     process = start(*LONG, "--out", str(out))

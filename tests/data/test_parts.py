@@ -155,6 +155,14 @@ def test_what_is_left_out_of_a_folder_is_counted(caplog: pytest.LogCaptureFixtur
     assert "leaving out 1 image in no class folder, such as loose.png" in caplog.text
 
 
+def test_two_levels_too_deep_lead_two_levels_down() -> None:
+    write_classes(Path("archive/data/photos"), {"cat": 4, "dog": 4})
+    with pytest.raises(
+        UserError, match=r"one folder only, data/photos/, which holds 2: cat, dog; did you mean folder:archive/data/photos\?"
+    ):
+        load("folder:archive")
+
+
 def test_one_level_too_deep_leads_one_level_down() -> None:
     write_classes(Path("photos/photos"), {"cat": 4, "dog": 4})
     with pytest.raises(UserError, match=r"one folder only, photos/, which holds 2: cat, dog; did you mean folder:photos/photos\?"):

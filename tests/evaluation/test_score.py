@@ -26,6 +26,14 @@ def test_interval_is_that_of_scipy() -> None:
     assert (score.mean - score.interval, score.mean + score.interval) == pytest.approx((low, high))
 
 
+def test_two_networks_have_no_interval_and_bounds_stay_within_0_and_100() -> None:
+    confusion = torch.ones(2, 2)
+    assert (Score((30.0, 45.0), confusion).interval, Score((30.0, 45.0), confusion).bounds) == (None, None)
+    # half widths by hand: 4.30265 * 10 / sqrt(3) = 24.84, around 10 and around 90
+    assert Score((0.0, 10.0, 20.0), confusion).bounds == pytest.approx((0.0, 34.84138), rel=1e-5)
+    assert Score((80.0, 90.0, 100.0), confusion).bounds == pytest.approx((65.15862, 100.0), rel=1e-5)
+
+
 def test_one_network_has_no_interval_and_a_class_without_images_no_accuracy() -> None:
     score = Score((40.0,), torch.tensor([[3, 1, 0], [0, 0, 0], [2, 2, 4]]))
     assert (score.std, score.interval) == (None, None)

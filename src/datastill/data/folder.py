@@ -208,14 +208,21 @@ def _say_alike(path: Path, folders: Mapping[str, Path]) -> None:
 
 
 def _check_depth(path: Path, train: Path, folders: Sequence[Path]) -> None:
-    """Refuse a folder that holds nothing but the folder of class folders."""
-    inner = _folders(folders[0]) if len(folders) == 1 else []
-    if len(inner) > 1 and not any(entry.suffix.lower() in SUFFIXES for entry in folders[0].iterdir()):
-        advice = f"did you mean folder:{folders[0]}?" if train == path else f"move the class folders up into {train}"
+    """Refuse a folder that holds nothing but the folder of class folders, however deep it lies."""
+    inner, visited = list(folders), set[str]()
+    while len(inner) == 1 and not _holds_loose_image(folder := inner[0]) and (place := os.path.realpath(folder)) not in visited:
+        visited.add(place)
+        inner = _folders(folder)
+    if visited and len(inner) > 1:
+        advice = f"did you mean folder:{folder}?" if train == path else f"move the class folders up into {train}"
         raise UserError(
-            f"folder:{path}: {train} holds one folder only, {folders[0].name}/, which holds {len(inner)}: "
-            f"{some([folder.name for folder in inner])}; {advice}"
+            f"folder:{path}: {train} holds one folder only, {folder.relative_to(train)}/, which holds {len(inner)}: "
+            f"{some([each.name for each in inner])}; {advice}"
         )
+
+
+def _holds_loose_image(folder: Path) -> bool:
+    return any(entry.suffix.lower() in SUFFIXES for entry in folder.iterdir())
 
 
 def _test_files(path: Path, train: Path, test: Path, classes: Sequence[str], choice: bool) -> list[list[Path]]:

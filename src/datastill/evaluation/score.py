@@ -12,7 +12,7 @@ from torch import Tensor
 from datastill.configuration import describe
 from datastill.data.notebook import table
 from datastill.evaluation.protocol import Protocol
-from datastill.evaluation.spread import half_interval, spread
+from datastill.evaluation.spread import bounds, half_interval, spread
 from datastill.labels import HARD, track
 from datastill.text import escaped
 
@@ -47,8 +47,13 @@ class Score:
 
     @property
     def interval(self) -> float | None:
-        """Half width of the 95% confidence interval of the mean (Student's t), in points; None for one network."""
+        """Half width of the 95% confidence interval of the mean (Student's t), in points; None for fewer than three networks."""
         return half_interval(self.accuracies)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The same interval in percent, from 0 to 100; None for fewer than three networks."""
+        return bounds(self.accuracies)
 
     @property
     def per_class(self) -> tuple[float, ...]:

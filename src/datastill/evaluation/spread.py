@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import pstdev, stdev
+from statistics import fmean, pstdev, stdev
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -17,10 +17,30 @@ def spread(values: Sequence[float]) -> float | None:
     return pstdev(values) if len(values) > 1 else None
 
 
+LEAST = 3
+"""Values that an interval takes: from two it would be 12.7 standard errors to either side, which says nothing."""
+
+
 def half_interval(values: Sequence[float]) -> float | None:
-    """Half width of the 95% confidence interval of the mean (Student's t); None for one value."""
+    """Half width of the 95% confidence interval of the mean (Student's t); None for fewer than `LEAST` values.
+
+    Example:
+        >>> round(half_interval([50.0, 55.0, 60.0]), 2), half_interval([50.0, 60.0])
+        (12.42, None)
+    """
     count = len(values)
-    return students_t(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
+    return students_t(count - 1) * stdev(values) / math.sqrt(count) if count >= LEAST else None
+
+
+def bounds(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95% confidence interval of a mean accuracy in percent, cut to 0 to 100; None where `half_interval` is None.
+
+    Example:
+        >>> bounds([98.0, 99.0, 100.0])
+        (96.51586228828775, 100.0)
+    """
+    half, mean = half_interval(values), fmean(values)
+    return None if half is None else (max(0.0, mean - half), min(100.0, mean + half))
 
 
 def students_t(degrees: int) -> float:

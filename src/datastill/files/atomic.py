@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from datastill.errors import UserError
-from datastill.files.messages import storage_error
+from datastill.files.messages import refuse_home, storage_error
 from datastill.files.partial import partial_file, partial_folder, remove_leftovers
 
 KINDS = {
@@ -36,6 +36,7 @@ def write_atomic(path: Path, content: bytes | str | Iterable[bytes | memoryview]
             intact.
     """
     data = content.encode() if isinstance(content, str) else content
+    refuse_home(path)
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             _require_file(path, path.lstat())
@@ -57,6 +58,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises:
         UserError: If there is something already, the disk is full or the folder cannot be written; then there is no new folder.
     """
+    refuse_home(target)
     with contextlib.ExitStack() as stack:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +125,7 @@ def check_folder(folder: Path, path: Path | None = None) -> None:
     Raises:
         UserError: If not.
     """
+    refuse_home(path or folder)
     existing = next(place for place in (folder, *folder.parents, Path()) if os.path.lexists(place))
     remove_leftovers(existing)
     try:
@@ -142,6 +145,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
     Raises:
         UserError: If it cannot be made.
     """
+    refuse_home(folder)
     try:
         folder.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:

@@ -86,10 +86,9 @@ def _column(name: str, evaluation: Evaluation) -> str:
 
 
 def _cells(score: Score) -> tuple[str, str, str]:
-    """Mean, standard deviation and interval; one network has only the mean."""
-    interval = score.interval
-    bounds = "" if interval is None else f"{score.mean - interval:.2f} to {score.mean + interval:.2f}"
-    return f"{score.mean:.2f}", _spread(score), bounds
+    """Mean, standard deviation and interval; one network has only the mean, and two have no interval."""
+    between = "" if score.bounds is None else "{:.2f} to {:.2f}".format(*score.bounds)
+    return f"{score.mean:.2f}", _spread(score), between
 
 
 def _spread(score: Score, before: str = "") -> str:
