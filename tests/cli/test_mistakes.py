@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], tuple[object, ...]], tuple[str, ...]]
     ),
     **{
         f"nobody's home for {words[0]}": (
-            lambda tmp, words=words: tuple(tmp / word if word == "set" else word for word in (distilled_set().save(tmp / "set") and words)),
+            partial(lambda words, tmp: tuple(distilled_set().save(tmp / word) if word == "set" else word for word in words), words),
             ("the shell found no home folder for ~nosuchuser", "write the folder out"),
         )
         for words in (

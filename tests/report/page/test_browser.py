@@ -62,13 +62,17 @@ def opened(browser: Any) -> Iterator[Any]:
     wrong: list[str] = []
     contexts = []
 
+    def refuse(dialog: Any) -> None:
+        wrong.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
     def open_page(path: Path, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
+        page.on("dialog", refuse)
         page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("data:", path.parent.as_uri())) else None)
         page.goto(path.as_uri())
         return page

@@ -69,10 +69,10 @@ class OnRay:
 class _Tasks:
     """A pool of Ray's tasks; a job is the reference to its outcome."""
 
-    def __init__(self, ray: ModuleType, cpus: int, gpus: float) -> None:
-        self._ray: Any = ray
+    def __init__(self, ray: Any, cpus: int, gpus: float) -> None:
+        self._ray = ray
         here = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-        remote = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env={"env_vars": here})(_perform)
+        remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env={"env_vars": here})(_perform)
         self._begin = lambda task: remote.remote(task, str(Path.cwd()), cpus)
 
     def submit(self, task: Task) -> Any:
