@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from types import TracebackType
@@ -11,12 +12,14 @@ from typing import Any, Self
 from small_tables import children
 
 SETTINGS = {
-    "RAY_AUTH_MODE": "disabled",  # nothing listens but to this machine, and the user's own folder is left alone
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),  # for these machines alone, and not kept in the user's folder
     "RAY_memory_monitor_refresh_ms": "0",  # what else runs on the machine has no say
     "RAY_num_prestart_python_workers": "0",
     "RAY_agent_register_timeout_ms": "300000",  # a machine with much else to do starts processes slowly
     "RAY_worker_register_timeout_seconds": "300",
 }
+os.environ.update(SETTINGS)  # Ray reads them when it is imported
 
 
 class Raylets:
@@ -27,11 +30,10 @@ class Raylets:
     """
 
     def __init__(self, machines: int = 2) -> None:
-        os.environ.update(SETTINGS)
         from ray.cluster_utils import Cluster
 
         self._folder = tempfile.mkdtemp(prefix="ray-")
-        self._common: dict[str, Any] = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20, "include_dashboard": False}
+        self._common: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
         self._cluster: Any = Cluster(
             initialize_head=True, connect=False, head_node_args={**self._common, "num_cpus": 0, "temp_dir": self._folder}
         )
@@ -53,13 +55,6 @@ class Raylets:
         """The processes in which cells run at the moment."""
         raylets = [info.process.pid for machine in self._machines for info in machine.all_processes["raylet"]]
         return [child for raylet in raylets for child in children(raylet) if _title(child).startswith("ray::_perform")]
-
-    def kill_worker(self) -> bool:
-        """Kill one of them; whether there was one."""
-        for process in self.workers()[:1]:
-            os.kill(process, 9)
-            return True
-        return False
 
     def kill_machine(self) -> bool:
         """Kill the raylet of a machine, one that is at work if there is one; another machine comes in its place."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import random
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,35 +70,3 @@ def gone(processes: Sequence[int]) -> None:
     """Wait until processes have ended."""
     while any(Path(f"/proc/{process}").exists() for process in processes):
         time.sleep(0.02)
-
-
-def interrupted(
-    name: str, folder: Path, executor: Executor, after: float, chance: random.Random, kills: Sequence[Callable[[], bool]] = ()
-) -> bool:
-    """Run an experiment to its end, with one kill on the way.
-
-    Args:
-        name: Of `SPECIFICATIONS`.
-        folder: Of results and runs.
-        executor: Where cells run.
-        after: Seconds from the start to the kill.
-        chance: Chooses whom it hits, the driver or somebody else.
-        kills: What else may be killed, each of which says whether there was something to kill.
-
-    Returns:
-        Whether something was killed before the end.
-    """
-    process = driver(name, folder, executor)
-    process.join(after)
-    hit: bool = process.is_alive()
-    if hit:
-        victim = chance.randrange(len(kills) + 1)
-        if not (victim and kills[victim - 1]()):
-            process.kill()
-    process.join(300)
-    while process.exitcode != 0:
-        if process.exitcode != -signal.SIGKILL:
-            raise AssertionError(f"the driver ended with {process.exitcode}")
-        process = driver(name, folder, executor)
-        process.join(300)
-    return hit

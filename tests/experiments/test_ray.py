@@ -1,5 +1,5 @@
-"""Cells on a Ray cluster of several machines, one of which is killed. They start processes for half a minute, and only where Ray is
-installed: ``pip install 'datastill[ray]' && pytest tests/experiments/test_ray.py``."""
+"""Cells on a Ray cluster of several machines, one of which is killed. That takes a minute, so it is not among the
+other tests: ``pip install 'datastill[ray]' && pytest -m ray``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raylets import Raylets
 from small_tables import driver, records, run
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'datastill[ray]'")
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes under /proc")
+pytestmark = [pytest.mark.ray, pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes under /proc")]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from faults import (
     caches_read,
-    cells_killed,
     commands_run,
     full_disk,
     inputs,
@@ -17,19 +16,7 @@ from faults import (
 )
 from faults.campaign import Campaign
 
-MODULES = (
-    sealed_tensors,
-    run_folders_read,
-    caches_read,
-    results_read,
-    published_read,
-    inputs,
-    words,
-    full_disk,
-    two_writers,
-    commands_run,
-    cells_killed,
-)
+MODULES = (sealed_tensors, run_folders_read, caches_read, results_read, published_read, inputs, words, full_disk, two_writers, commands_run)
 """The modules that hold campaigns; a new one is added here."""
 
 CAMPAIGNS: dict[str, Campaign] = {campaign.name: campaign for module in MODULES for campaign in module.CAMPAIGNS}

@@ -31,10 +31,12 @@ def test_a_page_has_the_pictures_that_its_specification_asks_for(tmp_path: Path)
     )
     page = (folder / "README.md").read_text()
     assert "![accuracy over images per class](ratios.png)" in page
-    assert Image.open(folder / "ratios.png").width > 300
+    with Image.open(folder / "ratios.png") as ratios:
+        assert ratios.width > 300
     assert "![digits-0-2-ipc2/dm: a row of images for every class](digits-0-2-ipc2/dm/grid.png)" in page
     assert "digits-0-2-ipc1/dm/grid.png" not in page  # it has not been run
-    assert Image.open(folder / "digits-0-2-ipc2" / "dm" / "grid.png").height > 10
+    with Image.open(folder / "digits-0-2-ipc2" / "dm" / "grid.png") as grid:
+        assert grid.height > 10
     assert "| `dm` | 2 | " in page
 
 

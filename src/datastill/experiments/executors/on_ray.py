@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +73,7 @@ class _Tasks:
         self._ray = ray
         here = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, runtime_env={"env_vars": here})(_perform)
-        self._begin = lambda task: remote.remote(task, str(Path.cwd()), cpus)
+        self._begin: Callable[[Task], Any] = lambda task: remote.remote(task, str(Path.cwd()), cpus)
 
     def submit(self, task: Task) -> Any:
         return self._begin(Task(task.cell, task.results.absolute(), task.runs.absolute()))
