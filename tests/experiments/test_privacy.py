@@ -78,7 +78,7 @@ def test_attacks_on_known_scores() -> None:
 def test_memorised_wrong_labels_are_found_and_a_kill_loses_one_network(tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "method": REAL, "ipc": 0, "pool": 36, "audit": 18, "models": 8, "engine": Engine(),
-        "protocol": Protocol("convnet-64x1-relu-avgpool-batchnorm", epochs=20, augment=False, learning_rate=0.05, batch=9),
+        "protocol": Protocol("convnet-64x1-relu-avgpool-batchnorm", epochs=15, augment=False, learning_rate=0.05, batch=9),
     }  # fmt: skip
     found = datastill.membership_inference("digits[0-2]", out=tmp_path, **options)
     assert (found.members, found.others, len(found.accuracies)) == (9, 9, 8)
