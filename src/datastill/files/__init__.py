@@ -5,7 +5,7 @@ from __future__ import annotations
 from datastill.files.atomic import check_file, check_folder, make_folder, new_folder, open_to_append, through_links, write_atomic
 from datastill.files.locks import InUseError, in_use, locked
 from datastill.files.messages import reason, storage_error
-from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
+from datastill.files.partial import OURS, beside, is_empty, partial_file, partial_folder, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
 from datastill.files.regular import check_regular, open_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
@@ -31,6 +31,7 @@ __all__ = [
     "open_regular",
     "open_to_append",
     "partial_file",
+    "partial_folder",
     "read_sealed",
     "reason",
     "remove_leftovers",
