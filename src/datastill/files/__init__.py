@@ -6,7 +6,7 @@ from datastill.files.atomic import check_file, check_folder, make_folder, new_fo
 from datastill.files.leases import leased
 from datastill.files.locks import InUseError, in_use, locked
 from datastill.files.messages import reason, storage_error
-from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
+from datastill.files.partial import OURS, beside, is_empty, partial_file, partial_folder, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
 from datastill.files.regular import check_regular, open_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
@@ -33,6 +33,7 @@ __all__ = [
     "open_regular",
     "open_to_append",
     "partial_file",
+    "partial_folder",
     "read_sealed",
     "reason",
     "remove_leftovers",

@@ -15,7 +15,7 @@ from datastill.distilled.card import Published
 from datastill.distilled.fetching import checked, endpoint, package
 from datastill.errors import UserError
 from datastill.evaluation.spread import spread
-from datastill.files import reason
+from datastill.files import partial_folder, reason
 from datastill.logs import logger
 from datastill.report.comparison.measured import Measured
 from datastill.report.comparison.reading import read
@@ -81,8 +81,8 @@ def push(
     if not scores:
         log.warning("no evaluation of the set was found: its card says that it was not measured; `datastill evaluate --out` measures it")
     origin = replace(distilled.origin, data=public_name(distilled.origin.data))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = replace(distilled, origin=origin).save(Path(temporary) / "set", published=Published(name, licence, _table(scores)))
+    with partial_folder(Path(tempfile.gettempdir())) as temporary:
+        folder = replace(distilled, origin=origin).save(temporary / "set", published=Published(name, licence, _table(scores)))
         files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()}
         shipment = Shipment(name, files, (folder / "README.md").read_text(encoding="utf-8"))
         return shipment if dry_run else replace(shipment, address=_sent(folder, name, private))
