@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import sys
 import time
@@ -64,7 +65,7 @@ def joined(arguments: Sequence[str]) -> Iterator[None]:
     with contextlib.ExitStack() as quiet:
         if not first():
             quiet.enter_context(silence())
-            quiet.enter_context(contextlib.redirect_stdout(quiet.enter_context(open(os.devnull, "w", encoding="utf-8"))))  # noqa: PTH123
+            quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         yield
     distributed.destroy_process_group()
 
