@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from datastill.data import CATALOGUE
 from datastill.distilled import DistilledSet
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.methods import METHODS
+from datastill.methods import METHODS, kind_of
 from datastill.networks import NETWORKS
 from datastill.terms import BUNDLES, TERMS
 
@@ -99,6 +100,17 @@ def test_lists_name_all_that_is_registered(what: str, names: dict[str, Any], cap
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(names)
     assert all(len(line.split()) > 2 for line in lines)
+
+
+def test_methods_are_listed_by_kind_with_their_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["list", "methods"])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    kinds = [kind for kind, _ in itertools.groupby(kind_of(name) for name in lines)]
+    assert len(kinds) == len(set(kinds))
+    assert all(f"  {kind_of(name)}: " in line for name, line in lines.items())
+    assert lines["ftd"].endswith("(CVPR 2023, arXiv:2211.11004)")
+    assert lines["ld"].endswith("(2020, arXiv:2006.08572)")
+    assert "arXiv" not in lines["random"]
 
 
 def test_the_experiments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

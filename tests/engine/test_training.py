@@ -201,3 +201,37 @@ def test_it_says_which_images_were_classified_correctly_before_the_step(micro_ba
         assert torch.equal(trainer.correct, expected)
         assert hits == int(expected.sum())
     assert trainer.correct.any()
+
+
+@pytest.mark.parametrize("micro_batch", [64, 4])
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+def test_sharpness_aware_training_is_that_of_a_plain_loop(gap: float, micro_batch: int) -> None:
+    batches, rate, radius = [(picture(10, seed), torch.arange(10) % 5) for seed in range(3)], 0.05, 0.1
+    ours, theirs, plain = made(), made(), made()
+    options = {"learning_rate": rate, "momentum": 0.0, "weight_decay": 0.0}
+    trainer = Trainer(Engine(micro_batch=micro_batch), ours, **options, sharpness=radius, gap=gap)  # type: ignore[arg-type]
+    without = Trainer(Engine(), plain, **options)  # type: ignore[arg-type]
+    for images, labels in batches:
+        weights = list(theirs.parameters())
+        before = [weight.detach().clone() for weight in weights]
+        logits = theirs(images).logits
+        here = torch.autograd.grad(F.cross_entropy(logits, labels), weights)
+        length = torch.cat([slope.flatten() for slope in here]).norm()
+        with torch.no_grad():
+            for weight, slope in zip(weights, here, strict=True):
+                weight.add_(radius * slope / length)
+        there = torch.autograd.grad(F.cross_entropy(theirs(images).logits, labels), weights)
+        one, other = (torch.cat([slope.flatten() for slope in slopes]) for slopes in (here, there))
+        across = one - (one @ other) / (other @ other) * other
+        assert abs(float(across @ other)) < 1e-5 * float(one.norm() * other.norm())
+        taken = torch.split(other - gap * across, [weight.numel() for weight in weights])
+        with torch.no_grad():
+            for weight, value, step in zip(weights, before, taken, strict=True):
+                weight.copy_(value - rate * step.reshape(weight.shape))
+        loss, hits = trainer.step(images, labels)
+        assert loss == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-4)
+        assert hits == int((logits.argmax(1) == labels).sum())
+        without.step(images, labels)
+    for name, parameter in ours.named_parameters():
+        close(parameter.detach(), dict(theirs.named_parameters())[name].detach())
+        assert not torch.allclose(parameter, dict(plain.named_parameters())[name], rtol=1e-4, atol=1e-6) or not parameter.any()

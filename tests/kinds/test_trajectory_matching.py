@@ -163,6 +163,17 @@ def test_no_step_takes_the_learned_rate_out_of_reach(tiny: DataSet) -> None:
     assert all(after / before == pytest.approx(0.5) or after / before == pytest.approx(2) for before, after in itertools.pairwise(rates))
 
 
+def test_no_published_setting_keeps_a_snapshot_that_is_never_read() -> None:
+    for name, data, ipc, preset in itertools.product(
+        ("mtt", "ftd"), ("cifar10", "cifar100", "tinyimagenet"), (1, 10, 50), ("paper", "fast")
+    ):
+        composed = method(name, data=data, ipc=ipc, preset=preset)
+        assert isinstance(composed, TrajectoryMatching)
+        starts = range(composed.latest_start)
+        read = {*starts, *(start + composed.expert_epochs for start in starts)}
+        assert read == set(SNAPSHOTS.moments(composed.trained.epochs, 1))
+
+
 def test_published_values_go_by_data_and_ipc() -> None:
     found = {ipc: method("mtt", data="cifar10", ipc=ipc) for ipc in (1, 10, 50)}
     assert [(each.inner, each.latest_start, each.trained.epochs, each.start_rate) for each in found.values()] == [  # type: ignore[attr-defined]
@@ -172,3 +183,18 @@ def test_published_values_go_by_data_and_ipc() -> None:
     ]
     assert method("mtt", data="digits", ipc=20) == replace(found[10], name="mtt")
     assert method("mtt", data="cifar10", ipc=10, preset="fast").trained.epochs == 6  # type: ignore[attr-defined]
+
+
+def test_flat_experts_have_their_own_values_and_are_trained_and_kept_apart(tiny: DataSet) -> None:
+    found = [method("ftd", data=data, ipc=ipc) for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50))]
+    assert [(each.recipe.sharpness, each.recipe.gap, each.averaging, each.trained.epochs) for each in found] == [  # type: ignore[attr-defined]
+        (0.01, 0.3, 0.9999, 3),
+        (0.01, 0.3, 0.9995, 41),
+        (0.01, 1.0, 0.999, 41),
+    ]
+    flat = replace(SMALL, recipe=found[0].recipe)  # type: ignore[attr-defined]
+    plain_experts, flat_experts = opened(SMALL, tiny).experts[0], opened(flat, tiny).experts[0]
+    assert all(torch.equal(*pair) for pair in zip(plain_experts[0], flat_experts[0], strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(plain_experts[1], flat_experts[1], strict=True) if pair[0].ndim > 1)
+    assert not SMALL.missing(tiny)
+    assert not flat.missing(tiny)

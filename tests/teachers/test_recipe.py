@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -43,11 +45,17 @@ def test_every_field_is_part_of_the_key() -> None:
         replace(first, **change)
         for change in (
             {"schedule": "constant"}, {"epochs": 9}, {"learning_rate": 0.1}, {"batch": 64}, {"momentum": 0.8},
-            {"weight_decay": 0.0}, {"augment": False}, {"half_size": 0.5},
+            {"weight_decay": 0.0}, {"augment": False}, {"half_size": 0.5}, {"sharpness": 0.01}, {"sharpness": 0.01, "gap": 0.3},
         )
     ]  # fmt: skip
     assert TrainingRecipe().key() == first.key()
-    assert len({first.key(), *(other.key() for other in others)}) == 9
+    assert len({first.key(), *(other.key() for other in others)}) == 11
+
+
+def test_networks_trained_before_there_was_sharpness_are_found_under_their_key() -> None:
+    fields = ["schedule", "epochs", "learning_rate", "batch", "momentum", "weight_decay", "augment", "half_size"]
+    text = json.dumps({name: getattr(RECIPES["paper"], name) for name in sorted(fields)})
+    assert RECIPES["paper"].key() == hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 def test_what_makes_no_sense_is_refused() -> None:
@@ -55,6 +63,9 @@ def test_what_makes_no_sense_is_refused() -> None:
         TrainingRecipe(schedule="cosine")
     for change in ({"epochs": 0}, {"batch": 0}, {"learning_rate": 0.0}):
         with pytest.raises(UserError, match="above 0"):
+            replace(TrainingRecipe(), **change)
+    for change in ({"sharpness": -0.1}, {"gap": 0.3}):
+        with pytest.raises(UserError, match="a sharpness and a gap of at least 0, and a sharpness above 0 for a gap, got"):
             replace(TrainingRecipe(), **change)
     with pytest.raises(UserError, match=r"unknown recipe 'papers'. Did you mean 'paper'"):
         recipe("papers")

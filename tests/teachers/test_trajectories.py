@@ -21,8 +21,11 @@ RECIPE = TrainingRecipe(schedule="constant", epochs=3, learning_rate=0.01, augme
 EXACT = Snapshots(type="float32", early=1, parts=2)
 
 
-def runs(data: DataSet, cache: Path, count: int = 1, snapshots: Snapshots = EXACT) -> list[Trajectory]:
-    return trajectories(data, "convnet", count, RECIPE, snapshots, Engine(), cache=cache)
+FLAT = replace(RECIPE, sharpness=0.05, gap=0.3)
+
+
+def runs(data: DataSet, cache: Path, count: int = 1, snapshots: Snapshots = EXACT, recipe: TrainingRecipe = RECIPE) -> list[Trajectory]:
+    return trajectories(data, "convnet", count, recipe, snapshots, Engine(), cache=cache)
 
 
 @pytest.mark.parametrize(
@@ -61,14 +64,16 @@ def test_half_the_bytes_keep_three_digits(tiny: DataSet, tmp_path: Path) -> None
     assert half.accuracies == exact.accuracies
 
 
-@pytest.mark.parametrize("step", [1, 3, 5])
-def test_no_step_is_taken_twice_and_the_file_is_the_same(tiny: DataSet, tmp_path: Path, training: Training, step: int) -> None:
-    (straight,) = runs(tiny, tmp_path / "straight")
+@pytest.mark.parametrize(("step", "recipe"), [(1, RECIPE), (3, RECIPE), (5, RECIPE), (3, FLAT)])
+def test_no_step_is_taken_twice_and_the_file_is_the_same(
+    tiny: DataSet, tmp_path: Path, training: Training, step: int, recipe: TrainingRecipe
+) -> None:
+    (straight,) = runs(tiny, tmp_path / "straight", recipe=recipe)
     training.forget()
     training.interrupt_at = step
     with pytest.raises(KeyboardInterrupt):
-        runs(tiny, tmp_path / "stopped")
-    (found,) = runs(tiny, tmp_path / "stopped")
+        runs(tiny, tmp_path / "stopped", recipe=recipe)
+    (found,) = runs(tiny, tmp_path / "stopped", recipe=recipe)
     assert len(training.sizes) == 6
     assert found.accuracies == straight.accuracies
     one, other = (load_tensors(run.path)[0] for run in (found, straight))

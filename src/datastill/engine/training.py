@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from datastill import labels as of_labels
 from datastill.engine.engine import Engine
 from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.engine.sharpness import uphill
 from datastill.files import check_tensors
 from datastill.networks import Network
 
@@ -26,6 +27,8 @@ class Trainer:
         momentum: Of SGD.
         weight_decay: Of SGD, on every parameter.
         nesterov: Whether the momentum is Nesterov's.
+        sharpness: Radius rho of sharpness-aware training; 0 for none.
+        gap: Factor alpha of GSAM, with `sharpness` alone (see `engine.sharpness`).
 
     Attributes:
         correct: Which images of the last batch were classified correctly before its step, bool ``image``.
@@ -40,8 +43,10 @@ class Trainer:
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
         nesterov: bool = False,
+        sharpness: float = 0.0,
+        gap: float = 0.0,
     ) -> None:
-        self.engine, self.network = engine, network
+        self.engine, self.network, self.sharpness, self.gap = engine, network, sharpness, gap
         self.optimizer = torch.optim.SGD(
             network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
         )
@@ -62,17 +67,26 @@ class Trainer:
         """
         count = len(images)
         self.size = count if self.network.batchwise else self.size or even_micro_batch(count, self.limit)
-        self.optimizer.zero_grad(set_to_none=True)
         weights = torch.full((count,), 1 / count, device=images.device)
+        batch = [pieces(tensor, self.size) for tensor in (images, labels, weights)]
+        loss, correct = self._gradient(batch, kind)
+        if self.sharpness:
+            with uphill(list(self.network.parameters()), self.sharpness, self.gap):
+                self._gradient(batch, kind)
+        self.optimizer.step()
+        self.correct = correct[:count]
+        return float(loss), int(self.correct.sum())  # read last: reading waits for the device
+
+    def _gradient(self, batch: Sequence[Sequence[Tensor]], kind: str) -> tuple[Tensor, Tensor]:
+        """Find the gradient of a batch in micro-batches; its loss, and which images were classified as labelled."""
+        self.optimizer.zero_grad(set_to_none=True)
         losses, hits = [], []
-        for part, label, weight in zip(*(pieces(tensor, self.size) for tensor in (images, labels, weights)), strict=True):
+        for part, label, weight in zip(*batch, strict=True):
             loss, correct = self._loss(part, label, weight, kind)
             torch.autograd.backward(loss)
             losses.append(loss.detach())
             hits.append(correct)
-        self.optimizer.step()
-        self.correct = torch.cat(hits)[:count]
-        return float(torch.stack(losses).sum()), int(self.correct.sum())  # read last: reading waits for the device
+        return torch.stack(losses).sum(), torch.cat(hits)
 
     def set_learning_rate(self, value: float, *, restart_momentum: bool = False) -> None:
         """Change the learning rate; optionally forget the momentum, as the DC protocol does halfway through."""

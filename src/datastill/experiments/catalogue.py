@@ -10,7 +10,7 @@ from datastill.experiments.continual.catalogue import CONTINUAL
 from datastill.experiments.paper import PAPER
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
-from datastill.methods import dc, dcc, dsa
+from datastill.methods import dc, dcc, dsa, mtt
 from datastill.teachers.recipe import RECIPES
 
 SQUARED = ("cc.form=squared", "cc.weight=0.1", "balance=0")
@@ -177,6 +177,19 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         remark="The published numbers are of 1,000 networks, which are 1,000 iterations of `dc` and `dsa` and 10,000 of `dcc`; here there "
         "are 100 iterations, a tenth and a hundredth. `dcc` sums gradients over classes from its third network of ten on, after a "
         "fifth of the run instead of a quarter.",
+    ),
+    "trajectories-cifar10-ipc1": Experiment(
+        title="Matching training trajectories, CIFAR-10, IPC 1",
+        blocks=(Block("cifar10", (1,), 300, validate_at=(0, 100, 200, 300)),),
+        rows=(
+            Row("mtt", mtt.PUBLISHED["cifar10", 1]),
+            Row("mtt", label="mtt-constant-memory", settings=("through=no",)),
+            Row("ftd"),
+        ),
+        preset="fast",
+        remark="The published number is the best of 5,000 iterations on the test split, with 100 experts and ZCA whitening; here there are "
+        "300 iterations, three experts and no whitening, and nothing was chosen by the curve. `mtt-constant-memory` leaves out how later "
+        "steps depend on earlier ones, as TESLA does. The images of `ftd` are the average over all of its iterations.",
     ),
     "sets-digits": Experiment(
         title="Sets to take: scikit-learn's digits",

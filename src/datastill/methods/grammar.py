@@ -22,6 +22,7 @@ from datastill.methods.dm import dm
 from datastill.methods.dsa import dsa
 from datastill.methods.forgetting import forgetting
 from datastill.methods.frepo import frepo
+from datastill.methods.ftd import ftd
 from datastill.methods.herding import herding
 from datastill.methods.idm import idm
 from datastill.methods.k_center import k_center
@@ -52,6 +53,7 @@ METHODS: dict[str, Callable[[Setting], Method]] = {
         dsa,
         dcc,
         mtt,
+        ftd,
         random,
         herding,
         k_center,

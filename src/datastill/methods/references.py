@@ -12,6 +12,7 @@ from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERM_NAMES
 
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+VENUE = re.compile(r"(?:[A-Z][A-Za-z]+ )?(?:19|20)\d\d(?=, arXiv)")
 
 
 def references(name: str) -> dict[str, str]:
@@ -39,3 +40,19 @@ def references(name: str) -> dict[str, str]:
         if number := ARXIV.search(text):
             found.setdefault(number[1], text[: number.end()])
     return found
+
+
+def paper(name: str) -> str:
+    """Where and when the paper of a method appeared, and its number; empty for a method without one.
+
+    Args:
+        name: As for `references`; terms that are added to it do not count.
+
+    Example:
+        >>> paper("mtt"), paper("dd"), paper("random")
+        ('CVPR 2022, arXiv:2203.11932', '2018, arXiv:1811.10959', '')
+    """
+    for number, cited in references(name.partition("+")[0]).items():
+        venue = VENUE.search(cited)
+        return f"{venue[0] if venue else f'20{number[:2]}'}, arXiv:{number}"
+    return ""

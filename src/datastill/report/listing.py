@@ -12,6 +12,7 @@ from datastill.experiments.sets import kept_sets, results_folder
 from datastill.logs import logger
 from datastill.methods import NAMES as METHODS
 from datastill.methods import method
+from datastill.methods.references import paper
 from datastill.networks import NETWORKS
 from datastill.plugins import origin_of
 from datastill.terms import BUNDLES
@@ -64,15 +65,17 @@ def kept(results: Path | None = None) -> list[tuple[str, str]]:
 
 
 def _methods() -> list[tuple[str, str]]:
-    found = []
+    """The methods of each kind together, kinds and methods in the order of the table, with the paper of each."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for name, function in METHODS.all().items():
         try:
             kind = method(name).kind
         except UserError as error:  # a plug-in that cannot be used, which is not among the names then
             log.warning("%s", error)
             continue
-        found.append((name, f"{kind}: {_first_line(function.__doc__)}{_origin('method', name)}"))
-    return found
+        cited = f" ({where})" if (where := paper(name)) else ""
+        found.setdefault(kind, []).append((name, f"{kind}: {_first_line(function.__doc__)}{cited}{_origin('method', name)}"))
+    return [row for of_kind in found.values() for row in of_kind]
 
 
 def _first_line(text: str | None) -> str:

@@ -44,7 +44,8 @@ def found(data: DataSet, network: str, count: int, recipe: TrainingRecipe, *, ca
 def pretraining_cost(data: DataSet, network: Network, recipe: TrainingRecipe) -> float:
     """Floating-point operations that training one network takes."""
     equivalent = recipe.epochs - (1 - HALF_SIZE_WORK) * half_size_epochs(data, network, recipe)
-    return 3 * forward_cost(network) * len(data.train) * equivalent
+    passes = 2 if recipe.sharpness else 1
+    return 3 * passes * forward_cost(network) * len(data.train) * equivalent
 
 
 def batch_size(data: DataSet, recipe: TrainingRecipe) -> int:

@@ -109,6 +109,8 @@ class Pretraining:
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
             nesterov=recipe.momentum > 0,
+            sharpness=recipe.sharpness,
+            gap=recipe.gap,
         )
         self.runner = Runner(engine, network, ("logits",))
         self.size = batch_size(data, recipe)

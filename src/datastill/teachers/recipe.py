@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from datastill.configuration import check_fields
+from datastill.configuration import added_later, check_fields, describe
 from datastill.errors import UserError, unknown
 
 
@@ -25,6 +25,14 @@ class TrainingRecipe:
         augment: Mirror (where the data set allows it) and shift by up to an eighth of the side.
         half_size: Share of the epochs, the first ones and never the last, that see images of half the side, at a quarter of the cost. Only
             for networks with a global pool and images of at least 32x32 pixels.
+        sharpness: Radius rho of sharpness-aware training: a step has the gradient where the weights are moved this far uphill, at about
+            twice the cost. 0 for plain steps.
+        gap: Factor alpha of GSAM, with `sharpness` alone: how much of the plain gradient's part across that one is stepped uphill, which
+            narrows the gap between both losses.
+
+    Reference:
+        Zhuang et al.: Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022, arXiv:2203.08065, Algorithm 1, with a
+        constant radius.
     """
 
     schedule: str = "one-cycle"
@@ -35,6 +43,8 @@ class TrainingRecipe:
     weight_decay: float = 5e-4
     augment: bool = True
     half_size: float = 0.75
+    sharpness: float = added_later(0.0)
+    gap: float = added_later(0.0)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -48,6 +58,11 @@ class TrainingRecipe:
             raise UserError(
                 f"pretraining needs a momentum in [0, 1), a weight decay of at least 0 and a half_size in [0, 1], "
                 f"got {self.momentum}, {self.weight_decay}, {self.half_size}"
+            )
+        if not 0 <= self.sharpness < math.inf or not 0 <= self.gap < math.inf or (self.gap and not self.sharpness):
+            raise UserError(
+                f"pretraining needs a sharpness and a gap of at least 0, and a sharpness above 0 for a gap, "
+                f"got {self.sharpness} and {self.gap}"
             )
 
     @classmethod
@@ -64,8 +79,8 @@ class TrainingRecipe:
         return self.learning_rate * share
 
     def key(self) -> str:
-        """A short hash of every field."""
-        return hashlib.blake2b(json.dumps(asdict(self), sort_keys=True).encode(), digest_size=4).hexdigest()
+        """A short hash of every field that `describe` describes."""
+        return hashlib.blake2b(json.dumps(describe(self), sort_keys=True).encode(), digest_size=4).hexdigest()
 
 
 RECIPES = {
