@@ -50,7 +50,8 @@ USES: dict[str, ApplicationExperiment] = {
         architectures=24,
         widest=32,
         remark="A small version of architecture-search-cifar10: fewer and narrower networks, 10 epochs on the real images and 60 on the "
-        "sets instead of 200. One network of each architecture is trained, so part of every rank is the luck of its weights.",
+        "sets instead of 200. One network of each architecture is trained, so part of every rank is the luck of its weights. "
+        "The processor was shared with other work, so the seconds are too many, and not by the same factor in every row.",
     ),
     "privacy-cifar10": PrivacyExperiment(
         title="Membership inference, CIFAR-10, IPC 50: sets made from 10,000 of 20,000 images",
