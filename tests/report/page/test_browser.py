@@ -68,7 +68,7 @@ def opened(browser: Any) -> Iterator[Any]:
         page = context.new_page()
         page.on("console", lambda message: wrong.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("data:", path.parent.as_uri())) else None)
         page.goto(path.as_uri())
         return page
