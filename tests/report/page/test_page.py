@@ -109,15 +109,14 @@ def test_its_policy_allows_its_own_scripts_and_nothing_else(pair: list[Path], tm
 def test_names_are_shown_and_never_executed(tiny: DataSet, tmp_path: Path) -> None:
     run(replace(tiny, class_names=HOSTILE), tmp_path / "run", iterations=1)
     page = write_report([str(tmp_path / "run")]).read_text()
-    parsed, plain = Parsed(page), Parsed(html([Subject("x", "", None, distilled_set(ipc=2), {}, "", (), (), ())], look=False))
+    parsed = Parsed(page)
     assert "{{ 7 * 7 }}" in parsed.text
     assert HOSTILE[0] in parsed.text
     assert shown(HOSTILE[2]) in parsed.text
     assert "\u202e" not in page
     assert "the real images could not be read" in parsed.text
     assert not {"onerror", "x"} & {*(name for _, attributes in parsed.elements for name in attributes), *parsed.values("src")}
-    others = {"nav", "output", "pre", "noscript", "ul", "li", "figure"}
-    assert {tag for tag, _ in parsed.elements} <= {*(tag for tag, _ in plain.elements), *others}
+    assert [tag for tag, _ in parsed.elements].count("script") == 4  # the figures, D3, the charts, the gallery
 
 
 def test_what_a_network_said_is_kept_for_the_set_that_it_saw(pair: list[Path], tmp_path: Path, tiny: DataSet) -> None:
