@@ -147,7 +147,7 @@ class Run:
         """Append a line to ``metrics.jsonl``."""
         try:
             if self._metrics is None:
-                self._metrics = open_to_append(self.folder / "metrics.jsonl")
+                self._metrics, self._shown = open_to_append(self.folder / "metrics.jsonl"), time.monotonic()
             self._metrics.write(line(entry))
             if time.monotonic() - self._shown >= SECONDS_UNSEEN:
                 self._metrics.flush()
