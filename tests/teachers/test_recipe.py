@@ -64,9 +64,9 @@ def test_what_makes_no_sense_is_refused() -> None:
     for change in ({"epochs": 0}, {"batch": 0}, {"learning_rate": 0.0}):
         with pytest.raises(UserError, match="above 0"):
             replace(TrainingRecipe(), **change)
-    for change in ({"sharpness": -0.1}, {"gap": 0.3}):
+    for sharpness, gap in ((-0.1, 0.0), (0.0, 0.3)):
         with pytest.raises(UserError, match="a sharpness and a gap of at least 0, and a sharpness above 0 for a gap, got"):
-            replace(TrainingRecipe(), **change)
+            TrainingRecipe(sharpness=sharpness, gap=gap)
     with pytest.raises(UserError, match=r"unknown recipe 'papers'. Did you mean 'paper'"):
         recipe("papers")
     assert recipe("paper") is RECIPES["paper"]
