@@ -12,7 +12,7 @@ from typing import Any
 from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
 from datastill.experiments import Block, ContinualExperiment, ContinualRow, Experiment, Row, run_experiment
-from datastill.experiments.executors import Local, OnRay
+from datastill.experiments.executors import Local
 from datastill.experiments.performing import Executor
 from datastill.experiments.specification import Specifications
 from datastill.report.results import write
@@ -49,11 +49,9 @@ def records(folder: Path) -> dict[str, Any]:
     return {place: json.dumps(timeless(json.loads(path.read_bytes()))) for place, path in sorted(found.items())}
 
 
-def driver(name: str, folder: Path, executor: Executor = FORKED, experiments: Specifications = SPECIFICATIONS) -> Any:
-    """A process that runs an experiment; with Ray it is not a fork of this one, where threads of Ray may run."""
-    context: Any = multiprocessing.get_context("forkserver" if isinstance(executor, OnRay) else "fork")
-    context.set_forkserver_preload(["torch._dynamo", "small_tables"])
-    process = context.Process(target=run, args=(name, folder, executor, experiments))
+def driver(name: str, folder: Path, executor: Executor = FORKED) -> Any:
+    """A process that runs an experiment."""
+    process = multiprocessing.get_context("fork").Process(target=run, args=(name, folder, executor))
     process.start()
     return process
 

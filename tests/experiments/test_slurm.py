@@ -1,10 +1,7 @@
-"""Cells as jobs of submitit, whose own stand-ins for Slurm run them on this machine."""
+"""What cannot be given to Slurm is told in a line."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,32 +11,12 @@ from datastill.cli import main
 from datastill.errors import UserError
 from datastill.experiments.executors import OnSlurm, Place
 from datastill.experiments.specification import Specifications
-from small_tables import TABLE, children, driver, records, run
+from small_tables import TABLE, records, run
 
 pytest.importorskip("submitit", reason="needs submitit: pip install 'datastill[slurm]'")
 
 ONE: Specifications = {"table": replace(TABLE, rows=TABLE.rows[1:2], blocks=(replace(TABLE.blocks[0], seeds=(0,)),))}
 """A table of one cell."""
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves log files of its debug jobs open
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes under /proc")
-def test_a_job_that_is_killed_is_given_again_and_the_record_is_that_of_a_run_without_jobs(tmp_path: Path) -> None:
-    for name, executor in (("straight", None), ("debug", OnSlurm(manager="debug"))):
-        run("table", tmp_path / name, executor, ONE)
-    assert len(records(tmp_path / "straight")) == 1
-    assert records(tmp_path / "debug") == records(tmp_path / "straight")
-
-    command = driver("table", tmp_path / "local", OnSlurm(manager="local"), ONE)
-    log = tmp_path / "local" / "runs" / "table" / "dm.log"
-    while command.is_alive() and not log.exists():
-        time.sleep(0.01)
-    (job,) = [child for manager in children(command.pid) for child in children(manager)]
-    os.kill(job, signal.SIGKILL)
-    command.join(200)
-    assert command.exitcode == 0
-    assert log.read_text().count("experiment: table/dm") == 2
-    assert records(tmp_path / "local") == records(tmp_path / "straight")
 
 
 def test_what_slurm_cannot_be_asked_for_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
