@@ -7,7 +7,7 @@ from datastill.files.locks import InUseError, locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
-from datastill.files.regular import check_regular, open_regular
+from datastill.files.regular import check_regular, open_regular, read_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
@@ -30,6 +30,7 @@ __all__ = [
     "open_regular",
     "open_to_append",
     "partial_file",
+    "read_regular",
     "read_sealed",
     "reason",
     "remove_leftovers",
