@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, read_experiment
+from datastill.files import read_sealed
 
 FULL = """
 title: A title
@@ -204,3 +206,32 @@ def test_the_example_of_the_documentation_runs_and_is_continued(
     with pytest.raises(SystemExit):
         main(["experiment", "results/constraints/constraints.yaml"])
     assert "another specification (settings was ('real_batch=16',), is ('real_batch=17',))" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"title: " + b"[" * 100_000,
+        b"{a: " * 5_000,
+        b"title: &a [x, x]\nmethods: [*a, *a]\n",
+        b"\xff\xfe\x00",
+        b"title: 2001-99-99\n",
+        b"title: x\nipc: " + b"9" * 5_000,
+    ],
+)
+def test_what_no_reader_expects_is_refused_in_a_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_experiment(tmp_path / "mine.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for name in ("mine.yaml", "e.json"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="it is a named pipe, not a file"):
+        read_experiment(tmp_path / "mine.yaml")
+    with pytest.raises(UserError, match="it is a named pipe, not a file"):
+        read_sealed(tmp_path / "e.json")

@@ -231,7 +231,14 @@ DOING = {
 
 CAMPAIGNS = (
     *(
-        Campaign(f"stopped-{name}", f"signals and kills while {doing}", _stopped(name), short=int(not name.startswith("executor")), long=60)
+        Campaign(
+            f"stopped-{name}",
+            f"signals and kills while {doing}",
+            _stopped(name),
+            short=int(not name.startswith("executor")),
+            long=60,
+            seconds=900,
+        )
         for name, doing in DOING.items()
     ),
     *(

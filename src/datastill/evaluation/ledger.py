@@ -18,7 +18,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.evaluation.protocol import Protocol
-from datastill.files import checksum, locked, reason, remove_leftovers, sealed, unsealed, write_atomic
+from datastill.files import checksum, locked, read_regular, reason, remove_leftovers, sealed, unsealed, write_atomic
 from datastill.labels import HARD
 from datastill.logs import logger
 
@@ -83,7 +83,7 @@ def opened(path: Path | None) -> Iterator[Ledger]:
 def _read(path: Path) -> dict[str, list[list[int]]]:
     """The matrices of a file that are intact, by their names."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         log.warning("%s is damaged (%s); the networks in it will be trained again", path, reason(error))
         return {}

@@ -12,7 +12,7 @@ from datastill.errors import UserError
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.experiments.record import Found, Maker, Point, Record, TeacherRecord
 from datastill.experiments.stored import check_agreement
-from datastill.files import reason
+from datastill.files import read_regular, reason
 from datastill.runs import Run
 from datastill.runs.timing import run_seconds_per_step
 from datastill.teachers.stored import Epoch
@@ -30,7 +30,7 @@ def read_earlier(folder: Path, cell: Cell) -> Record | None:
     if config is None or not path.exists():
         return None
     try:
-        evaluation = json.loads(path.read_bytes())
+        evaluation = json.loads(read_regular(path))
         found = _record(evaluation, config, run, cell)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}, or the configuration beside it, is damaged ({reason(error)})") from error
@@ -68,7 +68,7 @@ def remove_earlier(folder: Path) -> None:
     """Remove the ``evaluation.json`` of an earlier version, which a record has taken the place of; another file of that name stays."""
     path = folder / "evaluation.json"
     try:
-        evaluation = json.loads(path.read_bytes())
+        evaluation = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return
     if isinstance(evaluation, dict) and {"class_names", "comparisons", "made_by", "n", "protocol"} <= set(evaluation):

@@ -17,9 +17,10 @@ from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.schema import PARTS, DataEntry, MethodEntry, Table, spelt_out
 from datastill.experiments.specification import Block, Experiment, Row, Specifications
-from datastill.files import write_atomic
+from datastill.files import read_regular, reason, write_atomic
 from datastill.logs import logger
 from datastill.methods import method
+from datastill.runs.configuration import PlainLoader
 
 log = logger(__name__)
 
@@ -43,8 +44,8 @@ WORDS = {
 """What was expected, by pydantic's name of the problem."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice, the first of which would be lost."""
+class _Loader(PlainLoader):
+    """Also refuses a key that is there twice, the first of which would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Read a mapping."""
@@ -100,7 +101,7 @@ def keep(path: Path | str, results: Path) -> None:
     target = results / Path(path).stem / Path(path).with_suffix(FILES[0]).name
     if target.exists() and target.samefile(path):
         return
-    write_atomic(target, Path(path).read_text(encoding="utf-8"))
+    write_atomic(target, read_regular(Path(path)))
 
 
 def kept(results: Path) -> dict[str, Experiment]:
@@ -117,7 +118,7 @@ def kept(results: Path) -> dict[str, Experiment]:
 
 def _content(path: Path) -> dict[Any, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # derived from the safe loader
+        content = yaml.load(read_regular(path), _Loader)  # derived from the safe loader
     except FileNotFoundError as error:
         raise UserError("there is no such file") from error
     except yaml.MarkedYAMLError as error:
@@ -125,10 +126,10 @@ def _content(path: Path) -> dict[Any, Any]:
         raise UserError(f"is not YAML ({line}{error.problem})") from error
     except UserError:
         raise
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"cannot be read ({' '.join(str(error).split())})") from error
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"cannot be read ({reason(error)})") from error
     if not isinstance(content, dict):
-        raise UserError(f"expected keys with values, such as data: digits, got {content!r}")
+        raise UserError(f"expected keys with values, such as data: digits, got {repr(content)[:60]}")
     return content
 
 

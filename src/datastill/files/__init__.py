@@ -8,7 +8,7 @@ from datastill.files.locks import InUseError, in_use, locked
 from datastill.files.messages import reason, storage_error
 from datastill.files.partial import OURS, beside, is_empty, partial_file, partial_folder, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
-from datastill.files.regular import check_regular, open_regular
+from datastill.files.regular import check_regular, open_regular, read_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
 from datastill.files.tensors import checksum, save_tensors
 from datastill.files.trust import why_not_ours
@@ -34,6 +34,7 @@ __all__ = [
     "open_to_append",
     "partial_file",
     "partial_folder",
+    "read_regular",
     "read_sealed",
     "reason",
     "remove_leftovers",

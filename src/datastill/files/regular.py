@@ -27,6 +27,16 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: As of `open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
 def check_regular(path: Path) -> None:
     """Refuse what is not a regular file, for libraries that open files themselves.
 

@@ -11,6 +11,7 @@ from typing import Any
 from datastill.errors import UserError
 from datastill.files.messages import reason
 from datastill.files.reading import CHECKSUM
+from datastill.files.regular import read_regular
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -65,7 +66,7 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
         UserError: If it cannot be read, is not such a file, or does not match its checksum.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it cannot be read as JSON ({reason(error)})") from error
     if not isinstance(content, dict):

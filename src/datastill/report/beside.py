@@ -15,7 +15,7 @@ from datastill.distilled import DistilledSet, Origin
 from datastill.distilled.picture import Strip, drawn, strip
 from datastill.errors import UserError, unknown
 from datastill.evaluation.evaluate import resolve
-from datastill.files import write_atomic
+from datastill.files import read_regular, write_atomic
 from datastill.kinds import Canvas, Selection
 from datastill.kinds.canvas import initial_images
 from datastill.runs.plan import Plan
@@ -90,10 +90,10 @@ def _pixels(image: Tensor) -> Any:
 def _heading(evaluation: Path, distilled: DistilledSet) -> str:
     """What networks trained on the set reach, in a line each."""
     try:
-        content = json.loads(evaluation.read_text())
+        content = json.loads(read_regular(evaluation))
         accuracy, network, data = content["accuracy"], content["protocol"]["network"], content["data"]
         split, random = content["split"], content["comparisons"].get("random")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{evaluation} is not what `datastill.evaluate` wrote for one network: expected the file of its `out`") from error
     images = len(distilled.images)  # those that are stored, whatever parts they have
     if (content.get("fingerprint"), content.get("images")) != (distilled.origin.fingerprint, images):

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datastill.errors import UserError
-from datastill.files import CHECKSUM, reason, sealed, unsealed, write_atomic
+from datastill.files import CHECKSUM, read_regular, reason, sealed, unsealed, write_atomic
 
 CHANGED = "restore it, or remove its last line, the checksum, to take it as it is"
 
@@ -63,10 +63,11 @@ class _Configuration(_Part):
     continued_by: list[_Maker] = []
 
 
-class _Loader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """Reads no references to other parts of the file, with which a small file becomes a large structure."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        """Read a part of the file."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it holds references (*NAME), which are not read")
         return super().compose_node(parent, index)
@@ -89,7 +90,7 @@ def read_configuration(path: Path, *, changed: bool = False) -> dict[str, Any] |
             its checksum, where it has one.
     """
     try:
-        content: Any = yaml.load(path.read_bytes(), _Loader)
+        content: Any = yaml.load(read_regular(path), PlainLoader)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, yaml.YAMLError) as error:

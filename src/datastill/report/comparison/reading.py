@@ -16,7 +16,7 @@ from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments.record import RECORD, Record
 from datastill.experiments.stored import record_of
-from datastill.files import CHECKSUM, read_sealed, reason
+from datastill.files import CHECKSUM, read_regular, read_sealed, reason
 from datastill.labels import HARD
 from datastill.report.comparison.measured import Conditions, Measured, values_of
 from datastill.runs import Run
@@ -76,7 +76,7 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
 def _file(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:
     """What a JSON file holds: a record, an evaluation, or evaluations with several networks; nothing for other files."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it cannot be read as JSON ({reason(error)})") from error
     if not isinstance(content, dict) or not {"distilled_by", "accuracies", "networks", CHECKSUM} & set(content):
