@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def test_a_run_leaves_everything_that_is_needed_to_repeat_it(tiny: DataSet, straight: Path) -> None:
-    assert {path.name for path in straight.iterdir()} == {"config.yaml", "metrics.jsonl", "checkpoint", "distilled"}
+    assert {path.name for path in straight.iterdir()} == {"config.yaml", "metrics.jsonl", "checkpoint", "previews", "distilled"}
     found = config(straight)
     assert (found["ipc"], found["seed"], found["iterations"]) == (2, 3, ITERATIONS)
     assert found["data"] == {
