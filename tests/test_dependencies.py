@@ -15,10 +15,11 @@ import pytest
 from datastill.data import load
 from datastill.errors import UserError
 from datastill.evaluation.spread import students_t
+from datastill.experiments.search.ranking import check_architectures
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 """Packages whose module has another name."""
 
 
@@ -38,7 +39,7 @@ def modules_of(requirements: list[str]) -> set[str]:
 
 def test_every_dependency_is_imported_and_nothing_else_is() -> None:
     required, extras = modules_of(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
-    optional = modules_of([*extras["hub"], *extras["ray"], *extras["slurm"], *extras["wandb"]])
+    optional = modules_of([*extras["analysis"], *extras["hub"], *extras["ray"], *extras["slurm"], *extras["wandb"]])
     foreign = imported() - set(sys.stdlib_module_names) - {"datastill"}
     assert required <= foreign
     assert optional <= foreign
@@ -89,3 +90,10 @@ def test_svhn_says_what_its_published_files_need(tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError, match=r"'svhn' are MATLAB's and need scipy: pip install 'datastill\[svhn\]'"):
         load("svhn")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_an_extra_brings_is_named_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sklearn", "scipy"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match=r"architecture search needs the package scipy: pip install 'datastill\[analysis\]'"):
+        check_architectures(["convnet"], load("digits"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable, Sequence
 
 LIKE = 0.5
@@ -18,6 +19,25 @@ class UserError(ValueError):
 
 class LostRankError(UserError):
     """Another process that shares a run has ended, or does not answer."""
+
+
+def require(package: str, what: str, extra: str) -> None:
+    """Refuse what needs a package that is not installed, before anything is computed.
+
+    Args:
+        package: Its module, which is not imported.
+        what: What needs it, for the message.
+        extra: The extra of datastill that installs it.
+
+    Raises:
+        UserError: If it cannot be imported.
+    """
+    try:
+        there = importlib.util.find_spec(package) is not None
+    except ValueError:  # something has put nothing in its place
+        there = False
+    if not there:
+        raise UserError(f"{what} needs the package {package}: pip install 'datastill[{extra}]'")
 
 
 def unknown(kind: str, given: str, known: Iterable[str], *, hint: str = "") -> UserError:

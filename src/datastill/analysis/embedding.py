@@ -16,6 +16,7 @@ from datastill.configuration import whole
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine, Runner
+from datastill.errors import require
 from datastill.evaluation.evaluate import resolve
 from datastill.functional import covariance_distance, scatter
 from datastill.networks import Features, build, concatenate
@@ -125,6 +126,7 @@ def analyse(
     Reference:
         IID, CVPR 2024, Figures 1 and 3. van der Maaten, Hinton: Visualizing Data using t-SNE, JMLR 2008.
     """
+    require("sklearn", "analysing a set", "analysis")
     real, seed = whole("real", real, least=2), checked_seed(seed)
     distilled, data = resolve(distilled, data)
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)

@@ -17,7 +17,7 @@ from datastill.data.images import fingerprint
 from datastill.data.notebook import table
 from datastill.engine import Engine, Runner
 from datastill.engine.inference import BLOCK
-from datastill.errors import UserError
+from datastill.errors import UserError, require
 from datastill.evaluation import Protocol
 from datastill.evaluation.ledger import key
 from datastill.evaluation.scorer import Scorer, training_cost
@@ -164,6 +164,7 @@ class Inference:
 
     def check(self) -> None:
         """Refuse what cannot work before the first set."""
+        require("sklearn", "membership inference", "analysis")
         self.worlds.data.split(self.split)
         for model in (0, 1):
             self.recipe.check(self.worlds.read(model))

@@ -17,7 +17,7 @@ from datastill.configuration import whole
 from datastill.data import DataSet, load
 from datastill.data.notebook import table
 from datastill.engine import Engine
-from datastill.errors import UserError
+from datastill.errors import UserError, require
 from datastill.evaluation import Protocol
 from datastill.evaluation.ledger import opened
 from datastill.evaluation.scorer import Scorer, training_cost
@@ -215,6 +215,7 @@ def architecture_search(
 
 def check_architectures(names: Sequence[str], data: DataSet) -> None:
     """Refuse those that do not exist or cannot take the images."""
+    require("scipy", "architecture search", "analysis")
     for name in names:
         build(name, channels=data.channels, classes=data.classes, size=data.size)
 
