@@ -6,7 +6,7 @@ INDEX ?=
 PIP = $(BIN)/pip install --quiet --constraint constraints.txt $(if $(INDEX),--extra-index-url $(INDEX))
 DRAW = --beside real,start --evaluation
 
-.PHONY: demo demo-long test check docs notebooks bench faults install clean
+.PHONY: demo demo-long test test-long check docs notebooks bench faults install clean
 
 demo: $(VENV)/installed ## set up, distil scikit-learn's digits with DM + IID, measure the set, draw it
 	$(BIN)/datastill distill digits --method dm+iid --ipc 2 --iterations 50 --real-batch 64 --out runs/demo --resume
@@ -20,6 +20,9 @@ demo-long: $(VENV)/installed ## the same with more steps on all real images, and
 
 test: $(VENV)/installed-dev ## set up and pass the tests
 	$(BIN)/pytest -q -n 2
+
+test-long: $(VENV)/installed-dev ## the tests that `make test` leaves out, since they take long for what they may find
+	$(BIN)/pytest -q -n 2 -m long
 
 check: $(VENV)/installed-dev ## lint, format, order of imports, types, known vulnerabilities
 	$(BIN)/ruff check src tests benchmarks website

@@ -75,5 +75,7 @@ def test_the_folder_of_compiled_code_is_made_for_this_user_alone(
 def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, environment: Callable[[Mapping[str, object]], None]) -> None:
     (tmp_path / "file").write_text("")
     environment({KEPT_IN: tmp_path / "file" / "deep"})
-    assert why_unsafe().startswith(f"cannot write {tmp_path / 'file' / 'deep'} (Not a directory); choose another folder")
+    assert why_unsafe().startswith(
+        f"cannot write {tmp_path / 'file' / 'deep'} ({tmp_path / 'file'} is a file, not a folder); choose another folder"
+    )
     assert why_unsafe().endswith(f"or set {KEPT_IN} to a folder of your own, which compiled code is kept in")

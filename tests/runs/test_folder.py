@@ -267,7 +267,7 @@ def test_metrics_that_do_not_fit_on_the_disk_give_one_clear_line(tmp_path: Path)
 
 def test_a_folder_that_cannot_be_made_gives_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file is a file, not a folder; choose another place"):
+    with pytest.raises(UserError, match=r"file is a file, not a folder\); choose another folder"):
         Run(tmp_path / "file" / "run").begin(CONFIG, resume=False)
 
 

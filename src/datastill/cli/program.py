@@ -33,8 +33,12 @@ FLAGS = {
         for name in (
             "compile",
             "count",
+            "address",
+            "cpus",
             "data",
             "device",
+            "executor",
+            "gpus",
             "ipc",
             "iterations",
             "out",
@@ -43,6 +47,7 @@ FLAGS = {
             "resume",
             "scale",
             "seed",
+            "slurm",
             "workers",
         )
     },

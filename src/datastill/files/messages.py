@@ -25,7 +25,7 @@ def storage_error(error: OSError, path: Path) -> UserError:
         )
     blocking = next((parent for parent in path.parents if error.errno in NO_FOLDER and os.path.isfile(parent)), None)  # noqa: PTH113 (never raises)
     if blocking is not None:
-        return UserError(f"cannot write {path}: {blocking} is a file, not a folder; choose another place")
+        return UserError(f"cannot write {path} ({blocking} is a file, not a folder); choose another folder or fix its permissions")
     return UserError(f"cannot write {path} ({reason(error)}); choose another folder or fix its permissions")
 
 

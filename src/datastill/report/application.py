@@ -137,8 +137,8 @@ def mean_and_interval(values: Sequence[float], digits: int = 2) -> str:
     """A mean with half its 95% interval, where there are several values.
 
     Example:
-        >>> mean_and_interval([0.5]), mean_and_interval([0.4, 0.6])
-        ('0.50', '0.50 +- 1.27')
+        >>> mean_and_interval([0.4, 0.6]), mean_and_interval([0.4, 0.5, 0.6])
+        ('0.50', '0.50 +- 0.25')
     """
     half = half_interval(values)
     return f"{fmean(values):.{digits}f}" + ("" if half is None else f" +- {half:.{digits}f}")

@@ -15,7 +15,7 @@ from datastill.evaluation.scorer import training_cost
 from datastill.kinds import Method
 from datastill.runs.folder import KEPT
 from datastill.runs.job import Job
-from datastill.runs.previews import preview, previewed
+from datastill.runs.previews import preview, previews_until
 
 LINE = 150
 """Bytes of a line of metrics, about."""
@@ -87,7 +87,7 @@ class RunParts:
         size, left = nbytes(list(found.canvas.tensors().values())), max(0, self.iterations - self.done)
         kept = min(KEPT, self.iterations) * found.state + LINE * self.iterations + 2 * size  # the set, and its rendering
         shown = preview(found.canvas, self.data)["images"]
-        kept += nbytes([shown]) * sum(previewed(at) for at in range(self.iterations + 1))
+        kept += nbytes([shown]) * previews_until(self.iterations)
         yield Part(f"{left} step{'' if left == 1 else 's'} of {found.seconds:.3g} s", left * found.seconds, kept)
         images, labels = expand(found.canvas.images, found.factor), found.canvas.labels.repeat_interleave(found.factor**2, dim=0)
         for each in self.tested:

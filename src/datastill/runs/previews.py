@@ -34,6 +34,16 @@ def previewed(iteration: int) -> bool:
     return iteration == 0 or (iteration > 0 and int(str(iteration)[0]) in (1, 2, 5) and not str(iteration)[1:].strip("0"))
 
 
+def previews_until(iterations: int) -> int:
+    """How many previews a run of so many iterations keeps, the one before the first step included.
+
+    Example:
+        >>> previews_until(0), previews_until(2000), previews_until(10**9)
+        (1, 12, 29)
+    """
+    return 1 + sum(digit * 10**power <= iterations for power in range(len(str(iterations))) for digit in (1, 2, 5))
+
+
 class Previews:
     """Keeps the previews of a run.
 

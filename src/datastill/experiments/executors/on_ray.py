@@ -118,7 +118,7 @@ def _ray() -> ModuleType:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise UserError("--executor ray needs the package ray: pip install 'datastill[ray]'") from error
+        raise UserError("`executor=ray` needs the package ray: pip install 'datastill[ray]'") from error
     found: ModuleType = ray
     return found
 

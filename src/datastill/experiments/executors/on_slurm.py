@@ -49,7 +49,7 @@ class OnSlurm:
     def __post_init__(self) -> None:
         self.place.only("slurm", "cpus", "gpus", "slurm")
         if self.place.gpus != int(self.place.gpus):
-            raise UserError(f"a job of Slurm has whole GPUs, got --gpus {self.place.gpus:g}")
+            raise UserError(f"a job of Slurm has whole GPUs, got `gpus={self.place.gpus:g}`")
         _options(self.place.options)
         _submitit()
 
@@ -147,7 +147,7 @@ def _submitit() -> ModuleType:
         import submitit.core.utils
         import submitit.helpers
     except ImportError as error:
-        raise UserError("--executor slurm needs the package submitit: pip install 'datastill[slurm]'") from error
+        raise UserError("`executor=slurm` needs the package submitit: pip install 'datastill[slurm]'") from error
     found: ModuleType = submitit
     return found
 
@@ -158,7 +158,7 @@ def _options(given: Sequence[str]) -> tuple[dict[str, str], int]:
     for entry in given:
         name, equals, value = entry.partition("=")
         if not equals or not name.isidentifier() or not value:
-            raise UserError(f"--slurm takes NAME=VALUE, separated by commas, such as partition=gpu,time=600, got '{entry}'")
+            raise UserError(f"`slurm` takes NAME=VALUE, separated by commas, such as partition=gpu,time=600, got '{entry}'")
         options[name] = value
     minutes = options.pop("time", str(MINUTES))
     if not minutes.isdecimal():

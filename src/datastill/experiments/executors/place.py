@@ -34,7 +34,7 @@ class Place:
             if value is not None:
                 whole(name, value, least=1)
         if not self.gpus >= 0:
-            raise UserError(f"--gpus must be a number of at least 0, got {self.gpus:g}")
+            raise UserError(f"`gpus` must be a number of at least 0, got {self.gpus:g}")
 
     def only(self, executor: str, *used: str) -> None:
         """Refuse what was given and has no use.
@@ -49,5 +49,5 @@ class Place:
         others = {"cpus": self.cpus, "gpus": self.gpus, "address": self.address, "slurm": self.options}
         for name, value in others.items():
             if value and name not in used:
-                fitting = {"address": "ray", "slurm": "slurm"}.get(name, "ray or --executor slurm")
-                raise UserError(f"--{name} has no use with --executor {executor}: leave it out, or give --executor {fitting}")
+                fitting = {"address": "ray", "slurm": "slurm"}.get(name, "ray` or `executor=slurm")
+                raise UserError(f"`{name}` has no use with `executor={executor}`: leave it out, or give `executor={fitting}`")
