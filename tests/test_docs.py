@@ -68,7 +68,9 @@ BUDGETS = {
 }
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.long] if path.stem == "own_images" else [], id=path.stem) for path in NOTEBOOKS]
+)
 def test_a_notebook_runs_from_top_to_bottom_and_is_kept_without_outputs(path: Path, tmp_path: Path) -> None:
     done = run(path, tmp_path, BUDGETS[path.stem])
     outputs = [output for cell in done.cells for output in cell.get("outputs", ())]

@@ -10,6 +10,7 @@ import datastill
 from datastill import Protocol
 
 
+@pytest.mark.long
 def test_two_distilled_digits_a_class_beat_two_real_ones() -> None:
     data = datastill.load("digits")
     distilled = datastill.distill(data, method="dm+cm", ipc=2, iterations=60, settings=["real_batch=64"])

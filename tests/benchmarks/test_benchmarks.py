@@ -132,6 +132,7 @@ def test_a_part_inside_another_one_is_counted_once(clock: Clock) -> None:
     assert sum(found["parts"].values()) == found["seconds"]
 
 
+@pytest.mark.long
 def test_the_training_of_networks_is_counted_as_a_whole(clock: Clock) -> None:
     found = measure.parts({**SMALL, "method": "idm+cm", "preset": "fast", "kind": "parts", "rounds": 1})
     parts = {name: seconds for name, seconds in found["parts"].items() if seconds}

@@ -29,6 +29,7 @@ def networks(results: Path) -> list[dict[str, object]]:
     return content["networks"]
 
 
+@pytest.mark.long
 def test_a_table_is_trained_once_extended_and_written(tmp_path: Path) -> None:
     results, runs = tmp_path / "results", tmp_path / "runs"
     run("small", TABLE, results, runs)
@@ -51,6 +52,7 @@ def test_a_table_is_trained_once_extended_and_written(tmp_path: Path) -> None:
         run("small", replace(TABLE, epochs=3), results, runs)
 
 
+@pytest.mark.long
 def test_an_accuracy_is_that_of_the_training_in_the_folder(tmp_path: Path) -> None:
     data = load("digits[0-1]")
     folder = export(distill(data, method="random", ipc=20), tmp_path / "folder", "folder")

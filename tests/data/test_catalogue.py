@@ -129,6 +129,7 @@ def test_a_class_missing_from_the_test_split_is_said_aloud(tmp_path: Path, caplo
     assert "no test image of 1 class(es): dog" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_cifar10_is_whole(real_data: Path) -> None:
     if not (real_data / "cifar10").is_dir():

@@ -102,6 +102,7 @@ def test_rows_of_parquet_are_named_and_the_place_of_the_files_is_private(tmp_pat
     assert "secret" not in (exported / "manifest.csv").read_text() + (exported / "README.md").read_text()
 
 
+@pytest.mark.long
 def test_the_command_exports_the_split_of_a_run_and_of_a_data_set(tmp_path: Path) -> None:
     source = photos(tmp_path / "photos")
     distill(f"folder:{source}", method="random", ipc=1, out=tmp_path / "run")

@@ -53,6 +53,7 @@ def test_a_class_may_have_fewer_images() -> None:
     assert all(places(picture, enlarged(noise(8, seed), 8)) for seed in (1, 2, 3))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("side", "classes"), [(300, 2), (64, 2000), (8, 1000)])
 def test_no_picture_is_too_large(side: int, classes: int) -> None:
     tile = np.full((side, side), 200, dtype=np.uint8)

@@ -121,6 +121,7 @@ def test_a_continued_run_keeps_what_it_chose_and_not_what_was_asked(compiler: Co
     assert not short.as_recorded(long.describe()).compiled  # and the run is refused, naming the difference
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
 def test_compiled_half_precision_agrees_with_exact_computation() -> None:

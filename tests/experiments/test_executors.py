@@ -162,5 +162,5 @@ def test_the_command_runs_cells_in_processes_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("executor", "package"), [("ray", "ray"), ("slurm", "submitit")])
 def test_an_executor_whose_package_is_not_there_names_the_extra(executor: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(UserError, match=rf"--executor {executor} needs the package {package}: pip install 'datastill\[{executor}\]'"):
+    with pytest.raises(UserError, match=rf"`executor={executor}` needs the package {package}: pip install 'datastill\[{executor}\]'"):
         named_executor(executor, Place())

@@ -118,7 +118,7 @@ CAMPAIGNS = (
     Campaign(
         "checkpoint-forged", "a checkpoint has other tensors or text, with the right checksum", _continued("", sealed_again, forged=True)
     ),
-    Campaign("config-bytes", "a run's `config.yaml` is damaged as bytes", _continued("config.yaml", as_bytes), short=15),
+    Campaign("config-bytes", "a run's `config.yaml` is damaged as bytes", _continued("config.yaml", as_bytes), short=6),
     Campaign(
         "config-values", "a run's `config.yaml` has odd values, half of them with the right checksum", _continued("config.yaml", as_values)
     ),

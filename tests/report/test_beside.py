@@ -24,6 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_picture_has_the_real_images_the_start_and_the_set(run: Path, tmp_path: Path) -> None:
     data = datastill.load("digits")
     write_beside(run, DistilledSet.load(run), ["real", "start"], tmp_path / "beside.png")

@@ -103,6 +103,7 @@ def test_distilling_lets_go_of_its_run_in_the_end(tmp_path: Path, tiny: DataSet)
     assert not list((tmp_path / "run").rglob(".datastill-*"))
 
 
+@pytest.mark.long
 def test_two_commands_continue_one_run_one_after_the_other(tmp_path: Path) -> None:
     """The second one ends with one line and exit code 2, and the first one's metrics and set are whole."""
     command = [

@@ -91,6 +91,7 @@ def done(out: Path) -> int:
     return max((int(name) for name in names), default=0)
 
 
+@pytest.mark.long
 def test_a_run_killed_again_and_again_gives_the_bits_of_an_uninterrupted_one(tmp_path: Path) -> None:
     out = tmp_path / "killed"
     reached = []

@@ -52,6 +52,7 @@ def few(size: int = 32) -> DataSet:
     return DataSet("few", split, split, split, ("a", "b", "c"), (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="few")
 
 
+@pytest.mark.long
 def test_the_bits_of_a_member_do_not_depend_on_how_many_are_trained_with_it() -> None:
     data, recipe = few(), TrainingRecipe(epochs=2, half_size=0.5)
     assert half_size_epochs(data, build("resnet18", channels=3, classes=3, size=(32, 32)), recipe) == 1

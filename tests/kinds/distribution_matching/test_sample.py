@@ -73,6 +73,7 @@ def test_some_of_the_images_weigh_as_much_as_all_by_the_terms_share(tiny: DataSe
     assert len({tuple(row) for row in counts.tolist()}) == 3
 
 
+@pytest.mark.long
 def test_some_of_the_images_are_pulled_together_as_strongly_as_all_on_average(tiny: DataSet) -> None:
     """The squared form of class centralization: loss and gradient are unbiased, so that neither grows or falls with what is left out."""
     found = {}
