@@ -41,7 +41,7 @@ def previews_until(iterations: int) -> int:
         >>> previews_until(0), previews_until(2000), previews_until(10**9)
         (1, 12, 29)
     """
-    return 1 + sum(digit * 10**power <= iterations for power in range(len(str(iterations))) for digit in (1, 2, 5))
+    return 1 + sum(int(f"{digit}{'0' * power}") <= iterations for power in range(len(str(iterations))) for digit in (1, 2, 5))
 
 
 class Previews:
