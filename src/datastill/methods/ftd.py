@@ -32,8 +32,8 @@ def ftd(setting: Setting) -> TrajectoryMatching:
 
     Reference:
         Du et al.: Minimizing the Accumulated Trajectory Error to Improve Dataset Distillation, CVPR 2023, arXiv:2211.11004, with the values
-        of its appendix and published code; Zhuang et al.: Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022,
-        arXiv:2203.08065 (GSAM).
+        reported for its experts and of its published script; Zhuang et al.: Surrogate Gap Minimization Improves Sharpness-Aware Training,
+        ICLR 2022, arXiv:2203.08065 (GSAM).
     """
     base = mtt(setting)
     ipc = max(each for each in AVERAGES if each <= max(1, setting.ipc))
