@@ -65,7 +65,11 @@ class Ranks:
         return self.rank == 0
 
     def own(self, classes: int) -> range:
-        """The classes that this process computes, of so many."""
+        """The classes that this process computes.
+
+        Args:
+            classes: Number of classes in all.
+        """
         return range(*(rank * classes // self.count for rank in (self.rank, self.rank + 1)))
 
     def exchange(

@@ -35,7 +35,10 @@ def previewed(iteration: int) -> bool:
 
 
 def previews_until(iterations: int) -> int:
-    """How many previews a run of so many iterations keeps, the one before the first step included.
+    """The number of previews that a run keeps, including the one of its start.
+
+    Args:
+        iterations: The total number of steps.
 
     Example:
         >>> previews_until(0), previews_until(2000), previews_until(10**9)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, library
 
 from datastill.engine.convolution import native
 from datastill.engine.convolution.native import last
@@ -18,37 +18,37 @@ from datastill.engine.convolution.native import last
 Gradients = tuple[Tensor | None, ...]
 
 
-@torch.library.custom_op("datastill::winograd", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::winograd", mutates_args=(), device_types="cpu")
 def winograd(maps: Tensor, weights: Tensor, bias: Tensor | None, turned: bool) -> Tensor:
     """Convolve (see `native.convolved`)."""
     return native.convolved(maps, weights, bias, turned)
 
 
-@torch.library.custom_op("datastill::winograd_weights", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::winograd_weights", mutates_args=(), device_types="cpu")
 def winograd_weights(maps: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of the weights and the bias of `winograd` (see `native.weights_gradient`)."""
     return native.weights_gradient(maps, gradient)
 
 
-@torch.library.custom_op("datastill::first_layer", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::first_layer", mutates_args=(), device_types="cpu")
 def first_layer(maps: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve maps of 1 or 3 channels, by the library's own convolution."""
     return F.conv2d(maps, weights, bias, padding=1)
 
 
-@torch.library.custom_op("datastill::first_layer_weights", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::first_layer_weights", mutates_args=(), device_types="cpu")
 def first_layer_weights(maps: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of the weights and the bias of `first_layer` (see `native.weights_gradient`)."""
     return native.weights_gradient(maps, gradient)
 
 
-@torch.library.custom_op("datastill::normalised", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::normalised", mutates_args=(), device_types="cpu")
 def normalised(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     """Instance norm, rectifier and average pool (see `native.normalised`); its gradients have none."""
     return native.normalised(maps, weight, bias, epsilon)
 
 
-@torch.library.custom_op("datastill::normalised_gradients", mutates_args=(), device_types="cpu")
+@library.custom_op("datastill::normalised_gradients", mutates_args=(), device_types="cpu")
 def normalised_gradients(
     maps: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor, means: Tensor, inverses: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
