@@ -56,8 +56,8 @@ class Table:
 
     data: str
     ipc: int = 10
-    iterations: int = 40
-    epochs: int = 50
+    iterations: int = 400
+    epochs: int = 240
     sets: tuple[tuple[str, tuple[str, ...]], ...] = (("dm+cm, pixels=box", ("pixels=box",)),)
     method: str = "dm+cm"
     preset: str = "fast"
@@ -66,7 +66,7 @@ class Table:
     repeats: int = 5
 
 
-TABLES = {"cifar10": Table("cifar10", every=5), "photographs": Table("folder:photos@64", ipc=2, epochs=60)}
+TABLES = {"cifar10": Table("cifar10", every=5), "photographs": Table("folder:photos@64", ipc=2, iterations=40, epochs=60)}
 
 
 def rows(table: Table) -> list[str]:

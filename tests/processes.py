@@ -154,6 +154,7 @@ def _become(asked: Mapping[str, Any]) -> None:
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update({name: value for name, value in asked["environment"].items() if value})
+        sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path]
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             stream = _stream(number, asked["streams"][number], Path(asked["kept"]))
             setattr(sys, name, stream)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from processes import Done, run
 
 PACKAGE = Path(__file__).parent / "plugin_package"
 MODULE = "datastill_spread.py"
@@ -29,12 +30,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def datastill(site: Path | None, *arguments: object) -> subprocess.CompletedProcess[str]:
+def datastill(site: Path | None, *arguments: object) -> Done:
     """Run the command in a process of its own, with another folder of packages."""
-    paths = [str(site)] if site else []
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "datastill", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return run(*arguments, environment={"PYTHONPATH": str(site or "")})
 
 
 def changed(installed: Path, to: Path, file: str, change: Callable[[str], str]) -> Path:
@@ -45,18 +43,18 @@ def changed(installed: Path, to: Path, file: str, change: Callable[[str], str]) 
     return to
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
+def refused(done: Done) -> str:
     """The one line of a command that was refused."""
-    lines = [line for line in done.stderr.splitlines() if "has no test split" not in line]
-    assert (done.returncode, done.stdout, len(lines)) == (2, "", 1), done.stderr
+    lines = [line for line in done.err.splitlines() if "has no test split" not in line]
+    assert (done.code, done.out, len(lines)) == (2, "", 1), done.err
     return lines[0]
 
 
 def test_its_names_are_listed_with_the_package_that_they_come_from(installed: Path) -> None:
     terms, methods = (datastill(installed, "list", what) for what in ("terms", "methods"))
-    assert "squared distance between class variances [datastill-spread 1.2]" in terms.stdout
-    assert "Match class means in one random network. [datastill-spread 1.2]" in methods.stdout
-    assert terms.stderr == methods.stderr == ""
+    assert "squared distance between class variances [datastill-spread 1.2]" in terms.out
+    assert "Match class means in one random network. [datastill-spread 1.2]" in methods.out
+    assert terms.err == methods.err == ""
 
 
 def test_its_method_term_and_encoder_run_are_set_and_repeated(installed: Path, tmp_path: Path) -> None:
@@ -64,16 +62,16 @@ def test_its_method_term_and_encoder_run_are_set_and_repeated(installed: Path, t
         installed, "distill", "digits", "--method", "kept-dm+spread", *RUN, "--set", "spread.powers=1,2", "--set", "kept.number=5",
         "--out", tmp_path / "run",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["method"]
     assert config["terms"]["spread"] == {"class": "datastill_spread.SpreadMatching", "weight": 0.2, "powers": [1, 2]}
     assert config["encoders"]["kept"]["class"] == "datastill_spread.KeptNetwork"
     assert (config["encoders"]["kept"]["number"], config["name"]) == (5, "kept-dm+spread")
     again = datastill(installed, "distill", "--config", tmp_path / "run" / "config.yaml", "--out", tmp_path / "again")
-    assert again.returncode == 0, again.stderr
+    assert again.code == 0, again.err
     without = datastill(None, "distill", "--config", tmp_path / "run", "--out", tmp_path / "without")
     assert "method.terms.spread.class is 'datastill_spread.SpreadMatching', which does not exist" in refused(without)
-    assert "spread weight=0.2 powers=[1, 2]" in datastill(None, "show", tmp_path / "again").stdout
+    assert "spread weight=0.2 powers=[1, 2]" in datastill(None, "show", tmp_path / "again").out
 
 
 def test_a_plug_in_that_cannot_be_imported_is_one_line_and_nothing_else_breaks(installed: Path, tmp_path: Path) -> None:
@@ -83,14 +81,14 @@ def test_a_plug_in_that_cannot_be_imported_is_one_line_and_nothing_else_breaks(i
     assert line.startswith(f"datastill: {said}")
     assert "No module named 'nothing_of_that_name'" in line
     listed = datastill(broken, "list", "terms")
-    assert listed.returncode == 0
-    assert "\ncc" in listed.stdout
-    assert "spread" not in listed.stdout
-    assert listed.stderr.startswith(said)
-    assert len(listed.stderr.splitlines()) == 1
+    assert listed.code == 0
+    assert "\ncc" in listed.out
+    assert "spread" not in listed.out
+    assert listed.err.startswith(said)
+    assert len(listed.err.splitlines()) == 1
     other = datastill(broken, "distill", "digits", "--method", "dm+cm", *RUN, "--out", tmp_path / "run")
-    assert other.returncode == 0
-    assert "spread" not in other.stderr
+    assert other.code == 0
+    assert "spread" not in other.err
 
 
 @pytest.mark.parametrize(

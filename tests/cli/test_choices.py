@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from datastill.cli import main
 from datastill.data import load
 from datastill.distilled import DistilledSet
 from image_files import encoded, pixels, write_classes, write_image, write_parquet
+from processes import run
 
 QUICK = ("--epochs", "1", "--repeats", "1", "--compare", "none")
 RANDOM = ("--method", "random", "--ipc", "1")
@@ -102,8 +101,7 @@ def test_names_of_folders_with_blanks_can_be_copied_from_a_refusal(capsys: pytes
 def test_messages_name_flags_as_refusals_do() -> None:
     write_classes(Path("photos/test"), {"cat": 1, "dog": 1, "eel": 1})
     write_image(Path("photos/train/\x1b[31mred\ngreen.png"), pixels(0))
-    done = subprocess.run([sys.executable, "-m", "datastill", "distill", "folder:photos", "--out", "run"], capture_output=True, text=True)
-    ignored, loose, refusal = done.stderr.strip().splitlines()
+    ignored, loose, refusal = run("distill", "folder:photos", "--out", "run").err.strip().splitlines()
     assert ignored == "folder:photos: clinic is ignored (--train-split and --test-split choose other parts)"
     assert loose == "folder:photos/train: leaving out 1 image in no class folder, such as \\x1b[31mred\\ngreen.png"
     assert refusal.startswith("datastill: photos/train/cat/5.png cannot be read")

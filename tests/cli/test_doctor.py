@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from datastill.cli import main
 from datastill.data import cache_folder
 from datastill.engine import hardware
 from datastill.report.doctor import findings
+from processes import run
 
 SHELLS = {"bash": "bash-completion/completions/datastill", "zsh": "_cyclopts_datastill", "fish": "completions/datastill.fish"}
 
@@ -52,9 +51,8 @@ def test_the_command_prints_a_line_for_each(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_learns_the_commands(shell: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": "", "ZSH_CUSTOM": ""}
-    command = [sys.executable, "-m", "datastill", "--install-completion", "--shell", shell]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": "", "ZSH_CUSTOM": ""}
+    assert run("--install-completion", "--shell", shell, environment=environment).code == 0
     (script,) = [path for path in tmp_path.rglob("*datastill*") if path.is_file()]
     assert str(script).endswith(SHELLS[shell])
     assert all(word in script.read_text() for word in ("distill", "dry-run", "resume"))

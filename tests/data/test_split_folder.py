@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from datastill import UserError, distill, export, load
 from datastill.data import ClassImages, DataSet
+from processes import run
 from tiny_sets import distilled_set
 
 
@@ -102,19 +101,16 @@ def test_rows_of_parquet_are_named_and_the_place_of_the_files_is_private(tmp_pat
     assert "secret" not in (exported / "manifest.csv").read_text() + (exported / "README.md").read_text()
 
 
-@pytest.mark.long
 def test_the_command_exports_the_split_of_a_run_and_of_a_data_set(tmp_path: Path) -> None:
     source = photos(tmp_path / "photos")
     distill(f"folder:{source}", method="random", ipc=1, out=tmp_path / "run")
     expected = manifest(export(load(f"folder:{source}"), tmp_path / "expected", split="test"))
     for number, path in enumerate((str(tmp_path / "run"), f"folder:{source}")):
-        command = [sys.executable, "-m", "datastill", "export", path, str(tmp_path / f"{number}"), "--split", "test"]
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert result.stdout == f"wrote {tmp_path / str(number)}\n"
+        assert run("export", path, tmp_path / f"{number}", "--split", "test").out == f"wrote {tmp_path / str(number)}\n"
         assert manifest(tmp_path / f"{number}") == expected
     shutil.rmtree(source / "cat")
-    result = subprocess.run([*command[:-3], str(tmp_path / "2"), *command[-2:]], capture_output=True, text=True, check=False)
-    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    refused = run("export", path, tmp_path / "2", "--split", "test")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(tmp_path: Path, tiny: DataSet) -> None:

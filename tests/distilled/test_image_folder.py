@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from datastill import DistilledSet, export
+from processes import run
 from tiny_sets import MEAN, STD, distilled_set, soft_set
 
 
@@ -57,11 +56,11 @@ def test_an_export_says_what_it_lost_and_what_to_do(tmp_path: Path, caplog: pyte
 
 def test_the_command_says_it_in_flags(tmp_path: Path) -> None:
     distilled_set().save(tmp_path / "set")
-    command = [sys.executable, "-m", "datastill", "export", str(tmp_path / "set"), str(tmp_path / "folder")]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stdout == f"wrote {tmp_path / 'folder'}\n"
-    assert "use --format dc or --format parquet" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    done = run("export", tmp_path / "set", tmp_path / "folder")
+    assert done.code == 0
+    assert done.out == f"wrote {tmp_path / 'folder'}\n"
+    assert "use --format dc or --format parquet" in done.err
+    assert len(done.err.splitlines()) == 1
 
 
 def test_the_constants_are_what_torchvision_takes(tmp_path: Path) -> None:
