@@ -20,9 +20,15 @@ from doubles import Compiler, Disk, Training
 
 @pytest.fixture(autouse=True, scope="session")
 def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the user's cache, and none uses more than one thread, so that they can run side by side."""
+    """No test reads or writes the user's cache, and none uses more than one thread, so that they can run side by side.
+
+    Processes that share the tests share a cache as well, so that nothing is compiled or trained twice.
+    """
     patch = pytest.MonkeyPatch()
-    patch.setenv("DATASTILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    own = tmp_path_factory.getbasetemp()
+    cache = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    patch.setenv("DATASTILL_CACHE", str(cache))
     torch.set_num_threads(1)
     yield
     patch.undo()
