@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -29,6 +30,8 @@ compile: false
 """
 EXECUTORS = ("local",)
 """Executors that campaigns stop and kill, by their names; others join when they can be started here."""
+PATIENCE = 140.0
+"""Seconds after which a command hangs: a trial that gives it twice has 300."""
 EXACT = ("--precision", "fp32", "--no-compile")
 
 
@@ -49,9 +52,20 @@ class Command:
     at_once: bool = False
 
     def run(self, folder: Path, **options: Any) -> processes.Done:
-        """Run it to its end, or to that of its process."""
+        """Run it to its end, or to that of its process.
+
+        Raises:
+            RuntimeError: If it hangs; a file that it names says where its processes were.
+        """
         (folder / "mine.yaml").write_text(TABLE)
-        return processes.run(*self.words, folder=folder, environment={"DATASTILL_CACHE": str(folder / "cache")}, **options)
+        environment = {"DATASTILL_CACHE": str(folder / "cache")}
+        done = processes.run(*self.words, folder=folder, environment=environment, patience=PATIENCE, **options)
+        if done.code == -signal.SIGABRT:
+            logs = [path.read_text(errors="replace") for path in sorted(folder.rglob("*.log"))]
+            with tempfile.NamedTemporaryFile("w", prefix="datastill-hung-", suffix=".txt", delete=False) as kept:
+                kept.write("\n\n".join([done.err, *logs]))
+            raise RuntimeError(f"hung: see {kept.name}")
+        return done
 
 
 def _run(folder: Path) -> Any:
@@ -140,12 +154,17 @@ def whole(name: str) -> tuple[Any, float]:
     return command.left(folder), done.seconds
 
 
-def _as_it_should(done: processes.Done, number: int) -> bool:
-    """Whether a command that got a signal ended by it, or had been quicker, without a traceback and with one line on it."""
+def _as_it_should(done: processes.Done, number: int, *, whole: Callable[[], bool]) -> bool:
+    """Whether a command that got a signal ended by it, or had been quicker, without a traceback and with one line on it.
+
+    One that has done and said everything lets signals end it, as they do by default.
+    """
     if done.code == 0 or number == signal.SIGKILL:
         return done.code in (0, -signal.SIGKILL)
+    if "Traceback" in done.err:
+        return False
     said = done.err.rstrip("\n").splitlines()
-    return done.code == 128 + number and said[-1].startswith("datastill: stopped") and "Traceback" not in done.err
+    return whole() if done.code == -number else done.code == 128 + number and bool(said) and said[-1].startswith("datastill: stopped")
 
 
 def _half_done(command: Command, folder: Path, expected: Any) -> bool:
@@ -164,7 +183,7 @@ def _stopped(name: str) -> Callable[[int, Path], Outcome]:
                 break
             number = chance.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
             done = command.run(folder, signals=[(chance.uniform(0, seconds), number)])
-            if not _as_it_should(done, number):
+            if not _as_it_should(done, number, whole=lambda: command.left(folder) == expected):
                 raise RuntimeError(f"{number.name}: exit code {done.code}, {done.err[-200:]}")
             if _half_done(command, folder, expected):
                 return Outcome.LOST
