@@ -59,7 +59,7 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
         raise UserError(f"there is no {path}: expected a run's folder, a folder of results, or the JSON of an evaluation")
     if not path.is_file() and not path.is_dir():
         raise UserError(
-            f"{path} is neither a file nor a folder: expected a run's folder, a folder of results, or the JSON of an evaluation"
+            f"{path} is no file and no folder: expected a run's folder, a folder of results, or the JSON of an evaluation"
         )
     if path.is_file():
         found = list(_file(path, {}))
