@@ -157,7 +157,7 @@ COMMANDS: dict[str, Callable[[], Command]] = {
         ("pretrain", "digits[0-2]", "--network", "convnet", "--count", "2", "--epochs", "2", "--snapshots", *EXACT), _weights
     ),
     "report": lambda: Command(("report", ran(), "--quick", "--out", "page.html"), partial(_files, "page.html"), at_once=True),
-    "site": lambda: Command(("site", results(), "--out", "site"), partial(_files, "site/index.html"), at_once=True),
+    "site": lambda: Command(("site", results(), "--out", "site"), partial(_files, "site"), at_once=True),
     "experiment": lambda: Command(("experiment", "mine.yaml"), records),
     "budget": lambda: Command(("experiment", "mine.yaml", "--budget", "1h"), records),
     **{
