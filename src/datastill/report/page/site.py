@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from datastill.experiments import EXPERIMENTS, Experiment, Record
 from datastill.experiments.file import kept
 from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Line, Specifications, as_folder
-from datastill.files import is_empty, new_folder, remove_leftovers, write_atomic
+from datastill.files import is_empty, new_folder, remove_if_empty, remove_leftovers, write_atomic
 from datastill.methods import kind_of
 from datastill.report.model import MethodLine, method_line
 from datastill.report.page import html
@@ -67,8 +66,7 @@ def write_site(results: Path, out: Path, experiments: Specifications | None = No
     specifications = experiments if experiments is not None else {**EXPERIMENTS, **kept(results)}
     if (out / INDEX).is_file():  # the same command continues where it was stopped
         return _write(results, out, specifications)
-    with contextlib.suppress(OSError):
-        out.rmdir()
+    remove_if_empty(out)
     if os.path.lexists(out):  # what `is_empty` passes over, or no folder
         return _write(results, out, specifications)
     with new_folder(out) as built:
