@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -65,13 +66,13 @@ def run(
         signals: Seconds after its start, and the signals that it gets then.
         kills: Seconds after its start at which one of the processes that it has started is killed, and which: a number from 0 to below 1,
             as a share of those that there are then.
-        patience: Seconds after which it is killed.
+        patience: Seconds after which it and what it has started are ended by SIGABRT, and say where they were in their standard errors.
     """
     with tempfile.TemporaryDirectory(prefix="datastill-command-") as kept:
         asked = {
             "words": [str(word) for word in words],
             "folder": str(folder or Path.cwd()),
-            "environment": {**os.environ, **(environment or {})},
+            "environment": {**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
             "streams": list(streams),
             "signals": sorted(signals),
             "kills": sorted(kills),
@@ -120,13 +121,18 @@ def _serve() -> None:
 
 def _end(process: int, asked: Mapping[str, Any], began: float) -> int:
     """Send a process its signals and wait for its end."""
-    due, kills = [*asked["signals"], (asked["patience"], signal.SIGKILL)], [*asked["kills"]]
+    due, kills, hung = [*asked["signals"]], [*asked["kills"]], False
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
         if due and time.monotonic() - began >= due[0][0]:
             os.kill(process, due.pop(0)[1])
+        if not hung and time.monotonic() - began >= asked["patience"]:
+            hung = True
+            for each in (*_started(process), process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGABRT)
         if kills and time.monotonic() - began >= kills[0][0]:
             _, share = kills.pop(0)
             if started := _started(process):
@@ -160,6 +166,7 @@ def _become(asked: Mapping[str, Any]) -> None:
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
         sys.argv = ["datastill", *asked["words"]]
+        faulthandler.enable(2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         from datastill import stopping
         from datastill.cli import main

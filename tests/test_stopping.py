@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -131,7 +133,31 @@ def test_other_threads_neither_wait_nor_stop() -> None:
     assert found == [signal.default_int_handler]
 
 
-def test_what_other_code_makes_of_a_stop_is_still_a_stop() -> None:
+def test_a_signal_whose_exception_is_dropped_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deleted:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        deleted = Deleted()
+        del deleted
+        time.sleep(10)
+        pytest.fail("it went on")
+
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    stopping.handle(lambda number: pytest.fail("no import is under way"), lambda number: None)
+    try:
+        with pytest.raises(Stopped, match="SIGTERM"):
+            work()
+    finally:
+        stopping._State.asked, stopping._State.raised = None, False
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_what_other_code_makes_of_a_stop_is_still_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     stopping.check_error(ValueError("nobody asked"))
     stopping.handle(lambda number: pytest.fail("no import is under way"), lambda number: None)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, what a cluster sends before it ends a job, and what a terminal sends when it is closed."""
 SECONDS_OF_ONE_REQUEST = 0.2
 """Signals within this time are one request: some programs send theirs to a process and then to its whole group."""
+SECONDS_UNTIL_AGAIN = 0.02
+"""After which a signal asks again whose exception was dropped."""
 IMPORTS = "<frozen importlib._bootstrap>"
 
 
@@ -38,6 +45,7 @@ class _State:
         held: Holds around what is done now.
         last_words: Says that the process ends and ends it; None where the process is not ours.
         notice: Says that what is under way is kept first.
+        handled: The signals that are handled.
     """
 
     asked: int | None = None
@@ -45,6 +53,7 @@ class _State:
     held: int = 0
     last_words: Callable[[int], object] | None = None
     notice: Callable[[int], object] | None = None
+    handled: tuple[int, ...] = ()
 
 
 def handle(last_words: Callable[[int], object], notice: Callable[[int], object]) -> None:
@@ -57,9 +66,10 @@ def handle(last_words: Callable[[int], object], notice: Callable[[int], object])
         notice: Called with the signal where it has to wait.
     """
     _State.last_words, _State.notice = last_words, notice
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _arrived)
+    _State.handled = tuple(number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
+    sys.unraisablehook = _dropped
+    for number in _State.handled:
+        signal.signal(number, _arrived)
 
 
 def let_go() -> None:
@@ -201,6 +211,19 @@ def _arrived(number: int, frame: FrameType | None) -> None:
         _State.last_words(number)
     _State.raised = True
     raise Stopped(number)
+
+
+def _dropped(what: UnraisableHookArgs) -> None:
+    """Let a signal ask again that came in code whose exceptions Python drops, such as what runs when an object is deleted."""
+    if not isinstance(what.exc_value, Stopped) or not _in_main_thread():
+        sys.__unraisablehook__(what)
+        return
+    _State.asked, _State.raised = None, False
+    for number in _State.handled:
+        signal.signal(number, _arrived)
+    again = threading.Timer(SECONDS_UNTIL_AGAIN, os.kill, (os.getpid(), what.exc_value.number))
+    again.daemon = True
+    again.start()
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from datastill.cli import main
 from datastill.errors import UserError
 from datastill.experiments import Cell
 from datastill.experiments.cell import AnyCell
-from datastill.experiments.executors import Place, named_executor
+from datastill.experiments.executors import Place, local, named_executor
 from datastill.experiments.executors.local import shares
 from datastill.experiments.executors.queue import TRIES, Queue
 from datastill.experiments.performing import Outcome, Task
@@ -99,6 +100,36 @@ def test_a_cell_that_another_process_runs_is_waited_for(tmp_path: Path) -> None:
     process.join(60)
     assert process.exitcode == 0
     assert len(records(tmp_path)) == 1
+
+
+class Starting:
+    """Starts processes as `multiprocessing` does, but says of the first one that it was killed; it is there all the same, and listens."""
+
+    def __init__(self) -> None:
+        self.pipes = list[tuple[Connection, Connection]]()
+
+    def Pipe(self) -> tuple[Connection, Connection]:  # noqa: N802 (as there)
+        self.pipes.append(multiprocessing.Pipe())
+        return self.pipes[-1]
+
+    def Process(self, target: object, args: tuple[Connection, object], name: str) -> Starting:  # noqa: N802
+        theirs, _ = args
+        self.listening = Connection(os.dup(theirs.fileno()))
+        return self
+
+    def start(self) -> None:
+        if len(self.pipes) == 1:
+            self.first = self.listening
+            raise EOFError
+
+
+def test_what_is_left_of_a_start_that_failed_takes_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "PAUSE", 0)
+    starting, one = Starting(), task(TABLE.cells("table", SPECIFICATIONS)[0])
+    local._Worker(starting, frozenset()).give(one)
+    assert starting.listening.recv() == one
+    with pytest.raises(EOFError):  # where it waited on the same pipe, it would take the task and leave the other one without
+        starting.first.recv()
 
 
 def task(cell: AnyCell) -> Task:

@@ -21,7 +21,7 @@ The rules of a trial:
 - A `datastill.errors.UserError` may leave the function: it counts as `Outcome.REFUSED` if it is one line. Any other exception is a
   traceback and counts as bad. Where a command was run in a process of its own, the function looks at its exit code and output itself.
 - Setting up that is the same for all seeds goes into a function with `functools.cache`.
-- `processes.run` runs a command as a process and sends it signals; `faults.commands_run` has every command.
+- `processes.run` runs a command as a process and sends it signals; `faults.command_lines` has the commands.
 - `faults.mutations` damages bytes, text and plain values.
 
 `test_campaigns.py` makes the first trials of every campaign (``Campaign.short``) with the other tests. ``make faults`` (or ``python -m

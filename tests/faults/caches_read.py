@@ -47,7 +47,15 @@ def trained() -> tuple[Path, dict[str, Tensor], Tensor]:
 @cache
 def left() -> Path:
     """A cache with what is left of a training that was killed after its first epoch."""
-    folder, whole, taken = place() / "left", Pretraining.epoch, list[int]()
+    with interrupted_after_an_epoch():
+        pretrain(data(), NETWORK, 1, RECIPE, Engine(), cache=place() / "left")
+    return place() / "left"
+
+
+@contextlib.contextmanager
+def interrupted_after_an_epoch() -> Iterator[None]:
+    """End a training after its first epoch, as a kill would."""
+    whole, taken = Pretraining.epoch, list[int]()
 
     def once(*arguments: Any, **options: Any) -> Tensor:
         if taken:
@@ -56,11 +64,11 @@ def left() -> Path:
         return whole(*arguments, **options)
 
     with patch.object(Pretraining, "epoch", once), contextlib.suppress(Interrupted):
-        pretrain(data(), NETWORK, 1, RECIPE, Engine(), cache=folder)
-    return folder
+        yield
 
 
-def _damage(path: Path, chance: random.Random, *, forged: bool) -> None:
+def damage(path: Path, chance: random.Random, *, forged: bool) -> None:
+    """Damage a file of tensors: as bytes, or its content with the right checksum of what is then in it."""
     if forged:
         sealed_again(path, chance)
     else:
@@ -72,7 +80,7 @@ def _teacher(*, forged: bool) -> Callable[[int, Path], Outcome]:
         cache, weights, history = trained()
         copied(cache, folder / "cache")
         name, chance = ("0", "history")[seed % 2], random.Random(seed)
-        _damage(pool_folder(data(), NETWORK, RECIPE, folder / "cache") / f"{name}.safetensors", chance, forged=forged)
+        damage(pool_folder(data(), NETWORK, RECIPE, folder / "cache") / f"{name}.safetensors", chance, forged=forged)
         if name == "0":
             found, expected = dict(pretrain(data(), NETWORK, 1, RECIPE, Engine(), cache=folder / "cache")[0].weights), weights
         else:
@@ -89,7 +97,7 @@ def _teacher(*, forged: bool) -> Callable[[int, Path], Outcome]:
 def _partial(*, forged: bool) -> Callable[[int, Path], Outcome]:
     def trial(seed: int, folder: Path) -> Outcome:
         copied(left(), folder / "cache")
-        _damage(pool_folder(data(), NETWORK, RECIPE, folder / "cache") / "0.partial.safetensors", random.Random(seed), forged=forged)
+        damage(pool_folder(data(), NETWORK, RECIPE, folder / "cache") / "0.partial.safetensors", random.Random(seed), forged=forged)
         with heard() as said:
             (member,) = pretrain(data(), NETWORK, 1, RECIPE, Engine(), cache=folder / "cache")
         if same(dict(member.weights), trained()[1]):
@@ -120,7 +128,7 @@ def _targets(*, forged: bool) -> Callable[[int, Path], Outcome]:
         method, cache, images = keeping()
         copied(cache, folder / "cache")
         (path,) = (folder / "cache" / "targets").glob("*.safetensors")
-        _damage(path, random.Random(seed), forged=forged)
+        damage(path, random.Random(seed), forged=forged)
         with heard() as said:
             found = _stepped(replace(method), folder / "cache")
         if torch.equal(found, images):

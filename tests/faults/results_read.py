@@ -33,7 +33,7 @@ MATRICES = {"one": torch.tensor([[3, 1], [0, 4]]), "two": torch.tensor([[4, 0], 
 COUNTS = (4, 4)
 
 
-def _written(path: Path, chance: random.Random, *, values: bool, seal: bool = True) -> bool:
+def written(path: Path, chance: random.Random, *, values: bool, seal: bool = True) -> bool:
     """Damage a JSON file, as bytes or in one of its values; whether the checksum was made right again."""
     content = path.read_bytes()
     if not values:
@@ -56,7 +56,7 @@ def _ledger(*, values: bool) -> Callable[[int, Path], Outcome]:
         ledger = Ledger(path)
         for name, matrix in MATRICES.items():
             ledger.keep(name, matrix)
-        _written(path, random.Random(seed), values=values)
+        written(path, random.Random(seed), values=values)
         with heard() as said:
             again = Ledger(path)
             found = {name: again.find(name, COUNTS) for name in MATRICES}
@@ -78,7 +78,7 @@ def known_record() -> Record:
 def _record(*, values: bool) -> Callable[[int, Path], Outcome]:
     def trial(seed: int, folder: Path) -> Outcome:
         write_record(known_record(), folder)
-        again = _written(folder / RECORD, random.Random(seed), values=values)
+        again = written(folder / RECORD, random.Random(seed), values=values)
         with heard() as said:
             found = read_record(Record, folder, known_record().cell)
             compare(folder)
@@ -101,7 +101,7 @@ def _evaluation(seed: int, folder: Path) -> Outcome:
     path, chance = folder / "e.json", random.Random(seed)
     path.write_text(json.dumps(sealed(EVALUATION), indent=1))
     expected = compare(path)
-    again = _written(path, chance, values=chance.random() < 0.5)
+    again = written(path, chance, values=chance.random() < 0.5)
     found = compare(path)
     return Outcome.UNCHANGED if found == expected else Outcome.READ if again or CHECKSUM not in path.read_text() else Outcome.WRONG
 
@@ -188,5 +188,5 @@ CAMPAIGNS = every({
     "set-bytes": ("a distilled set is damaged as bytes", _set(forged=False)),
     "set-forged": ("a distilled set has other tensors or text, with the right checksum", _set(forged=True)),
     "foreign-bytes": ("a set made by other code (`.pt`, `.npz`) is damaged as bytes", _foreign, 30),
-    "class-names": ("a class is called by any characters, halves of characters included", _class_name),
+    "class-names": ("a class is called by any characters, halves of characters included", _class_name, 8),
 })  # fmt: skip

@@ -108,21 +108,27 @@ def _looked_at(seed: int, folder: Path) -> Outcome:
 
 
 CAMPAIGNS = (
-    Campaign("checkpoint-bits", "a bit of a run's newest checkpoint is flipped", _continued("", a_bit), short=15),
+    Campaign("checkpoint-bits", "a bit of a run's newest checkpoint is flipped", _continued("", a_bit), short=6),
     Campaign(
         "checkpoint-bytes",
         "a run's newest checkpoint is truncated, or its blocks are zero, missing or twice",
         _continued("", as_bytes),
-        short=15,
+        short=6,
     ),
     Campaign(
-        "checkpoint-forged", "a checkpoint has other tensors or text, with the right checksum", _continued("", sealed_again, forged=True)
+        "checkpoint-forged",
+        "a checkpoint has other tensors or text, with the right checksum",
+        _continued("", sealed_again, forged=True),
+        short=8,
     ),
     Campaign("config-bytes", "a run's `config.yaml` is damaged as bytes", _continued("config.yaml", as_bytes), short=6),
     Campaign(
-        "config-values", "a run's `config.yaml` has odd values, half of them with the right checksum", _continued("config.yaml", as_values)
+        "config-values",
+        "a run's `config.yaml` has odd values, half of them with the right checksum",
+        _continued("config.yaml", as_values),
+        short=8,
     ),
-    Campaign("metrics-bytes", "a run's `metrics.jsonl` is damaged as bytes", _continued("metrics.jsonl", as_bytes), short=15),
-    Campaign("metrics-lines", "a run's `metrics.jsonl` has an odd line", _continued("metrics.jsonl", as_lines), short=15),
+    Campaign("metrics-bytes", "a run's `metrics.jsonl` is damaged as bytes", _continued("metrics.jsonl", as_bytes), short=6),
+    Campaign("metrics-lines", "a run's `metrics.jsonl` has an odd line", _continued("metrics.jsonl", as_lines), short=6),
     Campaign("run-looked-at", "`show`, `compare` and `--config` read a damaged run", _looked_at),
 )

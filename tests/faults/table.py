@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -63,7 +64,7 @@ def _lines(counts: Mapping[str, Any]) -> list[str]:
     head = ["what is done", "trials", *COLUMNS.values(), "lost or wrong"]
     commits = ", ".join(dict.fromkeys(f"`{entry['commit']}`" for entry in counts.values()))
     machines = ", ".join(dict.fromkeys(f"{entry['processor']}, torch {entry['torch']}" for entry in counts.values()))
-    return [*table(head, [*rows, ["**all**", *total]]), "", f"Commits {commits}; {machines}."]
+    return [*table(head, [*rows, ["**all**", *total]]), "", *textwrap.wrap(f"Commits {commits}; {machines}.", 140)]
 
 
 def _row(entry: Mapping[str, Any]) -> list[int | None]:

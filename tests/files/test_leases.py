@@ -50,8 +50,8 @@ def test_that_of_another_machine_is_kept_until_it_expires(tmp_path: Path) -> Non
         assert beside(path, "lease").read_text() != ELSEWHERE
 
 
-@pytest.mark.parametrize("killed", [True, False])
-def test_that_of_a_process_of_this_machine_which_is_gone_is_free_at_once(tmp_path: Path, killed: bool) -> None:
+@pytest.mark.parametrize(("killed", "waited_for"), [(True, True), (True, False), (False, True)])
+def test_that_of_a_process_of_this_machine_which_is_gone_is_free_at_once(tmp_path: Path, killed: bool, waited_for: bool) -> None:
     path, ready = tmp_path / "cell", tmp_path / "ready"
 
     def hold() -> None:
@@ -67,10 +67,14 @@ def test_that_of_a_process_of_this_machine_which_is_gone_is_free_at_once(tmp_pat
         with pytest.raises(InUseError, match=f"the cell is in use by process {process.pid} on "), leased(path, "the cell"):
             pass
         process.kill()
-    process.join()
+    if waited_for:
+        process.join()
+    else:  # it stays in the system's list
+        os.waitid(os.P_PID, process.pid or 0, os.WEXITED | os.WNOWAIT)
     assert beside(path, "lease").exists() is killed
     with leased(path, "the cell"):
         assert beside(path, "lease").read_text().startswith(f"process {os.getpid()} on ")
+    process.join()
 
 
 def test_a_process_that_was_paused_for_too_long_stops_when_it_finds_its_lease_taken(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import datastill
 from commands import TINY_RUN, refusal
 from datastill import DistilledSet
 from datastill.cli import main
-from datastill.files import load_tensors
+from datastill.files import CHECKSUM, load_tensors, sealed
 from datastill.report.beside import write_beside
 from tiles import enlarged, places, read
 
@@ -55,12 +55,17 @@ def test_the_command_draws_it_with_what_an_evaluation_found(run: Path, tmp_path:
 
 
 def test_what_cannot_be_shown_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = json.loads((run / "evaluation.json").read_text())
-    for changes, said in (
-        ({"images": 30}, "is the evaluation of another set: expected that of 10 images of digits"),
-        ({"comparisons": None}, "is not what `datastill evaluate` wrote for one network: expected the file of its --out"),
+    written = json.loads((run / "evaluation.json").read_text())
+    content = {key: value for key, value in written.items() if key != CHECKSUM}
+    for changed, said in (
+        (sealed({**content, "images": 30}), "is the evaluation of another set: expected that of 10 images of digits"),
+        (
+            sealed({**content, "comparisons": None}),
+            "is not what `datastill evaluate` wrote for one network: expected the file of its --out",
+        ),
+        ({**written, "accuracy": 99.0}, "is damaged, or was changed by hand: its content does not match its checksum"),
     ):
-        (tmp_path / "other.json").write_text(json.dumps({**content, **changes}))
+        (tmp_path / "other.json").write_text(json.dumps(changed))
         with pytest.raises(SystemExit):
             main(["show", str(run), "--evaluation", str(tmp_path / "other.json"), "--out", str(tmp_path / "picture.png")])
         assert said in capsys.readouterr().err

@@ -21,17 +21,18 @@ def main(arguments: list[str] | None = None, asked: Sequence[int] = ()) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     with claimed() as outputs:
         try:
-            if arguments is None:
-                stopping.handle(end_at_once, notice)
-            if asked:
-                raise stopping.Stopped(asked[0])
-            from datastill.cli.program import run
+            try:
+                if arguments is None:
+                    stopping.handle(end_at_once, notice)
+                if asked:
+                    raise stopping.Stopped(asked[0])
+                from datastill.cli.program import run
 
-            run(given, outputs)
+                run(given, outputs)
+            finally:
+                stopping.let_go()  # within the block that answers, as a signal may come just before
         except KeyboardInterrupt as stop:
             exit_stopped(stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT, given)
-        finally:
-            stopping.let_go()
 
 
 __all__ = ["main"]

@@ -6,7 +6,7 @@ from datastill.files.atomic import check_file, check_folder, make_folder, new_fo
 from datastill.files.leases import leased
 from datastill.files.locks import InUseError, in_use, locked
 from datastill.files.messages import reason, storage_error
-from datastill.files.partial import OURS, beside, is_empty, partial_file, partial_folder, remove_leftovers
+from datastill.files.partial import OURS, beside, is_empty, partial_file, partial_folder, remove_if_empty, remove_leftovers
 from datastill.files.reading import CHECKSUM, check_tensors, load_tensors
 from datastill.files.regular import check_regular, open_regular, read_regular
 from datastill.files.sealing import read_sealed, sealed, unsealed
@@ -37,6 +37,7 @@ __all__ = [
     "read_regular",
     "read_sealed",
     "reason",
+    "remove_if_empty",
     "remove_leftovers",
     "save_tensors",
     "sealed",

@@ -28,6 +28,9 @@ TURNS = 6
 SETTLING = 0.5
 """Seconds after which it is looked whether a lease that had expired was taken by another machine at the same time."""
 
+ENDED = (b"Z", b"X")
+"""States of a process that runs no more, as Linux calls them."""
+
 
 @contextlib.contextmanager
 def leased(path: Path, what: str, *, seconds: float = SECONDS) -> Iterator[None]:
@@ -170,13 +173,18 @@ class _Lease:
 
 
 def _alive(process: int) -> bool:
+    """Whether a process of this machine runs; one that has ended may stay in its list, as where nothing waits for it in a container."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
         return True
-    return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in ENDED
 
 
 def _said(holder: str) -> str:

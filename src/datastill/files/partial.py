@@ -65,6 +65,12 @@ def is_empty(folder: Path) -> bool:
     return all(OURS.fullmatch(entry.name) or entry.name in PASSED_OVER for entry in folder.iterdir())
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing, so that a new one can be moved to its place; anything else stays as it is."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes of this user were writing in a folder: what a living process writes is locked by it."""
     try:

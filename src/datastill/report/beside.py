@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from datastill.distilled import DistilledSet, Origin
 from datastill.distilled.picture import Strip, drawn, strip
 from datastill.errors import UserError, unknown
 from datastill.evaluation.evaluate import resolve
-from datastill.files import read_regular, write_atomic
+from datastill.files import read_sealed, write_atomic
 from datastill.kinds import Canvas, Selection
 from datastill.kinds.canvas import initial_images
 from datastill.runs.plan import Plan
@@ -90,10 +89,10 @@ def _pixels(image: Tensor) -> Any:
 def _heading(evaluation: Path, distilled: DistilledSet) -> str:
     """What networks trained on the set reach, in a line each."""
     try:
-        content = json.loads(read_regular(evaluation))
+        content, _ = read_sealed(evaluation)
         accuracy, network, data = content["accuracy"], content["protocol"]["network"], content["data"]
         split, random = content["split"], content["comparisons"].get("random")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{evaluation} is not what `datastill.evaluate` wrote for one network: expected the file of its `out`") from error
     images = len(distilled.images)  # those that are stored, whatever parts they have
     if (content.get("fingerprint"), content.get("images")) != (distilled.origin.fingerprint, images):

@@ -156,8 +156,9 @@ class Run:
             raise storage_error(error, self.folder / "metrics.jsonl") from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every intact line of ``metrics.jsonl`` (see `datastill.runs.metrics.read_metrics`)."""
-        return read_metrics(self.folder / "metrics.jsonl")
+        """Every intact line of ``metrics.jsonl`` (see `datastill.runs.metrics.read_metrics`), which should have all steps that are kept."""
+        kept = max(self._checkpoints(), default=0)  # looked for before the lines, which are written first
+        return read_metrics(self.folder / "metrics.jsonl", kept)
 
     def checkpoint(self, iteration: int, state: Mapping[str, Tensor]) -> None:
         """Write a checkpoint atomically, after the metrics it depends on, and drop the oldest."""
@@ -240,8 +241,6 @@ class Run:
 
     def _truncate_metrics(self, iteration: int) -> None:
         kept = [entry for entry in self.metrics() if entry["iteration"] <= iteration]
-        if lacking := iteration - len({entry["iteration"] for entry in kept if entry["iteration"] >= 1}):
-            log.warning("%s lacks the figures of %d of %d iterations", self.folder / "metrics.jsonl", lacking, iteration)
         if kept or (self.folder / "metrics.jsonl").exists():
             write_atomic(self.folder / "metrics.jsonl", "".join(map(line, kept)))
 

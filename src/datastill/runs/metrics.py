@@ -27,22 +27,32 @@ def line(entry: Mapping[str, Any]) -> str:
     return json.dumps(sealed(entry, DIGITS)) + "\n"
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
+def read_metrics(path: Path, iterations: int = 0) -> list[dict[str, Any]]:
     """Every intact line of a file, without its checksum.
 
     A last line that was cut off by a kill is left out. So is a damaged line, which is told once. Files of earlier versions have no
     checksums: all of their lines are taken that hold an iteration and numbers.
+
+    Args:
+        path: The file.
+        iterations: How many must be there; it is told once if some are not, as where the file was truncated.
     """
-    if not path.is_file():
-        return []
+    entries, damaged = _intact(path) if path.is_file() else ([], 0)
+    if damaged:
+        _tell(f"{path} is damaged: {damaged} line{' is' if damaged == 1 else 's are'} left out")
+    lacking = iterations - len({entry["iteration"] for entry in entries if 1 <= entry["iteration"] <= iterations})
+    if lacking > damaged:
+        _tell(f"{path} lacks the figures of {lacking} of {iterations} iterations")
+    return entries
+
+
+def _intact(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The entries of a file that are intact, and how many others there are."""
     *lines, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
     found = [(each, _parsed(each)) for each in (*lines, last) if each.strip()]
     checked = any(parsed and parsed[1] for _, parsed in found)
     entries = [parsed[0] for _, parsed in found if parsed and parsed[1] == checked]
-    damaged = len(found) - len(entries) - bool(last.strip() and _parsed(last) is None)
-    if damaged > 0:
-        _tell(str(path), damaged)
-    return entries
+    return entries, len(found) - len(entries) - bool(last.strip() and _parsed(last) is None)
 
 
 def _parsed(text: str) -> tuple[dict[str, Any], bool] | None:
@@ -68,5 +78,5 @@ def _sound(entry: Mapping[str, Any]) -> bool:
 
 
 @cache
-def _tell(path: str, damaged: int) -> None:
-    log.warning("%s is damaged: %d line%s left out", path, damaged, " is" if damaged == 1 else "s are")
+def _tell(what: str) -> None:
+    log.warning("%s", what)

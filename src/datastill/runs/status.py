@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from datastill.errors import UserError
-from datastill.files import check_regular, in_use, is_empty
+from datastill.files import in_use, is_empty, load_tensors
 from datastill.runs.folder import Run
 
 WAITING, PREPARING, RUNNING, STOPPED, FINISHED = "waiting", "preparing", "running", "stopped", "finished"
@@ -128,7 +127,7 @@ def newest_images(status: Status) -> NDArray[np.uint8] | None:
             continue
         if learned.ndim == 4:
             learned = torch.unflatten(learned, 0, (-1, status.ipc)) if len(learned) % max(1, status.ipc) == 0 else learned[None]
-        if learned.ndim != 5 or learned.shape[2] not in (1, 3) or learned.shape[2] != len(status.mean):
+        if learned.ndim != 5 or learned.shape[2] not in (1, 3) or {len(status.mean), len(status.std)} != {learned.shape[2]}:
             continue
         mean, std = (torch.tensor(values)[:, None, None] for values in (status.mean, status.std))
         pixels = ((learned.float() * std + mean).nan_to_num() * 255).round().clamp(0, 255).to(torch.uint8)
@@ -142,15 +141,12 @@ def _kept(folder: Path) -> list[Path]:
 
 
 def _learned(path: Path) -> Tensor | None:
-    """The images of a file that another process may be removing; None if it has none."""
+    """The images of a file that another process may be removing; None if it has none, or is damaged."""
     try:
-        check_regular(path)
-        with safe_open(path, framework="pt") as file:
-            name = next((name for name in LEARNED if name in file.keys()), None)  # noqa: SIM118 (it is no mapping)
-            found: Tensor | None = file.get_tensor(name) if name else None
-            return found
-    except (OSError, SafetensorError, UserError):
+        tensors, _ = load_tensors(path)
+    except UserError:
         return None
+    return next((tensors[name] for name in LEARNED if name in tensors), None)
 
 
 def _figure(value: Any) -> bool:

@@ -25,6 +25,8 @@ log = logger(__name__)
 
 PRELOADED = ["torch._dynamo", "datastill.experiments.performing"]
 """What workers need, imported once for all of them."""
+ENDING = 30.0
+"""Seconds that a worker may take to end once it answers no more; then it is killed."""
 
 
 @dataclass(frozen=True)
@@ -54,51 +56,56 @@ class Local:
         context = multiprocessing.get_context(self.start)
         if self.start == "forkserver":
             context.set_forkserver_preload(PRELOADED)
-        queue, parts = Queue(tasks), shares(self.workers)
-        idle: list[frozenset[int] | _Worker] = [*parts]
-        busy: dict[Any, _Worker] = {}
+        queue, workers = Queue(tasks), [_Worker(context, cores) for cores in shares(self.workers)]
+        idle, busy = [*workers], dict[Any, _Worker]()
         try:
             while not queue.over:
                 while idle and (task := queue.take()):
                     worker = idle.pop()
-                    worker = worker if isinstance(worker, _Worker) else _Worker(context, worker)
-                    busy[worker.answers] = worker
                     worker.give(task)
+                    busy[worker.answers] = worker
                 for answers in wait(list(busy), timeout=PAUSE / 4):
                     worker = busy.pop(answers)
                     outcome = worker.outcome()
-                    idle.append(worker if outcome else worker.cores)
-                    told = queue.ended(outcome) if outcome else queue.lost(worker.task, worker.ending())
+                    idle.append(worker)
+                    told = queue.ended(outcome) if outcome else queue.lost(worker.task, worker.gone())
                     if told:
                         yield told
         finally:
-            workers = [*busy.values(), *(each for each in idle if isinstance(each, _Worker))]
             for worker in workers:
                 worker.stop()
             for worker in workers:
-                worker.ending()
+                worker.join()
 
 
 class _Worker:
-    """A process that runs one task after the other.
+    """A process that runs one task after the other; another one takes its place when it is gone.
+
+    Args:
+        context: Starts it.
+        cores: Of its own.
 
     Attributes:
-        cores: Of its own.
         answers: How it says that a task has ended.
         task: The last one that it was given.
     """
 
+    answers: Connection
     task: Task
 
     def __init__(self, context: Any, cores: frozenset[int]) -> None:
-        self.cores = cores
-        self.answers, theirs = context.Pipe()
-        self._process = _started(context, theirs, cores)
-        theirs.close()
+        self._context, self._cores = context, cores
+        self._process: Any = None
 
     def give(self, task: Task) -> None:
-        """Begin a task."""
+        """Begin a task.
+
+        Raises:
+            UserError: If no process can be started.
+        """
         self.task = task
+        if self._process is None:
+            self._start()
         with contextlib.suppress(OSError):  # if it is gone, that is found when its answer is waited for
             self.answers.send(task)
 
@@ -110,16 +117,48 @@ class _Worker:
             return None
         return found
 
-    def ending(self) -> str:
-        """Wait for its end; how it ended, in words."""
-        self._process.join()
+    def gone(self) -> str:
+        """Take note of its end, after which there is no process; how it ended, in words."""
+        self._process.join(ENDING)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
         code = self._process.exitcode or 0
         self.answers.close()
+        self._process = None
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self) -> None:
-        """Ask it to keep what it has and end."""
-        self._process.terminate()
+        """Ask it to keep what it has and end. It also ends where it waits for a task, as where a signal came just before."""
+        if self._process is None:
+            return
+        self.answers.close()
+        if self._process.pid is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        if self._process is not None and self._process.pid is not None:
+            self._process.join()
+
+    def _start(self) -> None:
+        """Start a process; what starts it may itself be killed meanwhile, and is then there again the next time."""
+        for _ in range(TRIES):
+            # A pipe for each try: the process of one that failed may be there all the same, and would take what the next one is told.
+            self.answers, theirs = self._context.Pipe()
+            self._process = self._context.Process(target=_work, args=(theirs, self._cores), name="datastill worker")
+            try:
+                self._process.start()
+            except (EOFError, ConnectionError):
+                self.answers.close()
+                self._process = None
+                log.warning("a process was killed while it started; it is tried again")
+                time.sleep(PAUSE)  # until the system has taken note of its end
+            else:
+                return
+            finally:
+                theirs.close()
+        raise UserError(f"no process can be started: {TRIES} of them were killed; the same command continues, with fewer `workers`")
 
 
 def shares(workers: int) -> list[frozenset[int]]:
@@ -131,46 +170,33 @@ def shares(workers: int) -> list[frozenset[int]]:
     return [frozenset(cores[bounds[number] : bounds[number + 1]]) for number in range(workers)]
 
 
-def _started(context: Any, answers: Connection, cores: frozenset[int]) -> Any:
-    """Start a worker; what starts it may itself be killed meanwhile, and is then there again the next time.
-
-    Raises:
-        UserError: If that happens again and again.
-    """
-    for _ in range(TRIES):
-        process = context.Process(target=_work, args=(answers, cores), name="datastill worker")
-        try:
-            process.start()
-        except (EOFError, ConnectionError):
-            log.warning("a process was killed while it started; it is tried again")
-            time.sleep(PAUSE)  # until the system has taken note of its end
-        else:
-            return process
-    raise UserError(f"no process can be started: {TRIES} of them were killed; the same command continues, with fewer `workers`")
-
-
 def _work(answers: Connection, cores: frozenset[int]) -> None:
     """Be a worker: take tasks until there are no more."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it, which stops this one
-    stopping.handle(_end, _end_later)
-    threading.Thread(target=_follow, daemon=True).start()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
-    torch.set_num_threads(len(cores))
     try:
-        while True:
-            try:
-                task: Task = answers.recv()
-            except EOFError:
-                return
+        stopping.handle(_end, _end_later)
+        threading.Thread(target=_follow, daemon=True).start()
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cores)
+        torch.set_num_threads(len(cores))
+        while (task := _next(answers)) is not None:
             log_into(task)
-            answers.send(perform(task))
+            outcome = perform(task)
+            with contextlib.suppress(ConnectionError):  # nobody waits for it any more, which is found when the next one is waited for
+                answers.send(outcome)
     except stopping.Stopped as stopped:
         os._exit(128 + stopped.number)
-    except BrokenPipeError:
-        return
+
+
+def _next(answers: Connection) -> Task | None:
+    """The task that a worker is given; None if there are no more."""
+    try:
+        task: Task = answers.recv()
+    except (EOFError, ConnectionError):
+        return None
+    return task
 
 
 def _follow() -> None:

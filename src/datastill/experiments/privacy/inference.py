@@ -23,7 +23,7 @@ from datastill.evaluation.ledger import key
 from datastill.evaluation.scorer import Scorer, training_cost
 from datastill.experiments.privacy.worlds import Worlds
 from datastill.experiments.training_sets import Recipe, TrainingSet, make
-from datastill.files import check_folder, load_tensors, locked, save_tensors
+from datastill.files import check_folder, check_tensors, load_tensors, locked, save_tensors
 from datastill.functional import confidence, likelihood_ratios
 from datastill.logs import logger
 from datastill.progress import progress
@@ -202,7 +202,7 @@ class Inference:
             made.images, made.labels, trained, data=data, tested=f"{fingerprint(examined, data.class_names)} {worlds.data.fingerprint}",
             protocol=protocol, engine=engine, label_kind=made.label_kind,
         )  # fmt: skip
-        if path is not None and path.exists() and (kept := _kept(path, name)):
+        if path is not None and path.exists() and (kept := _kept(path, name, len(examined.counts), len(worlds.attacked))):
             return kept
         scorer = Scorer(data, examined, protocol, engine)
         score = scorer.score(made.images, made.labels, [trained], label_kind=made.label_kind, learned_rate=made.learned_rate)
@@ -241,13 +241,18 @@ def attacked(scores: Tensor, members: Tensor) -> Attack:
     return Attack(tuple(areas), tuple(rates), tuple(map(fmean, zip(*curves, strict=True))))
 
 
-def _kept(path: Path, name: str) -> dict[str, Tensor] | None:
+def _kept(path: Path, name: str, classes: int, attacked: int) -> dict[str, Tensor] | None:
+    """The answers in a file, if they are those of that network, to as many images; otherwise its network is trained again."""
     try:
         answers, text = load_tensors(path)
+        if text.get("network") != name:
+            return None
+        expected = {"confusion": torch.empty(classes, classes, dtype=torch.int64)}
+        check_tensors(answers, expected | dict.fromkeys(("loss", "confidence"), torch.empty(attacked)), str(path))
     except UserError as error:
         log.warning("%s; its network will be trained again", error)
         return None
-    return answers if text.get("network") == name else None
+    return answers
 
 
 def _accuracy(confusion: Tensor) -> float:

@@ -57,6 +57,8 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
     """
     if not path.exists():
         raise UserError(f"there is no {path}: expected a run's folder, a folder of results, or the JSON of an evaluation")
+    if not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is no file and no folder: expected a run's folder, a folder of results, or the JSON of an evaluation")
     if path.is_file():
         found = list(_file(path, {}))
         if not found:

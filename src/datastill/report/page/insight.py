@@ -17,7 +17,7 @@ from datastill.engine import Engine, Runner
 from datastill.engine.inference import BLOCK
 from datastill.errors import UserError
 from datastill.evaluation.evaluate import resolve
-from datastill.files import checksum, load_tensors, save_tensors
+from datastill.files import check_tensors, checksum, load_tensors, save_tensors
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
@@ -219,7 +219,7 @@ def _kept(distilled: DistilledSet, folder: Path | None) -> Insight | None:
             return None
         first, second = json.loads(text["explained"])
         return Insight(**_checked(tensors, distilled, path), network=text["network"], explained=(float(first), float(second)))
-    except (UserError, ValueError, TypeError, KeyError) as error:
+    except (UserError, ValueError, TypeError, KeyError, RecursionError) as error:
         log.warning("%s; it is made again", error if isinstance(error, UserError) else f"{path} is damaged")
         return None
 
@@ -227,18 +227,20 @@ def _kept(distilled: DistilledSet, folder: Path | None) -> Insight | None:
 def _checked(tensors: Mapping[str, Tensor], distilled: DistilledSet, path: Path) -> dict[str, Tensor]:
     """The tensors of a file that were written for a set, with the shapes that they must have."""
     count, classes = len(distilled.images), len(distilled.origin.class_names)
-    single = dict.fromkeys(("score", "predicted", "distance", "nearest_label"), (count,))
-    shapes = {**single, "nearest": tuple(distilled.images.shape), "points": (count, 2)}
-    labels = [tensors[name] for name in ("predicted", "nearest_label", "real_labels")]
-    right = (
-        set(tensors) == set(TENSORS)
-        and all(tuple(tensors[name].shape) == shape for name, shape in shapes.items())
-        and tuple(tensors["real_points"].shape) == (len(tensors["real_labels"]), 2)
-        and all(not label.is_floating_point() and bool(((label >= 0) & (label < classes)).all()) for label in labels)
-        and tensors["nearest"].dtype == torch.uint8
-    )
-    if not right:
-        raise UserError(f"{path} is damaged: it does not fit the set")
+    real = len(tensors["real_labels"])
+    expected = {
+        **dict.fromkeys(("score", "distance"), torch.empty(count)),
+        **dict.fromkeys(("predicted", "nearest_label"), torch.empty(count, dtype=torch.int64)),
+        "nearest": torch.empty(distilled.images.shape, dtype=torch.uint8),
+        "points": torch.empty(count, 2),
+        "real_points": torch.empty(real, 2),
+        "real_labels": torch.empty(real, dtype=torch.int64),
+    }
+    check_tensors(tensors, expected, str(path))
+    labels = torch.cat([tensors[name] for name in ("predicted", "nearest_label", "real_labels")])
+    score, distance = tensors["score"], tensors["distance"]
+    if not bool(((labels >= 0) & (labels < classes)).all()) or not bool(((score >= 0) & (score <= 1) & (distance >= 0)).all()):
+        raise UserError(f"{path} is damaged: it has classes, shares or distances that cannot be")
     return dict(tensors)
 
 

@@ -18,7 +18,7 @@ from datastill.errors import UserError, unknown
 from datastill.experiments import EXPERIMENTS, Record
 from datastill.experiments.record import RECORD
 from datastill.experiments.stored import record_of
-from datastill.files import read_sealed, reason
+from datastill.files import read_regular, read_sealed, reason
 from datastill.labels import HARD
 from datastill.report.commands import commands, measured
 from datastill.report.comparison.reading import protocol_of
@@ -112,7 +112,7 @@ def _is_run(folder: Path) -> bool:
 def _of_a_set(record: Path) -> bool:
     """Whether a record is of a set, and not of a teacher or of continual learning."""
     try:
-        content = json.loads(record.read_bytes())
+        content = json.loads(read_regular(record))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{record} is damaged: it cannot be read as JSON ({reason(error)})") from error
     return isinstance(content, dict) and "score" in content
@@ -160,7 +160,7 @@ def _about(distilled: DistilledSet, seed: str, commits: Sequence[str]) -> str:
 def _evaluations(path: Path, folder: Path) -> list[tuple[Scores, str]]:
     """The evaluations in a JSON file, each with its command; none for other files."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it cannot be read as JSON ({reason(error)})") from error
     if not isinstance(content, dict) or not {"accuracies", "networks"} & set(content):

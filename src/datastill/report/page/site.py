@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from datastill.experiments import EXPERIMENTS, Experiment, Record
 from datastill.experiments.file import kept
 from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Line, Specifications, as_folder
-from datastill.files import is_empty, write_atomic
+from datastill.files import is_empty, new_folder, remove_if_empty, remove_leftovers, write_atomic
 from datastill.methods import kind_of
 from datastill.report.model import MethodLine, method_line
 from datastill.report.page import html
@@ -63,6 +64,18 @@ def write_site(results: Path, out: Path, experiments: Specifications | None = No
     if out.is_dir() and not is_empty(out) and not (out / INDEX).is_file():
         raise UserError(f"{out} holds other files and no site: choose another `out`")
     specifications = experiments if experiments is not None else {**EXPERIMENTS, **kept(results)}
+    if (out / INDEX).is_file():  # the same command continues where it was stopped
+        return _write(results, out, specifications)
+    remove_if_empty(out)
+    if os.path.lexists(out):  # what `is_empty` passes over, or no folder
+        return _write(results, out, specifications)
+    with new_folder(out) as built:
+        return _write(results, built, specifications)
+
+
+def _write(results: Path, out: Path, specifications: Specifications) -> int:
+    """Write all pages, the index last; how many lines it has."""
+    remove_leftovers(out)
     entries = []
     for name, experiment in specifications.items():
         if isinstance(experiment, Experiment):
@@ -102,8 +115,10 @@ def _written(name: str, experiment: Experiment, line: Line, records: Sequence[tu
     for folder, record in records:
         if (folder / IMAGES).is_file():
             sets.append(f"sets/{place}/seed{record.cell.seed}/{IMAGES}")
+            remove_leftovers((out / sets[-1]).parent)
             write_atomic(out / sets[-1], (folder / IMAGES).read_bytes())
     title = f"{figures.method} on {figures.data}, {figures.ipc} images per class"
+    remove_leftovers((out / "runs" / place).parent)
     write_atomic(out / "runs" / f"{place}.html", html(subjects, look=False, title=title, back="../../index.html"))
     first = records[0][1]
     kind = kind_of(first.cell.method) if first.method else REAL
