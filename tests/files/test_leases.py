@@ -125,7 +125,7 @@ def test_one_that_has_expired_is_taken_by_one_of_two_machines_alone(tmp_path: Pa
     assert (taken.value, refused.value) == (turns, turns)
 
 
-def _without_locks(descriptor: int, operation: int) -> None:
+def _without_locks(descriptor: object, operation: int, /) -> None:
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
