@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _ctypes
 import os
 import shutil
 import stat
@@ -79,3 +80,19 @@ def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path, en
         f"cannot write {tmp_path / 'file' / 'deep'} ({tmp_path / 'file'} is a file, not a folder); choose another folder"
     )
     assert why_unsafe().endswith(f"or set {KEPT_IN} to a folder of your own, which compiled code is kept in")
+
+
+@pytest.mark.skipif(not Path(_ctypes.__file__).read_bytes().startswith(b"\x7fELF\x02"), reason="libraries here are not ELF of 64 bits")
+def test_libraries_of_which_a_killed_linker_wrote_a_part_are_removed(
+    tmp_path: Path, environment: Callable[[Mapping[str, object]], None]
+) -> None:
+    environment({KEPT_IN: tmp_path})
+    folder, whole = tmp_path / "ab", Path(_ctypes.__file__).read_bytes()
+    folder.mkdir()
+    for name, content in {"whole": whole, "empty": b"", "header": whole[:64], "part": whole[:-1], "written now": whole[:-1]}.items():
+        library = folder / f"{name}.so"
+        library.write_bytes(content)
+        if name != "written now":
+            os.utime(library, (0, 0))
+    assert why_unsafe() == ""
+    assert sorted(path.stem for path in folder.iterdir()) == ["whole", "written now"]

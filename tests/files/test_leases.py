@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -95,6 +97,50 @@ def test_a_process_that_was_paused_for_too_long_stops_when_it_finds_its_lease_ta
     process.join(30)
     assert process.exitcode == -signal.SIGTERM
     assert beside(path, "lease").read_text() == ELSEWHERE
+
+
+def test_one_that_has_expired_is_taken_by_one_of_two_machines_alone(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    turns, path = 5, tmp_path / "cell"
+    begin, taken, refused = context.Barrier(2), context.Value("i", 0), context.Value("i", 0)
+
+    def contend() -> None:
+        fcntl.flock = _without_locks  # the processes of two machines see each other by the lease alone
+        for _ in range(turns):
+            begin.wait(30)
+            try:
+                with leased(path, "the cell", seconds=SHORT):
+                    (tmp_path / "inside").mkdir()
+                    taken.value += 1
+                    time.sleep(SHORT / 2)
+                    (tmp_path / "inside").rmdir()
+            except InUseError:
+                refused.value += 1
+            if begin.wait(30) == 0:
+                os.utime(lease_of(path, ELSEWHERE), (0, 0))
+
+    os.utime(lease_of(path, ELSEWHERE), (0, 0))
+    processes = [context.Process(target=contend) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert (taken.value, refused.value) == (turns, turns)
+
+
+def _without_locks(descriptor: object, operation: int, /) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def test_a_takeover_that_was_killed_is_not_waited_for_forever(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    os.utime(lease_of(path, ELSEWHERE), (0, 0))
+    beside(beside(path, "lease"), "lock").touch()
+    began = time.monotonic()
+    with leased(path, "the cell", seconds=SHORT):
+        assert time.monotonic() - began >= SHORT / 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_says_nothing_was_left_by_a_killed_process(tmp_path: Path) -> None:

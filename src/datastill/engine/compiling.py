@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import time
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -19,6 +23,10 @@ log = logger(__name__)
 
 KEPT_IN = "TORCHINDUCTOR_CACHE_DIR"
 """The environment variable by which torch's compiler keeps what it compiles."""
+
+
+LEFT_AFTER = 10.0
+"""Seconds without a write after which a library that is not whole was left by a linker that was killed."""
 
 
 class _Compiling:
@@ -64,6 +72,7 @@ def why_unsafe() -> str:
             return f"{error}, or set {instead} to a folder of your own, which compiled code is kept in"
         if why := why_not_ours(folder):
             return f"compiled code would be loaded from {folder}, and {why}: end that, or set {instead} to a folder of your own"
+    _remove_parts(kept)
     return ""
 
 
@@ -73,6 +82,27 @@ def announce() -> None:
     if _begins not in handler.start_callbacks:
         handler.register_start_callback(_begins)
         handler.register_end_callback(_ends)
+
+
+@cache
+def _remove_parts(kept: Path) -> None:
+    """Remove libraries of which a linker that was killed wrote a part, as torch would fail to load them each time."""
+    for library in kept.glob("*/*.so"):
+        with contextlib.suppress(OSError):
+            about = library.stat()
+            if time.time() - about.st_mtime > LEFT_AFTER and about.st_size < _size(library):
+                library.unlink()
+
+
+def _size(library: Path) -> int:
+    """Bytes that a library must have: in ELF of 64 bits, up to the end of the table of its sections, which is its last part."""
+    with library.open("rb") as file:
+        head = file.read(64)
+    if head[:5] != b"\x7fELF\x02" or len(head) < 64:
+        return 64
+    order: Literal["little", "big"] = "little" if head[5] == 1 else "big"
+    start, each, count = (int.from_bytes(head[first:end], order) for first, end in ((40, 48), (58, 60), (60, 62)))
+    return start + each * count
 
 
 def _with_other_caches() -> Path | None:

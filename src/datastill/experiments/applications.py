@@ -21,7 +21,7 @@ from datastill.experiments.search import running as search
 from datastill.experiments.search.specification import SearchRecord
 from datastill.experiments.stored import write_record
 from datastill.experiments.training_sets import Recipe
-from datastill.files import locked, remove_leftovers
+from datastill.files import leased, remove_leftovers
 from datastill.methods import method
 from datastill.runs.forecast import RunParts, Tested
 
@@ -64,7 +64,7 @@ def run_application(cell: ApplicationCell, *, results: Path, runs: Path, read: C
         UserError: If another process is at work on the cell, or nothing can be written there.
     """
     data, folder, target = read(cell.data), runs / cell.name, results / cell.name
-    with locked(folder, f"the cell {cell.name}"):
+    with leased(folder, f"the cell {cell.name}"):
         found = APPLICATIONS[type(cell)].record(cell, data, folder, _engine(cell))
         remove_leftovers(target)
         write_record(found, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -121,17 +122,27 @@ def make(recipe: Recipe, data: DataSet, seed: int, out: Path | None, engine: Eng
     return TrainingSet(*found.expanded(), found.label_kind, found.learning_rate, len(found.images))
 
 
-def makers(runs: Sequence[Run], engine: Engine) -> tuple[dict[str, object], Maker, Maker]:
-    """The description of the method, how sets were made and how networks were trained on them.
+def shared_fields(cell: ApplicationCell, data: DataSet, images: int, sets: Sequence[Path], engine: Engine) -> dict[str, Any]:
+    """What the records of all applications say (see `datastill.experiments.application.ApplicationRecord`).
 
     Args:
-        runs: Of the sets; those of real images have none.
-        engine: Of the networks.
+        cell: What was asked for.
+        data: What the sets were made of.
+        images: Of the set, or of each set.
+        sets: The folders of their runs; real images have none.
+        engine: Of the networks that were trained on them.
     """
     now = (provenance.machine(), (provenance.commit(),))
+    runs = [Run(folder) for folder in sets if (folder / "config.yaml").exists()]
     config = runs[0].config() if runs else None
-    evaluated = Maker.of(engine.describe(), *now)
-    if config is None:
-        return {}, Maker.of({}, *now), evaluated
     commits = tuple(dict.fromkeys(commit for run in runs for commit in run.commits()))
-    return config["method"], Maker.of(config["engine"], config["made_by"]["machine"], commits), evaluated
+    return {
+        "cell": cell,
+        "fingerprint": data.fingerprint,
+        "class_names": data.class_names,
+        "train": len(data.train),
+        "images": images,
+        "method": config["method"] if config else {},
+        "distilled_by": Maker.of(config["engine"], config["made_by"]["machine"], commits) if config else Maker.of({}, *now),
+        "evaluated_by": Maker.of(engine.describe(), *now),
+    }

@@ -26,7 +26,7 @@ SECONDS = 60.0
 TURNS = 6
 """How often it is renewed within that time."""
 SETTLING = 0.5
-"""Seconds after which it is looked whether a lease that had expired was taken by another machine at the same time."""
+"""Seconds that a process has to write its name into the file that it has made."""
 
 ENDED = (b"Z", b"X")
 """States of a process that runs no more, as Linux calls them."""
@@ -37,8 +37,9 @@ def leased(path: Path, what: str, *, seconds: float = SECONDS) -> Iterator[None]
     """Hold the lock of a file or folder on every machine that sees it, also where the file system locks nothing between machines.
 
     Within a machine it is `locked`, which the system releases at once. For the others, a file beside it says who holds it, and is renewed
-    as long as the block takes. When that has stopped for `seconds`, another machine may take the lease. A process that finds its lease
-    taken, as it was paused for longer, stops itself by a SIGTERM.
+    as long as the block takes. When that has stopped for `seconds`, another machine may take the lease, of several only one. A process that
+    finds its lease taken, as it was paused for longer, stops itself by a SIGTERM. Ages are differences of times that the file system
+    gives, so the clocks of the machines may differ.
 
     Args:
         path: What only one process may write at a time. It need not exist.
@@ -88,21 +89,14 @@ class _Lease:
                 holder = self._holder()
                 if holder is None:
                     continue  # given back just now
-                if not holder and self._age() < SETTLING:
-                    time.sleep(SETTLING / 10)  # made just now, and nothing written yet
-                    continue
-                here = not holder or self._free_at_once(holder)
-                left = self.seconds - self._age()
-                if not here and left > 0:
+                if (left := self._left(holder)) > 0 and holder:
                     raise InUseError(
                         f"{self.what} is in use by {_said(holder)}: wait until that process has ended, or end it; "
                         f"if it is gone, its lease expires in {left:.0f} seconds"
                     )
-                self._replace()
-                if not here:
-                    time.sleep(min(SETTLING, self.seconds))
-                if self._holder() == self.words:
+                if left <= 0 and self._taken_over(holder):
                     return
+                time.sleep(SETTLING / 10)  # made just now and nothing written yet, or another process is taking it over
         except OSError as error:
             raise storage_error(error, self.path) from error
 
@@ -136,6 +130,32 @@ class _Lease:
             os.close(descriptor)
         return True
 
+    def _left(self, holder: str) -> float:
+        """Seconds that the lease of a holder still holds; one whose process is gone holds no longer."""
+        if self._free_at_once(holder):
+            return 0
+        return (self.seconds if holder else SETTLING) - self._age(self.place)
+
+    def _taken_over(self, holder: str) -> bool:
+        """Take over what holds no longer; false if another process does so at the same time, or did so, or it was renewed meanwhile.
+
+        Of all processes only one can make the file that stands for this.
+        """
+        taking = beside(self.place, "lock")
+        try:
+            os.close(os.open(taking, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+        except FileExistsError:
+            if self._age(taking) > self.seconds:  # whoever made it was killed
+                taking.unlink(missing_ok=True)
+            return False
+        try:
+            if self._holder() != holder or self._left(holder) > 0:
+                return False
+            self._replace()
+            return True
+        finally:
+            taking.unlink(missing_ok=True)
+
     def _replace(self) -> None:
         with partial_file(self.place.parent) as (file, partial):
             file.write(self.words.encode())
@@ -153,16 +173,21 @@ class _Lease:
         finally:
             os.close(descriptor)
 
-    def _age(self) -> float:
-        """Seconds since it was renewed, by the clock of the file system, which is the same for all machines."""
-        with partial_file(self.place.parent) as (file, _):
+    def _age(self, path: Path) -> float:
+        """Seconds since a file was written or renewed, by the clock of the file system, which is the same for all machines."""
+        with partial_file(path.parent) as (file, _):
             file.write(b"now")
             file.flush()
+            os.fsync(file.fileno())  # a network file system gives the time when it is written there
             now = os.fstat(file.fileno()).st_mtime
         try:
-            return now - self.place.lstat().st_mtime
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # which a network file system looks up again
         except FileNotFoundError:
             return self.seconds
+        try:
+            return now - os.fstat(descriptor).st_mtime
+        finally:
+            os.close(descriptor)
 
     def _free_at_once(self, holder: str) -> bool:
         """Whether its process was one of this machine and is gone, or is this one."""

@@ -11,9 +11,8 @@ from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.experiments.cell import REAL, EmbeddingCell
 from datastill.experiments.embeddings.specification import EmbeddingRecord
-from datastill.experiments.training_sets import Recipe, make, makers
+from datastill.experiments.training_sets import Recipe, make, shared_fields
 from datastill.networks import build
-from datastill.runs import Run
 from datastill.teachers.pool import pretraining_cost
 
 
@@ -24,18 +23,7 @@ def record(cell: EmbeddingCell, data: DataSet, folder: Path, engine: Engine) -> 
     found = analyse(
         DistilledSet.load(run), network=cell.network, recipe=cell.recipe, real=cell.real, data=data, seed=cell.seed, engine=engine
     )
-    described, distilled_by, evaluated_by = makers([Run(run)], engine)
-    return EmbeddingRecord(
-        cell=cell,
-        fingerprint=data.fingerprint,
-        class_names=data.class_names,
-        train=len(data.train),
-        images=made.stored,
-        method=described,
-        distilled_by=distilled_by,
-        evaluated_by=evaluated_by,
-        analysis=found,
-    )
+    return EmbeddingRecord(**shared_fields(cell, data, made.stored, [run], engine), analysis=found)
 
 
 def check(cell: EmbeddingCell, data: DataSet) -> None:

@@ -11,25 +11,16 @@ from datastill.experiments.cell import PrivacyCell
 from datastill.experiments.privacy.inference import Inference
 from datastill.experiments.privacy.specification import PrivacyRecord
 from datastill.experiments.privacy.worlds import Worlds
-from datastill.experiments.training_sets import Recipe, makers
-from datastill.runs import Run
+from datastill.experiments.training_sets import Recipe, shared_fields
 
 
 def record(cell: PrivacyCell, data: DataSet, folder: Path, engine: Engine) -> PrivacyRecord:
     """Make what is missing, attack, and say what the attacks reached."""
     inference = _inference(cell, data, engine)
     found = inference.attack(folder)
-    runs = [Run(folder / f"set{model + 1}") for model in range(cell.models) if (folder / f"set{model + 1}" / "config.yaml").exists()]
-    described, distilled_by, evaluated_by = makers(runs, inference.engine_of(inference.worlds.read(0)))
+    sets = [folder / f"set{model + 1}" for model in range(cell.models)]
     return PrivacyRecord(
-        cell=cell,
-        fingerprint=data.fingerprint,
-        class_names=data.class_names,
-        train=len(data.train),
-        images=found.images,
-        method=described,
-        distilled_by=distilled_by,
-        evaluated_by=evaluated_by,
+        **shared_fields(cell, data, found.images, sets, inference.engine_of(inference.worlds.read(0))),
         attacks=found.attacks,
         accuracies=found.accuracies,
         members=found.members,

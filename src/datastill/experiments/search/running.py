@@ -12,8 +12,7 @@ from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import SearchCell
 from datastill.experiments.search.ranking import check_architectures, sample, scores
 from datastill.experiments.search.specification import SearchRecord
-from datastill.experiments.training_sets import Recipe, make, makers
-from datastill.runs import Run
+from datastill.experiments.training_sets import Recipe, make, shared_fields
 
 
 def record(cell: SearchCell, data: DataSet, folder: Path, engine: Engine) -> SearchRecord:
@@ -32,19 +31,8 @@ def record(cell: SearchCell, data: DataSet, folder: Path, engine: Engine) -> Sea
         engine,
         folder / "evaluations.json",
     )
-    described, distilled_by, evaluated_by = makers([Run(run)] if (run / "config.yaml").exists() else [], engine)
-    return SearchRecord(
-        cell=cell,
-        fingerprint=data.fingerprint,
-        class_names=data.class_names,
-        train=len(data.train),
-        images=made.stored,
-        method=described,
-        distilled_by=distilled_by,
-        evaluated_by=evaluated_by,
-        accuracies=found,
-        seconds=round(time.monotonic() - begun, 1),
-    )
+    seconds = round(time.monotonic() - begun, 1)
+    return SearchRecord(**shared_fields(cell, data, made.stored, [run], engine), accuracies=found, seconds=seconds)
 
 
 def check(cell: SearchCell, data: DataSet) -> None:
