@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,9 @@ def test_everything_else_is_made_again_from_its_description(name: str) -> None:
 def test_no_field_is_forgotten(name: str) -> None:
     thing = THINGS[name][0] if name in THINGS else method(name)
     described = set(describe(thing)) - {"class", "kind"}
-    left_out = {entry.name for entry in fields(thing) if entry.metadata.get("added") and getattr(thing, entry.name) == entry.default}
+    added = {entry.name: entry for entry in fields(thing) if entry.metadata.get("added")}
+    usual = {name: entry.default if entry.default_factory is MISSING else entry.default_factory() for name, entry in added.items()}
+    left_out = {field for field, value in usual.items() if getattr(thing, field) == value}
     assert described == {entry.name for entry in fields(thing) if entry.compare} - left_out
 
 

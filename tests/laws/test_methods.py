@@ -18,6 +18,7 @@ from datastill.encoders import GrowingNetwork
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, save_tensors
+from datastill.kinds.constrained import Constrained
 from datastill.methods import METHODS, Method, method
 from datastill.networks import NETWORKS
 from datastill.runs.configuration import plain
@@ -29,8 +30,9 @@ from small_methods import matching as matched
 ADDED = ("", "+cc", "+cm", "+iid")
 DECLARED = {base: method(base) for base in METHODS}
 TAKING_TERMS = [base for base, declared in DECLARED.items() if declared.takes_terms]
+CONSTRAINED = [base for base in TAKING_TERMS if isinstance(DECLARED[base], Constrained)]
 every = pytest.mark.parametrize("base", METHODS)
-every_that_takes_terms = pytest.mark.parametrize("base", TAKING_TERMS)
+every_of_terms = pytest.mark.parametrize("base", [base for base in TAKING_TERMS if base not in CONSTRAINED])
 with_constraints = pytest.mark.parametrize("added", ADDED)
 
 SOME_AT_TIMES = replace(POOL, every=2, most=3)
@@ -49,7 +51,7 @@ def changed(images: Tensor, before: Tensor) -> bool:
     return bool(((images - before).flatten(2).abs().amax(2) > 0).all())
 
 
-@every_that_takes_terms
+@every_of_terms
 @with_constraints
 def test_it_composes_by_name_and_takes_steps(tiny: DataSet, base: str, added: str) -> None:
     composed = small(base + added)
@@ -107,7 +109,7 @@ def test_its_description_is_plain(base: str) -> None:
     assert described["kind"] == type(quick(base)).__name__
 
 
-@every_that_takes_terms
+@every_of_terms
 @with_constraints
 def test_its_description_lists_its_terms(base: str, added: str) -> None:
     described = plain(small(base + added).describe())
@@ -124,7 +126,7 @@ def test_it_has_values_for_every_preset_and_a_line_for_the_list(base: str) -> No
             assert method(base, data=data, ipc=ipc, preset=preset).name == base
 
 
-@every_that_takes_terms
+@every_of_terms
 def test_it_has_values_for_every_preset_with_the_constraints(base: str) -> None:
     for preset in PRESETS:
         for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50), ("digits", 2)):
@@ -147,6 +149,32 @@ def test_a_run_that_is_continued_goes_on_to_the_same_bits(tiny: DataSet, tmp_pat
     assert torch.equal(continued.images(), straight.images())
     assert set(continued.state()) == set(straight.state())
     assert all(torch.equal(value, straight.state()[key]) for key, value in continued.state().items())
+
+
+@pytest.mark.parametrize("base", CONSTRAINED)
+@pytest.mark.parametrize("added", ["+cc", "+cm", "+iid"])
+def test_constraints_on_what_matches_no_features_are_bounded_and_resume_exactly(tiny: DataSet, base: str, added: str) -> None:
+    named, bare = method(base + added), quick(base)
+    assert isinstance(named, Constrained)
+    assert isinstance(bare, Constrained)
+    encoders = {"pretrained": POOL} if named.used() else {}
+    runs = {balance: replace(bare, name=base + added, terms=named.terms, encoders=encoders, balance=balance) for balance in (1e-9, 1.0)}
+    found = {}
+    compared: dict[float | None, Constrained] = {None: bare, **runs}
+    for balance, composed in compared.items():
+        composed.check(tiny, 2)
+        stepper = composed.open(tiny, Engine(), 2, 0)
+        figures = stepper.step(0)
+        found[balance] = stepper.images()
+    assert set(figures) - {"rate"} == {"loss", "matching", *(term.name for term in named.terms)}
+    torch.testing.assert_close(found[1e-9], found[None], rtol=0, atol=1e-5)
+    assert not torch.equal(found[1.0], found[None])
+    other = runs[1.0].open(tiny, Engine(), 2, 0)
+    other.restore(stepper.state())
+    assert other.step(1) == stepper.step(1)
+    assert torch.equal(other.images(), stepper.images())
+    with pytest.raises(UserError, match="needs at least 2 images per class, but IPC is 1"):
+        runs[1.0].check(tiny, 1)
 
 
 def test_the_runs_above_change_their_networks_on_the_way(tiny: DataSet) -> None:

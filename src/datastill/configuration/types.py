@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, fields, is_dataclass
+from dataclasses import MISSING, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -40,13 +40,18 @@ def added_later(default: Any) -> Any:
     """A field of a dataclass that was added after runs had been described without it.
 
     At its default it is not described, and a description without it is one with the default: what was written before stays valid.
+
+    Args:
+        default: The default; ``dict`` for an empty mapping.
     """
-    return field(default=default, metadata={"added": True})
+    metadata = {"added": True}
+    return field(default_factory=dict, metadata=metadata) if default is dict else field(default=default, metadata=metadata)
 
 
 def left_out(cls: type) -> dict[str, Any]:
     """The fields that a description leaves out at their default, with it; see `added_later`."""
-    return {entry.name: entry.default for entry in fields(cls) if entry.metadata.get("added")}
+    added = (entry for entry in fields(cls) if entry.metadata.get("added"))
+    return {entry.name: entry.default if entry.default_factory is MISSING else entry.default_factory() for entry in added}
 
 
 def not_set(default: Any) -> Any:

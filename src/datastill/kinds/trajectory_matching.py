@@ -20,7 +20,10 @@ from datastill.engine.unrolled import Step, Unrolled, Weights
 from datastill.errors import UserError
 from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, PixelSGD, check_start, initial_images
-from datastill.kinds.method import Measured, Method, Stepper
+from datastill.kinds.constrained import Constrained
+from datastill.kinds.constraints import STATE, Constraints
+from datastill.kinds.method import Measured, Stepper
+from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
 from datastill.logs import logger
 from datastill.networks import build, network_type
@@ -49,7 +52,7 @@ Expert = Sequence[Weights]
 
 
 @dataclass(frozen=True)
-class TrajectoryMatching(Method):
+class TrajectoryMatching(Constrained):
     """Learn images, and a learning rate, on which a network moves as far in some steps as one on real images in some epochs.
 
     ``L = |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, ``w_0 = v_t``, ``w_{k+1} = w_k - r grad mean cross-entropy(w_k; A(b_k))``; v_t the
@@ -59,6 +62,9 @@ class TrajectoryMatching(Method):
 
     Experts are trained once for a data set and recipe, and kept in the cache, no longer than is read: ``latest_start - 1 + expert_epochs``
     epochs.
+
+    Constraints are computed once an iteration, on the images of each class under one draw of DSA for synthetic and real ones. Those that
+    read the encoder "matching" get features in the network with the weights v_t. `balance` compares gradients at the pixels themselves.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`, without batch norm.
@@ -77,6 +83,8 @@ class TrajectoryMatching(Method):
         initialisation: What the images start from, a name of `datastill.kinds.canvas.INITIALISATIONS`.
         augment: Whether DSA is applied to the synthetic images, parameters for every image.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last ones.
+
+    `real_batch`, `terms`, `encoders` and `balance` are those of `Constrained`.
     """
 
     kind: ClassVar[str] = "trajectory matching"
@@ -98,6 +106,7 @@ class TrajectoryMatching(Method):
     averaging: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
         if min(self.experts, self.latest_start, self.expert_epochs, self.inner) < 1 or self.batch < 0:
@@ -127,6 +136,7 @@ class TrajectoryMatching(Method):
             raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
         check_size(data, self.network, self.experts, self.trained, SNAPSHOTS)
         check_start(self.initialisation, data, ipc)
+        super().check(data, ipc)
 
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:
         """Train experts that are missing and draw the first images (see `Method.open`)."""
@@ -143,17 +153,20 @@ class TrajectoryMatching(Method):
         for epoch in range(self.trained.epochs + 1):
             network.reset(random.generator(0, epoch, "untrained expert"))
             experts[0].append(tuple(value.clone() for value in network.weights().values()))
-        return Measured.of(TrajectoryStepper(self, data, engine, ipc, seed, experts), iterations)
+        turns = math.lcm(*(encoder.every for encoder in self.used().values()))
+        return Measured.of(TrajectoryStepper(self.untrained(data), data, engine, ipc, seed, experts), iterations, turns)
 
     def pretraining_seconds(self, data: DataSet) -> float:
-        """Seconds of the experts that are in the cache (see `Method.pretraining_seconds`)."""
-        return sum(run.seconds for run in kept(data, self.network, self.experts, self.trained, SNAPSHOTS))
+        """Seconds of the experts, and of other networks, that are in the cache (see `Method.pretraining_seconds`)."""
+        experts = kept(data, self.network, self.experts, self.trained, SNAPSHOTS)
+        return sum(run.seconds for run in experts) + super().pretraining_seconds(data)
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
-        """Experts that are not in the cache (see `Method.missing`)."""
+        """Experts, and other networks, that are not in the cache (see `Method.missing`)."""
         count = self.experts - len(kept(data, self.network, self.experts, self.trained, SNAPSHOTS))
         size, folder = bytes_of_run(data, self.network, self.trained, SNAPSHOTS), pool_folder(data, self.network, self.trained)
-        return (Untrained(self.network, count, self.trained, folder, size),) if count else ()
+        experts = (Untrained(self.network, count, self.trained, folder, size),) if count else ()
+        return (*experts, *super().missing(data))
 
     def batch_size(self, data: DataSet, ipc: int) -> int:
         """Synthetic images in a step."""
@@ -162,14 +175,16 @@ class TrajectoryMatching(Method):
     def cost(self, data: DataSet, ipc: int) -> float:
         """The steps and the way back through them (see `Method.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        return forward_cost(network) * self.batch_size(data, ipc) * self.inner * (SECOND_ORDER if self.through else FIRST_ORDER)
+        order = SECOND_ORDER if self.through else FIRST_ORDER
+        return forward_cost(network) * self.batch_size(data, ipc) * self.inner * order + self.constraint_cost(data, ipc)
 
     def memory(self, data: DataSet, ipc: int) -> int:
         """The experts, the weights before every step and the pixels (see `Method.memory`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         weights = sum(value.nbytes for value in network.weights().values())
         experts = self.experts * bytes_of_run(data, self.network, self.trained, SNAPSHOTS)
-        return experts + (self.inner + 1) * weights + 12 * data.classes * ipc * data.channels * data.size[0] * data.size[1]
+        pixels = 12 * data.classes * ipc * data.channels * data.size[0] * data.size[1]
+        return experts + (self.inner + 1) * weights + pixels + self.constraint_memory(data)
 
 
 class TrajectoryStepper(Stepper):
@@ -192,6 +207,8 @@ class TrajectoryStepper(Stepper):
         self.batch, self.labels = method.batch_size(data, ipc), torch.arange(data.classes, device=self.device).repeat_interleave(ipc)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(self.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
+        batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device)
+        self.constraints = Constraints(method, data, engine, seed, network, batches, self.augmentation)
         self.rate = torch.tensor(method.start_rate, device=self.device)
         self.velocity = torch.zeros_like(self.rate)
 
@@ -207,16 +224,19 @@ class TrajectoryStepper(Stepper):
         loss = float(torch.stack([each.square().sum() for each in off]).sum() / way)
         if not math.isfinite(loss):
             raise UserError(f"the loss is not finite at iteration {iteration + 1}: lower `learning_rate`, `start_rate` or `rate_rate`")
+        self.constraints.begin(iteration)
         self.optimizer.before(iteration)
         found = self.unrolled.backward(trajectory, steps, tuple(2 * each / way for each in off), through=self.method.through)
         slope = torch.zeros_like(self.rate)
         for number, (each, (of_images, of_rate)) in enumerate(zip(rows, found, strict=True)):
             torch.autograd.backward(self._seen(iteration, number, each), of_images)
             slope += of_rate
+        figures = self._constrained(iteration, start, loss)
         self.optimizer.step(iteration)
         self._move_rate(slope)
         farthest_image(iteration, self.pixels, "`learning_rate`")
-        return {"loss": loss, "rate": float(self.rate)}
+        self.constraints.advance(iteration, self.pixels.detach)
+        return {**figures, "rate": float(self.rate)}
 
     def images(self) -> Tensor:
         """The pixels, or their average over iterations (see `Stepper.images`)."""
@@ -224,25 +244,25 @@ class TrajectoryStepper(Stepper):
 
     def canvas(self) -> Canvas:
         """The images and the learned learning rate (see `Stepper.canvas`)."""
-        stacked = Canvas.stacked(self.images())
-        return Canvas(stacked.images, stacked.labels, numbers={LEARNING_RATE: float(self.rate)})
+        return replace(Canvas.stacked(self.images()), numbers={LEARNING_RATE: float(self.rate)})
 
     def state(self) -> dict[str, Tensor]:
         """Pixels, their momentum and average, the learned rate and its momentum (see `Stepper.state`)."""
-        return {**self.optimizer.state(), "rate": self.rate, "rate.momentum": self.velocity}
+        return {**self.optimizer.state(), "rate": self.rate, "rate.momentum": self.velocity, **self.constraints.state()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over a `state` (see `Stepper.restore`)."""
         own = {name: value for name, value in state.items() if name.startswith("rate")}
         check_tensors(own, {"rate": self.rate, "rate.momentum": self.velocity}, "the state of the learned rate")
-        self.optimizer.restore({name: value for name, value in state.items() if name not in own})
+        self.optimizer.restore({name: value for name, value in state.items() if name not in own and not name.startswith(STATE)})
         self.rate.copy_(own["rate"])
         self.velocity.copy_(own["rate.momentum"])
+        self.constraints.restore(state)
 
     def encoders_used(self) -> dict[str, str]:
-        """Checksums of the experts (see `Stepper.encoders_used`)."""
+        """Checksums of the experts and of other networks (see `Stepper.encoders_used`)."""
         named = ({f"{epoch}.{place}": value for epoch, each in enumerate(run) for place, value in enumerate(each)} for run in self.experts)
-        return {f"expert {number}": checksum(run) for number, run in enumerate(named)}
+        return {**{f"expert {number}": checksum(run) for number, run in enumerate(named)}, **self.constraints.checksums()}
 
     def _drawn(self, iteration: int) -> tuple[Weights, Weights]:
         """The weights that an iteration starts from, and those that it should come to."""
@@ -264,6 +284,13 @@ class TrajectoryStepper(Stepper):
         """The images of a step, augmented."""
         generator = random.generator(self.seed, iteration, number, "augmentation")
         return self.augmentation.batch(self.pixels.flatten(0, 1)[rows], generator)
+
+    def _constrained(self, iteration: int, start: Weights, loss: float) -> dict[str, float]:
+        """Add to the pixels' gradient that of the constraints; the loss with them."""
+        if self.constraints.terms:
+            self.unrolled.network.take(dict(zip(self.unrolled.names, start, strict=True)))
+            self.constraints.add(iteration, self.pixels)
+        return self.constraints.figures(iteration, loss, self.constraints.sums, self.pixels.shape[1])
 
     def _move_rate(self, slope: Tensor) -> None:
         if not self.method.rate_rate:

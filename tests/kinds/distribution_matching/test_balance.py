@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from datastill.kinds.distribution_matching.balance import balanced as by_encoder
-from datastill.kinds.distribution_matching.balance import length, shortened
+from datastill.kinds.balance import balanced as by_encoder
+from datastill.kinds.balance import length, shortened
 
 BOTH = {"matching": 1.0, "pretrained": 1.0}
 

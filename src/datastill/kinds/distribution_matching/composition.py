@@ -14,8 +14,8 @@ from datastill.encoders import Encoder, FreshNetwork
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
+from datastill.kinds.balance import MATCHING
 from datastill.kinds.canvas import INITIALISATIONS, PIXELS, check_start
-from datastill.kinds.distribution_matching.balance import MATCHING
 from datastill.kinds.method import Measured, Method, check_enough_classes
 from datastill.networks import FIELDS, build, network_type
 from datastill.teachers.missing import Untrained

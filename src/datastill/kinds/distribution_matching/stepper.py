@@ -15,8 +15,8 @@ from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
 from datastill.engine.measuring import nbytes
 from datastill.errors import UserError
+from datastill.kinds.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.canvas import PixelSGD, bounds_of_bytes, initial_images
-from datastill.kinds.distribution_matching.balance import ALARM, MATCHING, balanced, length
 from datastill.kinds.distribution_matching.composition import Composition
 from datastill.kinds.distribution_matching.coupled import Coupled
 from datastill.kinds.distribution_matching.kept import Kept, KeptTargets, draws_of

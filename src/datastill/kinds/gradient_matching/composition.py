@@ -11,7 +11,8 @@ from datastill.encoders.encoder import check_sgd
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.canvas import INITIALISATIONS, check_start
-from datastill.kinds.method import Method, check_enough_classes
+from datastill.kinds.constrained import Constrained
+from datastill.kinds.method import check_enough_classes
 from datastill.networks import build
 
 SECOND_ORDER = 10
@@ -21,7 +22,7 @@ SEEN = 8
 
 
 @dataclass(frozen=True)
-class GradientComposition(Method):
+class GradientComposition(Constrained):
     """Match the gradients that real and synthetic images give a network, class after class, and train the network between matches.
 
     ``L = sum_l sum_i (1 - cos(row i of grad_l on real images, row i of grad_l on synthetic images))``, summed over classes, grad_l the
@@ -29,6 +30,9 @@ class GradientComposition(Method):
 
     An iteration is one match, and so one step on the pixels. A network stays for `matches` of them. After each but the last it is trained
     on the synthetic images; then another random one takes its place. Published iterations count networks.
+
+    Constraints that read the encoder "matching" get the features of that same network: of the synthetic images from the pass that gives
+    their gradient, of the real images of the match from one more.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`. One with batch norm takes its statistics from 16 real images of every class before
@@ -50,6 +54,8 @@ class GradientComposition(Method):
             None.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last
             pixels, as the papers do.
+
+    `terms`, `encoders` and `balance` are those of `Constrained`.
     """
 
     kind: ClassVar[str] = "gradient matching"
@@ -70,6 +76,7 @@ class GradientComposition(Method):
     averaging: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.initialisation not in INITIALISATIONS:
             raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
         if min(self.matches, self.batch, self.real_batch) < 1 or self.epochs < 0:
@@ -101,6 +108,7 @@ class GradientComposition(Method):
             name = data.class_names[data.train.counts.index(0)]
             raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
         check_start(self.initialisation, data, ipc)
+        super().check(data, ipc)
 
     def check_shared(self, data: DataSet, processes: int) -> None:
         """Every class is matched apart, or gradients are summed over classes (see `Method.check_shared`)."""
@@ -111,8 +119,10 @@ class GradientComposition(Method):
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         real, synthetic = data.classes * min(self.real_batch, max(data.train.counts)), data.classes * ipc
         training = self.epochs * (self.matches - 1) / self.matches
-        return forward_cost(network) * (3 * real + (SECOND_ORDER + 3 * training) * synthetic)
+        own = forward_cost(network) * (3 * real + (SECOND_ORDER + 3 * training) * synthetic)
+        return own + self.constraint_cost(data, ipc)
 
     def memory(self, data: DataSet, ipc: int) -> int:
         """The pixels, and the images of a class that are matched at a time (see `Method.memory`)."""
-        return 4 * (3 * data.classes + SEEN) * ipc * data.channels * data.size[0] * data.size[1]
+        own = 4 * (3 * data.classes + SEEN) * ipc * data.channels * data.size[0] * data.size[1]
+        return own + self.constraint_memory(data)

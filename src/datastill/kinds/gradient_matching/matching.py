@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from datastill.data import DataSet
@@ -25,5 +26,6 @@ class GradientMatching(GradientComposition):
         return GradientStepper(self, data, engine, ipc, seed)
 
     def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
-        """Take steps until the next network begins, or the run ends (see `Method.measure`)."""
-        return Measured.of(self.open(data, engine, ipc, seed), iterations, min(self.matches, max(1, iterations - 1)))
+        """Take steps until the next network begins and all encoders were read, or the run ends (see `Method.measure`)."""
+        period = min(math.lcm(self.matches, *(encoder.every for encoder in self.used().values())), max(1, iterations - 1))
+        return Measured.of(self.untrained(data).open(data, engine, ipc, seed), iterations, period)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import DSA, Draw, families
 from datastill.data import DataSet
 from datastill.engine import Engine, Trainer
 from datastill.engine.gradients import Gradients, WeightGradients, added
 from datastill.errors import UserError
 from datastill.functional import gradient_distance
 from datastill.kinds.canvas import PixelSGD, initial_images
+from datastill.kinds.constraints import STATE, Constraints
 from datastill.kinds.gradient_matching.composition import GradientComposition
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
@@ -44,6 +45,7 @@ class GradientStepper(Stepper):
         self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
+        self.constraints = Constraints(method, data, engine, seed, self.network, self.batches, self.augmentation)
         self.own = engine.ranks.own(data.classes)
         self.watch = Watch(steady=False)
         self._fresh(0)
@@ -57,17 +59,21 @@ class GradientStepper(Stepper):
         self.optimizer.before(iteration)
         if self.network.batchwise:
             self._settle(iteration)
+        self.constraints.begin(iteration)
         loss = self._matched_together(iteration) if method.summed(iteration) else self._matched_apart(iteration)
         self.network.train()
-        (loss,) = self.optimizer.exchange(self.engine.ranks, [loss])
+        loss, *sums = self.optimizer.exchange(self.engine.ranks, [loss, *self.constraints.sums.values()])
         self.optimizer.step(iteration)
-        value = float(loss)
-        if not math.isfinite(value):
+        if not math.isfinite(float(loss)):
             raise UserError(f"the loss is not finite at iteration {iteration + 1}: lower `learning_rate` or `network_rate`")
+        figures = self.constraints.figures(
+            iteration, float(loss), dict(zip(self.constraints.sums, sums, strict=True)), self.pixels.shape[1]
+        )
         self.watch.images(iteration, farthest_image(iteration, self.pixels, "`learning_rate`"), {})
         if match < method.matches - 1:
             self._train(iteration)
-        return {"loss": value}
+        self.constraints.advance(iteration, self.pixels.detach)
+        return figures
 
     def images(self) -> Tensor:
         """The pixels, or their average over iterations (see `Stepper.images`)."""
@@ -75,15 +81,21 @@ class GradientStepper(Stepper):
 
     def state(self) -> dict[str, Tensor]:
         """The pixels, their momentum and their average, and the network (see `Stepper.state`)."""
-        return {**self.optimizer.state(), **{NETWORK + name: value for name, value in self.trainer.state().items()}}
+        network = {NETWORK + name: value for name, value in self.trainer.state().items()}
+        return {**self.optimizer.state(), **network, **self.constraints.state()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take over pixels, momentum, average and network (see `Stepper.restore`)."""
-        own = {name: value for name, value in state.items() if not name.startswith(NETWORK)}
+        own = {name: value for name, value in state.items() if not name.startswith((NETWORK, STATE))}
         network = {name.removeprefix(NETWORK): value for name, value in state.items() if name.startswith(NETWORK)}
         self.optimizer.restore(own)
         self.trainer.check(network, f"the state of a {self.network.name}")
         self.trainer.restore(network)
+        self.constraints.restore(state)
+
+    def encoders_used(self) -> dict[str, str]:
+        """Checksums of the networks that constraints read (see `Stepper.encoders_used`)."""
+        return self.constraints.checksums()
 
     def _fresh(self, number: int) -> None:
         self.network.reset(random.generator(self.seed, number, "network"))
@@ -100,14 +112,14 @@ class GradientStepper(Stepper):
         """Add to the pixels the gradient of the distance of every own class, one after another; their sum."""
         total = torch.zeros((), device=self.engine.device)
         for label in self.own:
-            real, augmented = self._pair(iteration, label)
+            real, augmented, draw = self._pair(iteration, label)
 
             def towards(synthetic: Gradients, real: Gradients = real) -> Gradients:
                 distance, directions = self._distance(real, synthetic)
                 total.add_(distance)
                 return directions
 
-            self._pull(augmented, label, towards)
+            self._pull(iteration, augmented, label, draw, towards)
         return total
 
     def _matched_together(self, iteration: int) -> Tensor:
@@ -117,20 +129,20 @@ class GradientStepper(Stepper):
         real: Gradients = ()
         synthetic: Gradients = ()
         for label in self.own:
-            of_real, augmented = self._pair(iteration, label)
+            of_real, augmented, draw = self._pair(iteration, label)
             of_synthetic = self.gradients.exact(augmented.detach(), self._labels(label, len(augmented)))
             real, synthetic = added(real, of_real), added(synthetic, of_synthetic)
-            pairs.append(augmented)
+            pairs.append((augmented, draw))
         both = ranks.summed([*real, *synthetic])
         real, synthetic = both[: len(real)], both[len(real) :]
         distance, directions = self._distance(tuple(each / classes for each in real), tuple(each / classes for each in synthetic))
         directions = tuple(direction / classes for direction in directions)
-        for label, augmented in zip(self.own, pairs, strict=True):
-            self._pull(augmented, label, lambda _: directions)
+        for label, (augmented, draw) in zip(self.own, pairs, strict=True):
+            self._pull(iteration, augmented, label, draw, lambda _: directions)
         return distance if ranks.first else torch.zeros_like(distance)
 
-    def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor]:
-        """The gradient on the real images of a class, and its synthetic images, augmented by the same draw."""
+    def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor, Draw]:
+        """The gradient on the real images of a class, and its synthetic images, augmented by the same draw; and that draw."""
         draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation")])
         found: Gradients = ()
         for part in self.batches.draw(iteration, [label]):
@@ -138,12 +150,14 @@ class GradientStepper(Stepper):
             share = len(images) / self.batches.size
             gradient = self.gradients.of(images, self._labels(label, len(images)))
             found = added(found, gradient if share == 1 else tuple(share * each for each in gradient))
-        return found, self.augmentation(self.pixels[label : label + 1], draw)[0]
+        return found, self.augmentation(self.pixels[label : label + 1], draw)[0], draw
 
-    def _pull(self, augmented: Tensor, label: int, towards: Callable[[Gradients], Gradients]) -> None:
+    def _pull(self, iteration: int, augmented: Tensor, label: int, draw: Draw, towards: Callable[[Gradients], Gradients]) -> None:
+        """Add to the pixels of a class the gradient of its distance, and that of the constraints."""
         seen = augmented.detach().requires_grad_()
-        pulled, _ = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
-        torch.autograd.backward(augmented, pulled)
+        pulled, features = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
+        constraints = self.constraints.pulls(iteration, label, seen, seen, draw, features)
+        torch.autograd.backward(augmented, pulled + self.constraints.bounded(constraints, pulled) if constraints else pulled)
 
     def _distance(self, real: Gradients, synthetic: Gradients) -> tuple[Tensor, Gradients]:
         """The distance between gradients, summed over layers, and its derivative with respect to the second."""
