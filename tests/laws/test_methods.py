@@ -158,10 +158,10 @@ def test_constraints_on_what_matches_no_features_are_bounded_and_resume_exactly(
     assert isinstance(named, Constrained)
     assert isinstance(bare, Constrained)
     encoders = {"pretrained": POOL} if named.used() else {}
-    runs = {balance: replace(bare, name=base + added, terms=named.terms, encoders=encoders, balance=balance) for balance in (1e-9, 1.0)}
+    whole = replace(bare, name=base + added, terms=named.terms, encoders=encoders)
+    runs: dict[float | None, Constrained] = {balance: replace(whole, balance=balance) for balance in (1e-9, 1.0)}
     found = {}
-    compared: dict[float | None, Constrained] = {None: bare, **runs}
-    for balance, composed in compared.items():
+    for balance, composed in {None: bare, **runs}.items():
         composed.check(tiny, 2)
         stepper = composed.open(tiny, Engine(), 2, 0)
         figures = stepper.step(0)
