@@ -170,8 +170,9 @@ def test_features_are_measured_against_the_reference() -> None:
 
 
 def test_the_reference_computes_the_features_of_the_network() -> None:
-    network = build("resnet18", channels=3, classes=10, size=(8, 8))
-    images = torch.randn(300, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    network, generator = build("resnet18", channels=3, classes=10, size=(8, 8)), torch.Generator().manual_seed(0)
+    network.reset(generator)
+    images = torch.randn(300, 3, 8, 8, generator=generator)
     with torch.no_grad():
         expected = Runner(Engine(), network, ("embedding",))(images).embedding
     torch.testing.assert_close(ReferenceFeatures(network)(images), expected, rtol=1e-3, atol=1e-4)

@@ -24,6 +24,8 @@ from datastill.report.page.rendering import render
 INDEX = "index.html"
 REAL = "real images"
 """What is said instead of a kind where a record has no method."""
+Recorded = tuple[str, Experiment, Line, list[tuple[Path, Record]]]
+"""An experiment's name, itself, a line of it, and the records of the line with their folders."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,27 @@ def write_site(results: Path, out: Path, experiments: Specifications | None = No
     if out.is_dir() and not is_empty(out) and not (out / INDEX).is_file():
         raise UserError(f"{out} holds other files and no site: choose another `out`")
     specifications = experiments if experiments is not None else {**EXPERIMENTS, **kept(results)}
+    recorded = [
+        (name, experiment, *each)
+        for name, experiment in specifications.items()
+        if isinstance(experiment, Experiment)
+        for each in _recorded(name, experiment, results, specifications)
+    ]
+    if not recorded:
+        raise UserError(f"no records of distilled sets in {results}: expected the folder of results of `datastill.experiment`")
     if (out / INDEX).is_file():  # the same command continues where it was stopped
-        return _write(results, out, specifications)
+        return _write(recorded, results, out)
     remove_if_empty(out)
     if os.path.lexists(out):  # what `is_empty` passes over, or no folder
-        return _write(results, out, specifications)
+        return _write(recorded, results, out)
     with new_folder(out) as built:
-        return _write(results, built, specifications)
+        return _write(recorded, results, built)
 
 
-def _write(results: Path, out: Path, specifications: Specifications) -> int:
+def _write(recorded: Sequence[Recorded], results: Path, out: Path) -> int:
     """Write all pages, the index last; how many lines it has."""
     remove_leftovers(out)
-    entries = []
-    for name, experiment in specifications.items():
-        if isinstance(experiment, Experiment):
-            entries += [_written(name, experiment, *each, results, out) for each in _recorded(name, experiment, results, specifications)]
-    if not entries:
-        raise UserError(f"no records of distilled sets in {results}: expected the folder of results of `datastill.experiment`")
+    entries = [_written(*each, results, out) for each in recorded]
     entries.sort(key=lambda each: (each.line.data, each.line.ipc, each.protocol, each.line.labels, -each.line.accuracy))
     filters = {
         "data": _values([entry.line.data for entry in entries]),
