@@ -13,8 +13,9 @@ from datastill.encoders import Encoder
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.balance import MATCHING
+from datastill.kinds.composed import check_terms
 from datastill.kinds.method import Method
-from datastill.networks import FIELDS, build, network_type
+from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
@@ -51,24 +52,11 @@ class Constrained(Method):
             raise UserError(f"{self.name} needs a real_batch of at least 1, got {self.real_batch}")
         if not 0 <= self.balance < math.inf:
             raise UserError(f"{self.name} needs a balance of at least 0, where 0 is no bound, got {self.balance}")
+        check_terms(self.name, self.terms, [MATCHING, *self.encoders], RESERVED)
         for term in self.terms:
             self._check_term(term)
-        names = [term.name for term in self.terms]
-        if len(set(names)) < len(names):
-            raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
 
     def _check_term(self, term: Term) -> None:
-        term.check_target()
-        if term.encoder not in {MATCHING, *self.encoders} or not set(term.reads) <= set(FIELDS):
-            raise UserError(
-                f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; {self.name} has the encoders "
-                f"{', '.join([MATCHING, *self.encoders])}, and features have {', '.join(FIELDS)} "
-                f"(a term can bring its own encoder with the attribute brings)"
-            )
-        if not math.isfinite(term.weight):
-            raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
-        if term.name in RESERVED:
-            raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
         if term.couples:
             raise UserError(
                 f"the term '{term.name}' compares classes with each other, but {self.name} goes class after class: leave out "

@@ -16,8 +16,9 @@ from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
 from datastill.kinds.balance import MATCHING
 from datastill.kinds.canvas import INITIALISATIONS, PIXELS, check_start
+from datastill.kinds.composed import check_terms
 from datastill.kinds.method import Measured, Method, check_enough_classes
-from datastill.networks import FIELDS, build, network_type
+from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
 from datastill.terms import Term
 
@@ -102,26 +103,13 @@ class Composition(Method):
             raise unknown("setting of pixels", self.pixels, PIXELS)
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
+        check_terms(self.name, self.terms, self.encoders, RESERVED)
         for term in self.terms:
-            term.check_target()
-            if term.encoder not in self.encoders or not set(term.reads) <= set(FIELDS):
-                raise UserError(
-                    f"the term '{term.name}' reads {term.reads!r} of the encoder '{term.encoder}'; "
-                    f"{self.name} has the encoders {', '.join(self.encoders)}, and features have {', '.join(FIELDS)} "
-                    f"(a term can bring its own encoder with the attribute brings)"
-                )
-            if not math.isfinite(term.weight):
-                raise UserError(f"the weight of the term '{term.name}' must be a finite number, got {term.weight}")
             if term.trusts and not self.encoders[term.encoder].trains:
                 raise UserError(
                     f"the term '{term.name}' relies on a network's predictions, but the networks of {self.name} are never trained: "
                     f"leave out +{term.name}, or add it to a method that trains its networks, such as idm"
                 )
-            if term.name in RESERVED:
-                raise UserError(f"a term cannot be called '{term.name}': that name is a column of the metrics")
-        names = [term.name for term in self.terms]
-        if len(set(names)) < len(names):
-            raise UserError(f"{self.name} has a term twice: {', '.join(names)}")
 
     def __add__(self, term: Term) -> Self:
         """The same method with one more term."""
