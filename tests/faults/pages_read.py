@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill import DistilledSet
-from datastill.cli.program import run as command
 from datastill.engine import Engine
-from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.evaluation.robust import robustness
 from datastill.experiments.file import kept
@@ -28,6 +25,7 @@ from faults.campaign import Campaign, Outcome
 from faults.command_lines import TABLE, records
 from faults.known import cache_at, copied, data, distil, heard, place, sealed_again
 from faults.mutations import damaged
+from faults.refusals import command
 from faults.results_read import written
 from faults.run_folders_read import as_bytes, as_values
 
@@ -122,15 +120,7 @@ def again(folder: Path, *options: str) -> Any:
         UserError: If it is refused, with the line.
     """
     words = ["experiment", str(folder / "mine.yaml"), "--results", str(folder / "results"), "--runs", str(folder / "runs"), *options]
-    try:
-        with cache_at(folder / "cache"):
-            command(words)
-    except SystemExit as left:
-        said = sys.stderr.getvalue() if hasattr(sys.stderr, "getvalue") else ""
-        refused = [line for line in said.splitlines() if line.startswith("datastill: ")]
-        if left.code != 2 or len(refused) != 1 or "Traceback" in said:
-            raise AssertionError(f"exit code {left.code}: {said[-300:]}") from left
-        raise UserError(refused[0]) from left
+    command(words, folder / "cache")
     return records(folder)
 
 

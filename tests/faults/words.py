@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import datastill
-from datastill.cli.program import run
 from datastill.configuration.settings import paths
 from datastill.data import load
 from datastill.errors import UserError
 from faults.campaign import Campaign, Outcome
 from faults.known import cache_at, data
 from faults.mutations import ODD
+from faults.refusals import command
 
 PARTS = (
     "digits", "folder:", "parquet:", "arrow:", "tinyimagenet:", "~nosuchuser/", "/", "..", "x" * 300, "[0-2]", "[", "]", "@8", "@0", "@9x",
@@ -95,13 +94,8 @@ def _command(seed: int, folder: Path) -> Outcome:
     if name == "distill":
         arguments += ["--out", str(folder / "run")]
     try:
-        with cache_at(folder):
-            run(arguments)
-    except SystemExit as left:
-        said = sys.stderr.getvalue() if hasattr(sys.stderr, "getvalue") else ""
-        lines = [line for line in said.splitlines() if line.startswith("datastill: ")]
-        if left.code != 2 or len(lines) != 1 or "Traceback" in said:
-            raise AssertionError(f"exit code {left.code} of {arguments}: {said[-300:]}") from left
+        command(arguments, folder)
+    except UserError:
         return Outcome.REFUSED
     return Outcome.READ
 
