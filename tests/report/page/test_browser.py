@@ -179,3 +179,6 @@ def test_the_table_of_results_is_sorted_filtered_and_leads_to_pages(tmp_path: Pa
     assert "dm+cm on digits" in page.locator("h1").text_content()
     page.get_by_role("link", name="All results").click()
     assert page.locator("#table").is_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    box = page.locator("#table .accuracy").first.bounding_box()
+    assert box["x"] + box["width"] <= 390, "a phone shows the accuracy without scrolling"

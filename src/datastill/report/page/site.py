@@ -34,7 +34,8 @@ class Entry:
 
     Attributes:
         line: Its figures.
-        experiment: The title of what it belongs to.
+        table: The name of the experiment that it belongs to.
+        experiment: The title of that.
         kind: Of the method.
         protocol: How the networks were trained, in words.
         page: The address of its page.
@@ -42,6 +43,7 @@ class Entry:
     """
 
     line: MethodLine
+    table: str
     experiment: str
     kind: str
     protocol: str
@@ -128,7 +130,7 @@ def _written(name: str, experiment: Experiment, line: Line, records: Sequence[tu
     first = records[0][1]
     kind = kind_of(first.cell.method) if first.method else REAL
     protocol = f"{figures.protocol}: {figures.network}, {figures.epochs} epochs, {figures.split} split"
-    return Entry(figures, experiment.title, kind, protocol, f"runs/{place}.html", tuple(sets))
+    return Entry(figures, name, experiment.title, kind, protocol, f"runs/{place}.html", tuple(sets))
 
 
 def _values(found: Sequence[str]) -> list[str]:
