@@ -46,3 +46,10 @@ def test_what_was_run_in_several_ways_takes_no_more(evaluated_by: Maker, said: s
 
 def test_who_recorded_no_precision_is_passed_over() -> None:
     assert settled("table", [SMALL], [record(distilled_by=replace(BF16, precision=""))], load) == Policy("fp32", compile=False)
+
+
+def test_what_is_asked_to_be_compiled_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "no C++ compiler is found")
+    asked = [replace(SMALL, policy=Policy("fp32", compile=True))]
+    with pytest.raises(UserError, match=r"all of table is run compiled, but no C\+\+ compiler is found: install a compiler"):
+        settled("table", asked, [], load)

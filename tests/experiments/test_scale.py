@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datastill.cli import main
+from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row
@@ -35,6 +36,11 @@ def test_the_budget_shrinks_and_nothing_else() -> None:
         ("random", None, 0, ""), ("dm", None, None, ""), ("dm", None, None, "table-scale0.1/dm"),
     ]  # fmt: skip
     assert rehearsal(TABLE, 0.5).blocks[0].seeds == (0, 1)
+
+
+def test_a_rehearsal_is_compiled_only_if_that_is_worth_it() -> None:
+    for asked, left in ((True, None), (False, False), (None, None)):
+        assert rehearsal(replace(TABLE, policy=Policy("fp32", compile=asked)), 0.1).policy == Policy("fp32", compile=left)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

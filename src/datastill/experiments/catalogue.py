@@ -167,7 +167,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
     "gradients-cifar10-ipc1": Experiment(
         title="Matching gradients (Table 1 of the paper), CIFAR-10, IPC 1",
         blocks=(Block("cifar10", (1,), 100, validate_at=(0, 25, 50, 100)),),
-        policy=COMPILED,
+        policy=Policy("fp32", compile=True),
         rows=(
             Row("dc", dc.PUBLISHED["cifar10", 1]),
             Row("dsa", dsa.PUBLISHED["cifar10", 1]),

@@ -11,7 +11,8 @@ from datastill.engine.policy import Policy
 from datastill.experiments.specification import Block, Experiment, Row
 
 EXACT = Policy("fp32", False)
-COMPILED = Policy("bf16", True)
+COMPILED = Policy(compile=True)
+"""In bf16 where a processor has it; every table keeps the precision of its first records."""
 PHOTOGRAPHS = "folder:photos@64"
 
 

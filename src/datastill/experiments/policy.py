@@ -31,9 +31,12 @@ def settled(
         read: Loads a data set; not called where nothing is open.
 
     Raises:
-        UserError: If the records are of several precisions, or of another one than the specification asks for.
+        UserError: If the records are of several precisions, or of another one than the specification asks for, or if it asks for compiled
+            code and there is no compiler.
     """
     asked = cells[0].policy
+    if asked.compile and (why := hardware.why_no_compiler(hardware.device("auto"))):
+        raise UserError(f"all of {name} is run compiled, but {why}: install a compiler; a rehearsal (`scale`) needs none")
     ways = {(maker.precision, maker.compiled) for record in found for maker in makers(record) if maker.precision}
     if len(ways) > 1:
         raise UserError(

@@ -17,7 +17,7 @@ def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, 
     Iterations, epochs of networks trained on sets, networks and seeds become that fraction of what they are, at least one of each, and
     points of curves move with the iterations. Methods, real images and the networks that they read stay as they are. Titles say so,
     published numbers are left out, as nothing is comparable with them, and names end in the factor, so that records, pages and
-    runs have other folders.
+    runs have other folders. What is asked to be compiled is compiled only if its smaller jobs are worth it.
 
     Args:
         name: Of the experiment.
@@ -33,8 +33,13 @@ def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, 
     if not 0 < factor < 1:
         raise UserError(f"a rehearsal has a scale above 0 and below 1, got `scale={factor:g}`")
     ending = f"-scale{factor:g}"
-    smaller = {f"{each}{ending}": _experiment(experiment, factor, ending) for each, experiment in experiments.items()}
+    smaller = {f"{each}{ending}": _lighter(_experiment(experiment, factor, ending)) for each, experiment in experiments.items()}
     return f"{name}{ending}", smaller
+
+
+def _lighter(experiment: AnyExperiment) -> AnyExperiment:
+    """Leave open whether it is compiled, which takes longer than most rehearsals."""
+    return replace(experiment, policy=replace(experiment.policy, compile=None)) if experiment.policy.compile else experiment
 
 
 def _experiment(experiment: AnyExperiment, factor: float, ending: str) -> AnyExperiment:
