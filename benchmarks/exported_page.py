@@ -14,6 +14,12 @@ from datastill.files import write_atomic
 from datastill.report.markdown import table
 
 RANDOM = "random"
+REMARKS = {
+    "photographs": "Five photographs, a class each; tests are on other parts of the same photographs. No gain is shown: random subsets "
+    "of two patches a class differ far more among themselves than the means do, and a ConvNet trained on such sets under the DC protocol "
+    "does gain ([constraints-photographs](../constraints-photographs/README.md)).",
+}
+"""What else a reader must know, by the name of the table."""
 
 
 def write_page(folder: Path) -> None:
@@ -50,6 +56,7 @@ def _section(name: str, record: Mapping[str, Any]) -> list[str]:
         "and interval are over the networks; the difference is of the means. Clipped: the share of values that 8 bits cannot "
         f"hold. 32-bit floats, {processors}; commit {commits}. [record.json]({name}/record.json)",
         "",
+        *((REMARKS[name], "") if name in REMARKS else ()),
     ]
 
 
