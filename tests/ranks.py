@@ -30,7 +30,7 @@ from datastill.files import save_tensors
 from datastill.kinds import Stepper
 from datastill.methods import METHODS, DistributionMatching, Method
 from datastill.terms import MeanMatching
-from small_methods import brief, quick, small
+from small_methods import brief, constrained, quick, small
 from tiny_sets import data_set
 
 COUNT = 2
@@ -46,6 +46,8 @@ RUNS: dict[str, Method] = {
     "cafe": small("cafe+cm", "views=2", "augment=yes", averaging=0.7),
     "dsa": brief("dsa", averaging=0.7, network="convnet-bn"),
     "dcc": brief("dcc", summed_from=0),
+    "dsa+iid": constrained("dsa", balance=0.1),
+    "dcc+iid": constrained("dcc", every=2, most=2, balance=0.0),
 }
 LONG = ("distill", "digits", "--method", "dm", "--ipc", "1", "--iterations", "100000", "--real-batch", "8", "--no-compile")
 

@@ -12,11 +12,14 @@ from datastill.data import DataSet
 from datastill.encoders import Encoder, GrowingNetwork, NetworkQueue, PretrainedPool, Session, TrainingRecipe, TrajectoryNetwork
 from datastill.engine import Engine
 from datastill.kinds import GradientMatching, TrajectoryMatching
+from datastill.kinds.constrained import Constrained
 from datastill.kinds.distribution_matching import MatchingStepper
 from datastill.methods import DistributionMatching, Method, method
 from datastill.networks import Features
 
 POOL = PretrainedPool("convnet", count=2, recipe=TrainingRecipe(epochs=1))
+WEIGHTS = {"cc": 0.05, "cm": 1.0}
+"""Of the constraints on what matches no features, heavy enough to be seen beside the method's own gradient."""
 
 
 def matching(name: str, **options: Any) -> DistributionMatching:
@@ -53,6 +56,18 @@ def quick(name: str) -> Method:
     trained: dict[str, Any] = {"recipe": POOL.recipe} if hasattr(composed, "recipe") else {}
     trained |= {"pool": 2, "uses": 2} if hasattr(composed, "pool") else {}
     return replace(composed, **trained)
+
+
+def constrained(name: str, *, every: int = 1, most: int = 0, **changes: Any) -> Constrained:
+    """A method that matches no features with heavy constraints; no network is trained between steps, so that rounding does not grow."""
+    composed, named = quick(name), method(f"{name}+iid")
+    assert isinstance(composed, Constrained)
+    assert isinstance(named, Constrained)
+    fixed: dict[str, Any] = {"epochs": 0} if isinstance(composed, GradientMatching) else {}
+    fixed |= {"summed_from": 0} if name == "dcc" else {}
+    terms = tuple(replace(term, weight=WEIGHTS[term.name]) for term in named.terms)
+    pool = replace(POOL, every=every, most=most)
+    return replace(composed, name=f"{name}+iid", terms=terms, encoders={"pretrained": pool}, **fixed, **changes)
 
 
 def hurried(encoder: Encoder) -> Encoder:

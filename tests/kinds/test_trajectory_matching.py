@@ -9,13 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.func import functional_call
+from benchmarks.reference_unrolled import ReferenceTrajectories
 
 import datastill
-from datastill import random
-from datastill.augment import DSA, families
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
@@ -23,7 +19,6 @@ from datastill.errors import UserError
 from datastill.kinds import TrajectoryMatching
 from datastill.kinds.trajectory_matching import SNAPSHOTS, TrajectoryStepper
 from datastill.methods import method
-from datastill.networks import build
 from datastill.runs import Run
 from datastill.teachers.trajectories import kept
 from tiny_sets import data_set
@@ -42,34 +37,16 @@ def opened(composed: TrajectoryMatching, data: DataSet, ipc: int = 2) -> Traject
     return stepper
 
 
-def plain(composed: TrajectoryMatching, data: DataSet, stepper: TrajectoryStepper) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss of the first iteration with all steps in one graph, and its gradients."""
-    network = build("convnet", channels=3, classes=3, size=data.size)
-    names = [name for name, _ in network.named_parameters()]
-    pixels, rate = stepper.images().requires_grad_(), torch.tensor(composed.start_rate, requires_grad=True)
-    augmentation = DSA(families(flip=True) if composed.augment else ())
-    (expert,) = stepper.experts
-    weights = {name: value.clone().requires_grad_() for name, value in zip(names, expert[0], strict=True)}
-    for number, rows in enumerate(stepper._rows(0)):
-        generator = random.generator(0, 0, number, "augmentation")
-        images = augmentation.batch(pixels.flatten(0, 1)[rows], generator)
-        loss = F.cross_entropy(functional_call(network, weights, (images,)).logits, stepper.labels[rows])
-        slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
-        weights = {name: weight - rate * slope for (name, weight), slope in zip(weights.items(), slopes, strict=True)}
-    off = sum((weight - to).square().sum() for weight, to in zip(weights.values(), expert[1], strict=True))
-    way = sum((before - to).square().sum() for before, to in zip(expert[0], expert[1], strict=True))
-    total = torch.as_tensor(off / way)
-    of_pixels, of_rate = torch.autograd.grad(total, (pixels, rate))
-    return total.detach(), of_pixels, of_rate
-
-
 @pytest.mark.parametrize("augment", [True, False])
 def test_an_iteration_is_that_of_a_plain_loop(augment: bool) -> None:
     data, composed = data_set((4, 4, 4)), replace(SMALL, augment=augment)
     stepper = opened(composed, data)
-    loss, of_pixels, of_rate = plain(composed, data, stepper)
-    found = stepper.step(0)
-    assert found["loss"] == pytest.approx(float(loss), rel=1e-4)
+    reference = ReferenceTrajectories(composed, data, stepper.images(), stepper.experts)
+    loss, found = reference.step(0), stepper.step(0)
+    of_pixels, of_rate = reference.pixels.grad, reference.rate.grad
+    assert of_pixels is not None
+    assert of_rate is not None
+    assert found["loss"] == pytest.approx(loss, rel=1e-4)
     torch.testing.assert_close(stepper.state()["momentum"], of_pixels, rtol=1e-3, atol=1e-3 * float(of_pixels.abs().max()))
     assert float(stepper.velocity) == pytest.approx(float(of_rate), rel=1e-3)
     assert found["rate"] == pytest.approx(0.01 - 1e-6 * float(of_rate), rel=1e-4)

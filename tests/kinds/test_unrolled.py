@@ -7,12 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.func import functional_call
+from benchmarks.reference_unrolled import ReferenceUnrolled
 
 import datastill
-from datastill import random
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
@@ -20,7 +17,6 @@ from datastill.errors import UserError
 from datastill.kinds import UnrolledTraining
 from datastill.kinds import unrolled as stepping
 from datastill.methods import method
-from datastill.networks import build
 from datastill.runs import Run
 from tiny_sets import data_set
 
@@ -29,23 +25,13 @@ def test_an_iteration_is_that_of_a_plain_loop_whatever_the_chunks(monkeypatch: p
     data = data_set((4, 4, 4))
     composed = UnrolledTraining("dd", epochs=2, target_batch=12)
     stepper = composed.open(data, Engine(), 2, 0)
-    images, sizes = stepper.images().requires_grad_(), torch.full((2, 2), 0.02).expm1().log().requires_grad_()
-    network = build("convnet", channels=3, classes=3, size=data.size)
-    network.reset(random.generator(0, 0, "network"))
-    weights: dict[str, Tensor] = dict(network.named_parameters())
-    for epoch in range(2):
-        for image in range(2):
-            loss = F.cross_entropy(functional_call(network, weights, (images[:, image],)).logits, torch.arange(3))
-            slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
-            rate = F.softplus(sizes[epoch, image])
-            weights = {name: weight - rate * slope for (name, weight), slope in zip(weights.items(), slopes, strict=True)}
-    real = data.normalise(data.train.images)
-    loss = F.cross_entropy(functional_call(network, weights, (real,)).logits, data.train.labels)
-    slopes = torch.autograd.grad(loss, (images, sizes))
+    reference = ReferenceUnrolled(composed, data, stepper.images())
+    loss = reference.step(0)
     monkeypatch.setattr(stepping, "CHUNK_BYTES", 1)  # one real image of every class at a time
     for each in (stepper, composed.open(data, Engine(), 2, 0)):
-        assert each.step(0)["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
-        for name, slope in zip(("pixels", "sizes"), slopes, strict=True):  # Adam's first average is a tenth of the gradient
+        assert each.step(0)["loss"] == pytest.approx(loss, rel=1e-5)
+        for name, slope in (("pixels", reference.pixels.grad), ("sizes", reference.sizes.grad)):
+            assert slope is not None  # Adam's first average is a tenth of it
             torch.testing.assert_close(10 * each.state()[f"{name}.exp_avg"], slope, rtol=1e-3, atol=1e-3 * float(slope.abs().max()))
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
+from benchmarks.reference_gradients import ReferenceGradients
 from torch import Tensor
 
 import datastill
-from datastill import Protocol, UserError, random
-from datastill.augment import DSA
+from datastill import Protocol, UserError
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.kinds import GradientMatching
 from datastill.kinds.gradient_matching import GradientStepper
 from datastill.methods import method
-from datastill.networks import Network, build
 
 PLAIN = GradientMatching("plain", matches=2, epochs=2, batch=4, real_batch=6, augment=False)
 
@@ -27,75 +24,6 @@ def opened(method: GradientMatching, data: DataSet, ipc: int = 2, seed: int = 0,
     stepper = method.open(data, engine or Engine(), ipc, seed)
     assert isinstance(stepper, GradientStepper)
     return stepper
-
-
-def weights_of(network: Network) -> list[Tensor]:
-    return [weight for weight in network.parameters() if weight.ndim > 1]
-
-
-def distance(one: Tensor, other: Tensor, epsilon: float) -> Tensor:
-    total = torch.zeros(())
-    for row, column in zip(one.flatten(1), other.flatten(1), strict=True):
-        total = total + 1 - row.dot(column) / (row.norm() * column.norm() + epsilon)
-    return total
-
-
-def real_images(data: DataSet, method: GradientMatching, iteration: int, label: int, seed: int) -> Tensor:
-    rows = data.train.draw(label, method.real_batch, random.generator(seed, iteration, label, "real batch"))
-    return data.normalise(data.train.gather(rows))
-
-
-def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: int, seed: int = 0) -> tuple[Tensor, list[float]]:
-    """The published algorithm, class after class, on copies of the first images."""
-    network = build(method.network, channels=data.channels, classes=data.classes, size=data.size)
-    pixels = pixels.clone().requires_grad_()
-    optimizer = torch.optim.SGD([pixels], lr=method.learning_rate, momentum=method.momentum)
-    labels = torch.arange(data.classes).repeat_interleave(pixels.shape[1])
-    augmentation = DSA() if method.augment else DSA(())
-    losses = []
-    for iteration in range(steps):
-        if iteration % method.matches == 0:
-            network.reset(random.generator(seed, iteration // method.matches, "network"))
-        if network.batchwise:
-            settling = random.derive(seed, "settling")
-            network(torch.cat([real_images(data, replace(method, real_batch=16), iteration, label, settling) for label in range(3)]))
-            network.eval()
-        loss = torch.zeros(())
-        summed = method.summed_from is not None and iteration // method.matches >= method.summed_from
-        gradients: list[tuple[Sequence[Tensor], Sequence[Tensor]]] = []
-        for label in range(data.classes):
-            draw = augmentation.draw([random.generator(seed, iteration, label, "augmentation")])
-            real = augmentation(real_images(data, method, iteration, label, seed)[None], draw)[0]
-            synthetic = augmentation(pixels[label][None], draw)[0]
-            of_real = torch.autograd.grad(F.cross_entropy(network(real).logits, torch.full((len(real),), label)), weights_of(network))
-            of_synthetic = torch.autograd.grad(
-                F.cross_entropy(network(synthetic).logits, torch.full((len(synthetic),), label)), weights_of(network), create_graph=True
-            )
-            gradients.append((of_real, of_synthetic))
-        if summed:
-            real_sum, own_sum = (
-                [torch.stack(layers).mean(0) for layers in zip(*side, strict=True)] for side in zip(*gradients, strict=True)
-            )
-            gradients = [(real_sum, own_sum)]
-        for real_side, own_side in gradients:
-            for layer, own in zip(real_side, own_side, strict=True):
-                loss = loss + distance(layer.detach(), own, method.epsilon)
-        network.train()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        if iteration % method.matches == method.matches - 1:
-            continue
-        training = torch.optim.SGD(network.parameters(), lr=method.network_rate)
-        for epoch in range(method.epochs):
-            generator = random.generator(seed, iteration, epoch, "training between matches")
-            for batch in torch.split(torch.randperm(len(labels), generator=generator), method.batch):
-                training.zero_grad()
-                images = augmentation.batch(pixels.detach().flatten(0, 1)[batch], generator)
-                F.cross_entropy(network(images).logits, labels[batch]).backward()  # type: ignore[no-untyped-call]
-                training.step()
-    return pixels.detach(), losses
 
 
 @pytest.mark.parametrize(
@@ -111,19 +39,19 @@ def reference(method: GradientMatching, data: DataSet, pixels: Tensor, steps: in
 def test_steps_are_those_of_a_plain_loop(tiny: DataSet, method: GradientMatching) -> None:
     stepper = opened(method, tiny)
     before = stepper.images()
-    expected, losses = reference(method, tiny, before, steps=3)
-    found = [stepper.step(iteration)["loss"] for iteration in range(3)]
-    assert found == pytest.approx(losses, rel=1e-3)
-    moved = (expected - before).abs().max()
+    reference = ReferenceGradients(method, tiny, before)
+    for iteration in range(3):
+        assert stepper.step(iteration)["loss"] == pytest.approx(reference.step(iteration), rel=1e-3)
+    moved = (stepper.images() - before).abs().max()
     assert moved > 1e-3
-    torch.testing.assert_close(stepper.images(), expected, rtol=0, atol=float(2e-2 * moved))
+    torch.testing.assert_close(stepper.images(), reference.pixels.detach(), rtol=0, atol=float(2e-2 * moved))
 
 
 @pytest.mark.parametrize("summed_from", [None, 0])
 def test_nothing_is_to_be_done_where_real_and_synthetic_images_are_the_same(tiny: DataSet, summed_from: int | None) -> None:
     exact = replace(PLAIN, real_batch=12, epsilon=1e-30, summed_from=summed_from)
     stepper = opened(exact, tiny, ipc=12)
-    rows = sum(len(weight) for weight in weights_of(stepper.network)) * (tiny.classes if summed_from is None else 1)
+    rows = sum(len(weight) for weight in stepper.network.parameters() if weight.ndim > 1) * (tiny.classes if summed_from is None else 1)
     assert stepper.step(0)["loss"] < 1e-4 * rows
     assert opened(exact, tiny, ipc=4).step(0)["loss"] > 0.01 * rows
 

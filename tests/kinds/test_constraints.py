@@ -1,0 +1,74 @@
+"""Constraints on methods that match no features: steps of theirs against plain loops, class after class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from benchmarks.reference_constraints import ReferenceConstraints
+from benchmarks.reference_gradients import ReferenceGradients
+from benchmarks.reference_unrolled import ReferenceTrajectories
+
+from datastill.data import DataSet
+from datastill.engine import Engine
+from datastill.kinds import GradientMatching
+from datastill.kinds.constrained import Constrained
+from datastill.kinds.gradient_matching import GradientStepper
+from datastill.kinds.trajectory_matching import TrajectoryStepper
+from datastill.networks import Network
+from small_methods import WEIGHTS, constrained
+
+Stepping = GradientStepper | TrajectoryStepper
+
+
+def opened(composed: Constrained, data: DataSet, ipc: int) -> Stepping:
+    stepper = composed.open(data, Engine(), ipc, 0)
+    assert isinstance(stepper, Stepping)
+    return stepper
+
+
+def teacher(stepper: Stepping) -> Callable[[int], Network]:
+    def drawn(iteration: int) -> Network:
+        session = stepper.constraints.sessions["pretrained"]
+        session.begin(iteration)
+        return session.network
+
+    return drawn
+
+
+def plain(stepper: Stepping, data: DataSet, constraints: ReferenceConstraints | None) -> ReferenceGradients | ReferenceTrajectories:
+    """The same as a plain loop, from the same images."""
+    if isinstance(stepper, TrajectoryStepper):
+        return ReferenceTrajectories(stepper.method, data, stepper.images(), stepper.experts, constraints=constraints)
+    assert isinstance(stepper.method, GradientMatching)
+    return ReferenceGradients(stepper.method, data, stepper.images(), constraints=constraints)
+
+
+FREE, BOUNDED, IN_PART = {"balance": 0.0}, {"balance": 0.1}, {"balance": 0.1, "every": 2, "most": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [*((name, changes) for name in ("dsa", "mtt") for changes in (FREE, BOUNDED, IN_PART)), ("dcc", IN_PART)],
+)
+def test_a_step_with_constraints_is_that_of_a_plain_loop(tiny: DataSet, name: str, changes: dict[str, Any]) -> None:
+    composed = constrained(name, **changes)
+    stepper, beside = opened(composed, tiny, ipc=3), opened(composed, tiny, ipc=3)
+    begin, pool = stepper.images(), composed.encoders["pretrained"]
+    constraints = ReferenceConstraints(
+        tiny,
+        teacher=teacher(beside),
+        centralization=WEIGHTS["cc"],
+        covariances=WEIGHTS["cm"],
+        balance=composed.balance,
+        every=pool.every,
+        most=pool.most,
+    )
+    reference, alone = plain(stepper, tiny, constraints), plain(stepper, tiny, None)
+    for iteration in range(2):
+        alone.step(iteration)
+        assert stepper.step(iteration)["matching"] == pytest.approx(reference.step(iteration), rel=1e-3)
+        moved = (stepper.images() - begin).norm()
+        assert (stepper.images() - reference.pixels.detach()).norm() < 1e-4 * moved
+        assert (stepper.images() - alone.pixels.detach()).norm() > 0.05 * moved
