@@ -28,10 +28,12 @@ def test_confidence_is_the_logit_of_the_probability_and_stays_finite() -> None:
 
 def test_the_ratio_is_that_of_gaussians_from_the_other_networks() -> None:
     confidences, members = drawn()
-    others = torch.arange(8) != 2
+    turn = [3, 4, 5, 6, 7, 0, 1]
+    dropped = [next(other for other in turn if members[other, image] != members[2, image]) for image in range(40)]
     log_densities = []
-    for chosen in (members[others], ~members[others]):
-        values = [confidences[others][chosen[:, image], image].numpy() for image in range(40)]
+    for side in (members, ~members):
+        chosen = [[other for other in turn if side[other, image] and other != dropped[image]] for image in range(40)]
+        values = [confidences[rows, image].numpy() for image, rows in enumerate(chosen)]
         variance = sum(((one - one.mean()) ** 2).sum() for one in values) / sum(len(one) - 1 for one in values)
         log_densities.append([norm.logpdf(float(confidences[2, image]), one.mean(), variance**0.5) for image, one in enumerate(values)])
     expected = torch.tensor(log_densities[0]) - torch.tensor(log_densities[1])
@@ -43,6 +45,15 @@ def test_members_have_higher_ratios() -> None:
     ratios = likelihood_ratios(confidences, members)
     assert float((ratios[members] > 0).double().mean()) > 0.8
     assert float((ratios[~members] < 0).double().mean()) > 0.8
+
+
+def test_networks_that_learned_nothing_tell_nothing() -> None:
+    confidences, members = drawn(images=20000)
+    ratios = likelihood_ratios(confidences - 3 * members, members)
+    ranks = ratios.flatten().argsort().argsort().double()
+    inside = members.flatten()
+    area = (ranks[inside].mean() - (inside.sum() - 1) / 2) / (~inside).sum()
+    assert float(area) == pytest.approx(0.5, abs=0.006)  # with all other networks as shadows .476
 
 
 def test_too_few_networks_are_refused() -> None:

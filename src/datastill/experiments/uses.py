@@ -81,7 +81,7 @@ USES: dict[str, ApplicationExperiment] = {
         protocol=Protocol(epochs=40),
         policy=SMALL,
         models=8,
-        remark="A small version of privacy-cifar10, with 8 sets of each kind instead of 32: the likelihood ratio has 7 shadow models.",
+        remark="A small version of privacy-cifar10, with 8 sets of each kind instead of 32: the likelihood ratio has 6 shadow models.",
     ),
     "privacy-audit-digits": PrivacyExperiment(
         title="Membership inference on 100 mislabelled images, scikit-learn's digits, IPC 2",

@@ -35,7 +35,10 @@ def likelihood_ratios(confidences: Float[Tensor, "model image"], members: Bool[T
     """Log likelihood ratio that a network was trained on an image, from the other networks.
 
     ``log N(x; mu_in, sigma_in) - log N(x; mu_out, sigma_out)``. The means are of the image over the other networks that were trained with
-    it and without it; the deviations are pooled over all images, the published form for few networks.
+    it and without it; the deviations are pooled over all images, the published form for few networks. One network more is left out: the
+    next one, in turn, that is on the other side of an image than the network in question. Otherwise members would always have one network
+    fewer inside and others one fewer outside, and as a mean of fewer networks is farther off, members would look like others where
+    networks have learned nothing.
 
     Args:
         confidences: Of every network on every image (`confidence`), x.
@@ -55,10 +58,12 @@ def likelihood_ratios(confidences: Float[Tensor, "model image"], members: Bool[T
         raise UserError(f"a likelihood ratio needs at least 3 networks with every image and 3 without it, got {fewest}")
     found = []
     for target in range(len(confidences)):
-        others = torch.arange(len(confidences)) != target
-        inside = _log_density(confidences[target], confidences[others], members[others])
-        outside = _log_density(confidences[target], confidences[others], ~members[others])
-        found.append(inside - outside)
+        others = torch.arange(target + 1, target + len(confidences)) % len(confidences)
+        inside = members[others]
+        other_side = inside != members[target]
+        used = torch.ones_like(inside).scatter(0, other_side.byte().argmax(0, keepdim=True), False)
+        log_densities = [_log_density(confidences[target], confidences[others], chosen & used) for chosen in (inside, ~inside)]
+        found.append(log_densities[0] - log_densities[1])
     return torch.stack(found)
 
 

@@ -102,7 +102,7 @@ def membership_inference(
     """Attack networks that were trained on sets, to find which real images the sets were made from.
 
     Every set is made from half of a pool of training images, and one network is trained on each. The attacks are by a threshold on the
-    loss of an image, and by the ratio of its likelihoods with and without membership, from all other networks as shadow models. Each
+    loss of an image, and by the ratio of its likelihoods with and without membership, from the other networks as shadow models. Each
     network is attacked once. With `audit`, only images under a wrong label are attacked, which is the stricter test: nothing but
     membership explains that a network agrees with such a label.
 
