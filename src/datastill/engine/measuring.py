@@ -1,4 +1,4 @@
-"""What a job takes on this machine: measured on a few of its steps, not reckoned with the speed of another one."""
+"""What a job takes on this machine: measured on a few of its steps, not estimated from the speed of another one."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int POINTS = 36;        // of a transformed tile
 constexpr int SUM = 7;            // the point of a transformed gradient that is the sum of the tile
-constexpr int ODD = 16;           // floats between two points' planes beyond their size, lest all begin in the same set of the cache
+constexpr int ODD = 16;           // floats between two points' planes beyond their size, so that they begin in different sets of the cache
 constexpr long BLOCK = 2 << 20;   // bytes of transformed tiles that a thread works on at a time
 constexpr long CHUNK = 8 << 20;   // bytes of transformed tiles of the gradient of the weights, of all threads together
 
