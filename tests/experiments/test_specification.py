@@ -12,6 +12,7 @@ from datastill.data import ClassImages, DataSet
 from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, TeacherExperiment
 from datastill.experiments.cell import alike
+from datastill.experiments.grids import CIFAR10_BUDGET, DIGITS_BUDGET
 from datastill.experiments.paper import PAPER
 from datastill.experiments.tables import compose
 from datastill.teachers.recipe import RECIPES
@@ -112,6 +113,17 @@ def test_every_constraint_meets_every_method_with_equal_budgets() -> None:
     assert {each.real_batch for each in composed} == {64}
     assert len({(cell.iterations, cell.protocol, cell.policy) for cell in grid}) == 1
     assert {cell.settings for cell in grid} == {()}
+
+
+@pytest.mark.parametrize(("name", "budget"), [("grid-kinds-digits", DIGITS_BUDGET), ("grid-kinds-cifar10-ipc10", CIFAR10_BUDGET)])
+def test_every_constraint_meets_methods_of_three_kinds_with_as_many_steps_as_one_budget_pays_for(name: str, budget: float) -> None:
+    grid = [cell for cell in SETS.values() if cell.name.startswith(f"{name}/") and cell.method != "random"]
+    wanted = {base + added for base in ("dm", "dsa", "mtt") for added in ("", "+cc", "+cm", "+iid")}
+    assert sorted((cell.method, cell.seed) for cell in grid) == sorted((method, seed) for method in wanted for seed in range(3))
+    assert len({(cell.protocol, cell.policy, cell.repeats) for cell in grid}) == 1
+    data = like(grid[0].data)
+    for cell in grid:
+        assert cell.iterations == round(budget / compose(cell, data).cost(data, cell.ipc)), cell.name
 
 
 def test_what_is_published_stays_as_it_was_specified() -> None:

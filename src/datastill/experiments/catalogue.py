@@ -7,6 +7,7 @@ from dataclasses import replace
 from datastill.engine.policy import Policy
 from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIVING, TEACHERS
 from datastill.experiments.continual.catalogue import CONTINUAL
+from datastill.experiments.grids import GRIDS
 from datastill.experiments.paper import PAPER
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
@@ -246,6 +247,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
     **BALANCING,
     **TEACHERS,
     **GIVING,
+    **GRIDS,
     **CONTINUAL,
     **USES,
     **PAPER,
