@@ -108,8 +108,8 @@ def test_methods_are_listed_by_kind_with_their_papers(capsys: pytest.CaptureFixt
     kinds = [kind for kind, _ in itertools.groupby(kind_of(name) for name in lines)]
     assert len(kinds) == len(set(kinds))
     assert all(f"  {kind_of(name)}: " in line for name, line in lines.items())
-    assert lines["ftd"].endswith("(CVPR 2023, arXiv:2211.11004)")
-    assert lines["ld"].endswith("(2020, arXiv:2006.08572)")
+    assert "(CVPR 2023, arXiv:2211.11004)" in lines["ftd"]
+    assert "(2020, arXiv:2006.08572)" in lines["ld"]
     assert "arXiv" not in lines["random"]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from datastill.data import CATALOGUE
+import torch
+
+from datastill.data import CATALOGUE, ClassImages, DataSet
 from datastill.errors import UserError, unknown
 from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.sets import kept_sets, results_folder
 from datastill.logs import logger
 from datastill.methods import NAMES as METHODS
-from datastill.methods import method
+from datastill.methods import Method, method
 from datastill.methods.references import paper
 from datastill.networks import NETWORKS
 from datastill.plugins import origin_of
@@ -19,6 +21,9 @@ from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERMS
 
 log = logger(__name__)
+
+IPC = 10
+"""Images per class at which the cost of a method is told, on images of CIFAR-10's sizes."""
 
 
 def rows(what: str) -> list[tuple[str, str]]:
@@ -65,17 +70,38 @@ def kept(results: Path | None = None) -> list[tuple[str, str]]:
 
 
 def _methods() -> list[tuple[str, str]]:
-    """The methods of each kind together, kinds and methods in the order of the table, with the paper of each."""
+    """The methods of each kind together, kinds and methods in the order of the table, with the paper and the cost of each."""
     found: dict[str, list[tuple[str, str]]] = {}
+    data = _sizes_of_cifar10()
     for name, function in METHODS.all().items():
         try:
-            kind = method(name).kind
+            composed = method(name, data="cifar10", ipc=IPC)
         except UserError as error:  # a plug-in that cannot be used, which is not among the names then
             log.warning("%s", error)
             continue
         cited = f" ({where})" if (where := paper(name)) else ""
-        found.setdefault(kind, []).append((name, f"{kind}: {_first_line(function.__doc__)}{cited}{_origin('method', name)}"))
+        said = f"{composed.kind}: {_first_line(function.__doc__)}{cited} {_cost(composed, data)}{_origin('method', name)}"
+        found.setdefault(composed.kind, []).append((name, said))
     return [row for of_kind in found.values() for row in of_kind]
+
+
+def _sizes_of_cifar10() -> DataSet:
+    """A set of the sizes of CIFAR-10 whose images are all one, for what depends on sizes alone."""
+    classes, channels, side = 10, 3, 32
+
+    def split(images: int) -> ClassImages:
+        one = torch.zeros(1, channels, side, side, dtype=torch.uint8)
+        return ClassImages(one, torch.zeros(classes * images, dtype=torch.int64), (images,) * classes)
+
+    names = tuple(str(label) for label in range(classes))
+    return DataSet("cifar10", split(4500), split(500), split(1000), names, (0.5,) * 3, (0.25,) * 3, flip=True, fingerprint="none")
+
+
+def _cost(composed: Method, data: DataSet) -> str:
+    """What a step of a method takes, or the only one, without what is trained first."""
+    operations = composed.cost(data, IPC)
+    unit, many = next(((unit, many) for unit, many in (("T", 1e12), ("G", 1e9)) if operations >= many), ("", 1))
+    return f"{operations / many:.3g} {unit}FLOP {'in all' if composed.steps == 1 else 'a step'} (CIFAR-10, IPC {IPC})."
 
 
 def _first_line(text: str | None) -> str:
