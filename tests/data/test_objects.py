@@ -150,6 +150,17 @@ def test_what_is_not_understood_is_refused_in_one_line(thing: Any, said: str) ->
     assert "\n" not in str(caught.value)
 
 
+def test_an_array_without_images_is_not_taken_for_black_and_white(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UserError, match="is empty"):
+        load((IMAGES[:0], LABELS[:0]))
+    assert "black and white" not in caplog.text
+
+
+def test_one_described_class_is_counted_as_one() -> None:
+    with pytest.raises(UserError, match="labels beyond the 1 described class: 1"):
+        load((IMAGES, LABELS), class_names=["cat"])
+
+
 def test_streams_and_loaders_are_refused_with_a_way_on(tmp_path: Path) -> None:
     class Stream(IterableDataset[Any]):
         def __iter__(self) -> Iterator[Any]:

@@ -140,7 +140,7 @@ def test_the_test_split_borrows_the_class_names_it_lacks(tmp_path: Path) -> None
 
 def test_labels_beyond_the_described_classes_are_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", [encoded(pixels(number)) for number in range(8)], [0, 7] * 4, names=["cat", "dog"])
-    with pytest.raises(UserError, match="labels beyond the 2 classes that are described: 7"):
+    with pytest.raises(UserError, match="labels beyond the 2 described classes: 7"):
         load(f"parquet:{tmp_path}")
 
 

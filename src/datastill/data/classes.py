@@ -14,6 +14,7 @@ from datastill.data.class_names import chosen, look, lookalikes, some
 from datastill.errors import UserError
 from datastill.logs import logger
 from datastill.reading import NONE, Reading
+from datastill.text import counted
 
 log = logger(__name__)
 
@@ -74,7 +75,9 @@ class Labels:
             return chosen(reading.classes, names, self.where)
         present = set(self.texts)
         if strangers := [text for text in sorted(present) if text not in names]:
-            raise UserError(f"{self.where}: labels beyond the {len(names)} classes that are described: {some(strangers)}")
+            raise UserError(
+                f"{self.where}: labels beyond the {counted(len(names), 'described class', 'described classes')}: {some(strangers)}"
+            )
         if unused := [name for name in names if name not in present]:
             log.warning("%s: %d of %d classes have no image and are left out: %s", self.where, len(unused), len(names), some(unused))
         return tuple(name for name in names if name in present)

@@ -21,6 +21,7 @@ from datastill.errors import UserError
 from datastill.plugins import GROUPS, offered
 from datastill.report.forecast import free, size
 from datastill.report.terminal import say_line
+from datastill.text import counted
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pyarrow", "safetensors", "cyclopts", "pydantic", "rich", "matplotlib", "datasets")
 """Packages whose versions matter."""
@@ -41,7 +42,7 @@ def findings(*, compile: bool = False) -> Iterator[tuple[str, str]]:
     yield "python", f"{sys.version.split()[0]} at {sys.executable}"
     yield "system", platform.platform()
     yield "packages", ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
-    yield "processor", f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads used by torch"
+    yield "processor", f"{machine['processor']}, {counted(machine['cores'], 'core')}, {counted(machine['threads'], 'thread')} used by torch"
     total, available = _memory("MemTotal"), _memory("MemAvailable")
     yield "memory", f"{size(total)}, {size(available)} available" if total else "unknown"
     yield "gpu", _gpu()
