@@ -159,7 +159,7 @@ INPUTS: dict[str, Input] = {
     "several broken images": Input(lambda: damaged("photos", 5), "folder:photos", "nor can 4 more of 30: photos/dog/1.png, "),
     "broken images left out": Input(lambda: damaged("photos", 5), "folder:photos --skip-broken", "5 of 30 images cannot be read and", 18),
     "labels that are no whole numbers": Input(
-        lambda: table("set/train.parquet", image=column(), label=[0.5, 1.0] * 5), "parquet:set", "has 0.5, which is no whole number"
+        lambda: table("set/train.parquet", image=column(), label=[0.5, 1.0] * 5), "parquet:set", "found 0.5, which is no whole number"
     ),
     "a test split with secret classes": Input(secret, "parquet:set", "hold out a part of the training split with --test-split none"),
     "a test split with secret classes, left out": Input(secret, "parquet:set --test-split none", "", 6),
@@ -185,7 +185,7 @@ INPUTS: dict[str, Input] = {
     ),
     "a column of raw pixels": Input(
         lambda: table("set/train.parquet", image=pa.array([pixels(number).tobytes() for number in range(10)]), label=LABELS),
-        "parquet:set", "each must be a whole image file, not raw pixels",
+        "parquet:set", "each must be a whole image file with 1 to 4 channels, not raw pixels",
     ),
     "a folder for each configuration and split": Input(hub_layout, "parquet:set", "", 8),
     "soft labels": Input(

@@ -54,6 +54,7 @@ def test_a_finished_run_goes_on_with_more_iterations(finished: Path, stopped: Pa
 
 def test_what_is_no_run_is_named(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"there is no configuration at {tmp_path / 'config.yaml'}" in refusal(capsys, "resume", str(tmp_path))
+    assert f"there is no run at {tmp_path / 'none'}" in refusal(capsys, "resume", str(tmp_path / "none"))
     assert "has 3 iterations already; ask for at least as many --iterations" in refusal(
         capsys, "resume", str(finished), "--iterations", "2"
     )

@@ -127,8 +127,8 @@ def test_gray_and_sixteen_bits(tmp_path: Path) -> None:
         (((IMAGES > 99).astype(int), LABELS), "0 and 1 may be black and white, times 255, or two dark greys"),
         ((IMAGES, LABELS[:5]), "12 images but 5 labels"),
         ((IMAGES, np.eye(2)[LABELS]), r"one class for each image as labels, got \(12, 2\); .*labels.argmax\(1\)"),
-        ((IMAGES, LABELS - 1), "it has -1; remove those images, or label them"),
-        ((IMAGES, LABELS / 2), "has 0.5, which is no whole number"),
+        ((IMAGES, LABELS - 1), "but found -1; remove those images, or label them"),
+        ((IMAGES, LABELS / 2), "found 0.5, which is no whole number"),
         ((IMAGES.reshape(12, -1), LABELS), r"got \(192,\): reshape the values"),
         ((np.zeros((12, 5, 8, 8), dtype=np.uint8), LABELS), r"shape \(5, 8, 8\) has no 1, 3 or 4 channels"),
         ((np.zeros((12, 3, 8, 3), dtype=np.uint8), LABELS), "may have its channels first or last"),
@@ -141,7 +141,7 @@ def test_gray_and_sixteen_bits(tmp_path: Path) -> None:
         ([(IMAGES[0], 1, 2)] * 4, "item 0 of memory:list: expected an image and its label, got 3 values"),
         ([("cat.png", 1)] * 4, "expected a PIL image, an array or a tensor as image, got str"),
         ([(IMAGES[0], np.eye(2)[0])] * 4, "for one-hot or soft labels, give the argmax"),
-        (Path("photos"), "'folder:photos', 'parquet:photos'"),
+        (Path("photos"), "'folder:photos' or 'parquet:photos' or 'arrow:photos'"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(thing: Any, said: str) -> None:
@@ -151,7 +151,7 @@ def test_what_is_not_understood_is_refused_in_one_line(thing: Any, said: str) ->
 
 
 def test_an_array_without_images_is_not_taken_for_black_and_white(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(UserError, match="is empty"):
+    with pytest.raises(UserError, match="there are no images"):
         load((IMAGES[:0], LABELS[:0]))
     assert "black and white" not in caplog.text
 

@@ -123,7 +123,7 @@ def test_a_truncated_image_is_named_when_it_is_decoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"), [([0, None, 1], "has a missing label"), ([0, -1, 1], "has -1"), (["a", None, "b"], "has a missing label")]
+    ("labels", "said"), [([0, None, 1], "found a missing label"), ([0, -1, 1], "found -1;"), (["a", None, "b"], "found a missing label")]
 )
 def test_a_missing_label_is_refused(tmp_path: Path, labels: list[object], said: str) -> None:
     write_parquet(tmp_path / "train.parquet", IMAGES[:3], labels)
@@ -147,7 +147,7 @@ def test_classes_of_the_test_split_alone_are_refused(tmp_path: Path) -> None:
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     table = pa.table({"image": pa.array([], pa.struct([("bytes", pa.binary())])), "label": pa.array([], pa.int64())})
     pq.write_table(table, tmp_path / "train.parquet")
-    with pytest.raises(UserError, match="it is empty"):
+    with pytest.raises(UserError, match="there are no images"):
         read(tmp_path, None)
 
 

@@ -59,9 +59,10 @@ def test_label_columns_are_chosen_and_the_others_named(tmp_path: Path, caplog: p
     assert load(name, validation=0).class_names == ("0", "1")
     assert "the column label is read, not target; `label_column` chooses" in caplog.text
     assert load(name, label_column="species", validation=0).class_names == ("cat", "dog", "eel", "fox")
-    for argument in ("label_column", "image_column"):
-        with pytest.raises(UserError, match=f"unknown `{argument}` of .*'lable'. Did you mean 'label'"):
-            load(name, **{argument: "lable"})  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"unknown `label_column` of .*'lable'. Did you mean 'label'. Known: image, label, target, species"):
+        load(name, label_column="lable")
+    with pytest.raises(UserError, match=r"unknown `image_column` of .*'imgae'. Did you mean 'image'. Known: image\."):
+        load(name, image_column="imgae")
 
 
 def test_bytes_without_the_hubs_type_are_images_too(tmp_path: Path) -> None:
@@ -78,8 +79,8 @@ def test_the_hubs_type_comes_before_plain_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ([0.5, 1.0] * 4, "has 0.5, which is no whole number and so no class; `label_column` names another"),
-        ([float("nan"), 1.0] * 4, "has a missing label"),
+        ([0.5, 1.0] * 4, "found 0.5, which is no whole number and so no class; `label_column` names another"),
+        ([float("nan"), 1.0] * 4, "found a missing label"),
         ([[0.5, 0.5], [1.0, 0.0]] * 4, r"one class for each image, but it has several numbers \(list.*\): soft labels; .*`label_column`"),
         ([{"a": 1}, {"a": 2}] * 4, "one class for each image, but it has struct"),
     ],

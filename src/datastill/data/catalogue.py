@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.data import digits, folder, hub, parquet, published, tinyimagenet
+from datastill.data.kind import kind_of
 from datastill.data.objects import KIND
 from datastill.data.storage import RawData
 from datastill.errors import UserError, unknown
@@ -159,7 +160,8 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
     if key == KIND:
         raise UserError(f"'{name}' was loaded from objects in a Python program and cannot be found by its name: give it again with `data`")
     if key not in CATALOGUE:
-        hint = "For your own images: folder:PATH or parquet:PATH."
+        found = kind_of(match["head"])
+        hint = f"For your own images: {found}:{match['head']}." if found else "For your own images: folder:PATH or parquet:PATH."
         raise unknown("data set", key, CATALOGUE, hint=hint)
     kind = CATALOGUE[key].path
     if kind == "always" and not text:

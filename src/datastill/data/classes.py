@@ -45,7 +45,7 @@ class Labels:
         """The label of every image; whole numbers that are stored as floats are numbers."""
         found = [int(value) if isinstance(value, float) and value.is_integer() else value for value in self.stored]
         if not found:
-            raise self._refused("is empty")
+            raise UserError(f"{self.where}: there are no images")
         if UNLABELLED in found and self.is_test:
             share = "all" if set(found) == {UNLABELLED} else f"{found.count(UNLABELLED)} of {len(found)}"
             raise UserError(
@@ -54,11 +54,11 @@ class Labels:
             )
         for value in found:
             if value is None or value != value:
-                raise self._refused("has a missing label")
+                raise self._refused("a missing label")
             if isinstance(value, float):
-                raise self._refused(f"has {value}, which is no whole number and so no class")
+                raise self._refused(f"{value}, which is no whole number and so no class")
             if not isinstance(value, str) and value < 0:
-                raise self._refused(f"has {value}")
+                raise self._refused(f"{value}")
         return found
 
     @cached_property
@@ -99,5 +99,5 @@ class Labels:
         return np.array(found, dtype=np.int64)
 
     def _refused(self, said: str) -> UserError:
-        kind = "`label_column` names another" if "column" in self.what else "remove those images, or label them"
-        return UserError(f"{self.where}: {self.what} must hold class names or class numbers from 0, but it {said}; {kind}")
+        remedy = "`label_column` names another" if "column" in self.what else "remove those images, or label them"
+        return UserError(f"{self.where}: {self.what} must hold class names or class numbers from 0, but found {said}; {remedy}")

@@ -12,6 +12,7 @@ import numpy as np
 from datastill.data import splits
 from datastill.data.class_names import chosen, look, lookalikes, some
 from datastill.data.image_files import SUFFIXES
+from datastill.data.kind import instead
 from datastill.data.listing import Listing
 from datastill.data.listing import split as described
 from datastill.data.storage import RawData, RawSplit
@@ -50,6 +51,7 @@ def read(path: Path, size: Size | None, reading: Reading | None = None) -> RawDa
     if not folders:
         raise UserError(
             f"folder:{path}: {train} holds no class folders; expected one folder of images per class, for example {train}/cat/1.png"
+            f"{instead(path, 'folder')}"
         )
     _check_depth(path, train, list(folders.values()))
     lookalikes(folders, f"folder:{path}")
@@ -60,7 +62,7 @@ def read(path: Path, size: Size | None, reading: Reading | None = None) -> RawDa
     if empty:
         raise UserError(
             f"folder:{path}: no image in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; add images ({', '.join(SUFFIXES)}), "
-            f"remove the folder, or choose other `classes`"
+            f"remove the folder, or choose other `classes`{instead(path, 'folder')}"
         )
     walk.say([folder for folder in folders.values() if folder.name not in classes])
     test_files = _test_files(path, train, test, classes, bool(reading.classes)) if test else []

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from datastill.data import splits, table
+from datastill.data.kind import instead
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
@@ -66,6 +67,7 @@ def read_arrow(path: Path, size: Size | None, reading: Reading) -> RawData:
     except Exception as error:  # of a damaged file it raises whatever its parts do
         raise UserError(
             f"{where} cannot be read ({reason(error)}); expected a folder that save_to_disk of the package datasets wrote"
+            f"{instead(path, 'arrow')}"
         ) from error
     return read(found, size, reading, where)
 

@@ -135,7 +135,7 @@ def refusal(listing: Listing, errors: Sequence[BrokenImageError]) -> UserError:
     first, *others = errors
     advice = "remove or replace them, or leave them out with `skip_broken=True`"
     if len(errors) == len(listing.names):
-        advice = "these are all images there are; each must be a whole image file, not raw pixels"
+        advice = "these are all images there are; each must be a whole image file with 1 to 4 channels, not raw pixels"
     return UserError(
         f"{first.name} cannot be read as an image ({first.why}), nor can {len(others)} more of {len(listing.names)}: {_told(others)}: "
         f"{advice}"

@@ -14,6 +14,7 @@ from datastill.data.catalogue import CATALOGUE, LARGEST_SIDE, SMALLEST_SIDE, Sta
 from datastill.data.class_names import some
 from datastill.data.data_set import DataSet
 from datastill.data.images import channel_statistics, fingerprint
+from datastill.data.kind import kind_of
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError
@@ -98,9 +99,8 @@ def load(
             raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
         return _named(data, asked, validation, memory_budget)
     if isinstance(data, Path):
-        raise UserError(
-            f"a path does not say what kind of data it holds: give its name, such as 'folder:{data}', 'parquet:{data}' or 'arrow:{data}'"
-        )
+        names = [f"{key}:{data}" for key in ([kind_of(data)] if kind_of(data) else ("folder", "parquet", "arrow"))]
+        raise UserError(f"a path does not say what kind of data it holds: give its name, such as {' or '.join(map(repr, names))}")
     raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
     return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from datastill.data import splits, table
 from datastill.data.class_names import some
+from datastill.data.kind import instead
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
@@ -122,7 +123,7 @@ def _parts(path: Path) -> dict[str, list[Path]]:
                 break
     if not any(splits.is_train(name) for name in parts):
         present = ", ".join(str(file.relative_to(path)) for file in files[:5]) or "no parquet file"
-        raise UserError(f"parquet:{path}: expected files named train-*.parquet, found {present}")
+        raise UserError(f"parquet:{path}: expected files named train-*.parquet, found {present}{instead(path, 'parquet')}")
     if len(configurations) > 1:
         folders = ", ".join(sorted(folder.name for folder in configurations))
         raise UserError(f"parquet:{path} holds several data sets ({folders}); name the folder of one of them")

@@ -132,10 +132,11 @@ def find_columns(table: Table, reading: Reading) -> Columns:
     from pyarrow import types
 
     schema = table.schema
+    images = _image_columns(schema)
     for argument, name in (("image_column", reading.image_column), ("label_column", reading.label_column)):
         if name is not None and name not in schema.names:
-            raise unknown(f"`{argument}` of {table.name}:", name, schema.names)
-    image, images = reading.image_column, _image_columns(schema)
+            raise unknown(f"`{argument}` of {table.name}:", name, (argument == "image_column" and images) or schema.names)
+    image = reading.image_column
     if image is None:
         image = next((name for name in IMAGE_COLUMNS if name in images), images[0] if len(images) == 1 else None)
         if image is None and images:

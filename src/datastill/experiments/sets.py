@@ -93,7 +93,8 @@ def load_set(name: str, results: Path | str | None = None) -> DistilledSet:
         raise UserError(
             f"no sets are kept in {results_folder(results)}: give the folder of results, such as that of a checkout, with `results`"
         )
-    raise unknown("set", name, sets)
+    hint = f"To load a run or a file: `datastill.DistilledSet.load({name!r})`." if Path(name).exists() else ""
+    raise unknown("set", name, sets, hint=hint)
 
 
 def _name(record: Record) -> str:

@@ -42,7 +42,10 @@ def findings(*, compile: bool = False) -> Iterator[tuple[str, str]]:
     yield "python", f"{sys.version.split()[0]} at {sys.executable}"
     yield "system", platform.platform()
     yield "packages", ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
-    yield "processor", f"{machine['processor']}, {counted(machine['cores'], 'core')}, {counted(machine['threads'], 'thread')} used by torch"
+    yield (
+        "processor",
+        f"{machine['processor']}, {counted(machine['cores'], 'core')}, {counted(int(machine['threads']), 'thread')} used by torch",
+    )
     total, available = _memory("MemTotal"), _memory("MemAvailable")
     yield "memory", f"{size(total)}, {size(available)} available" if total else "unknown"
     yield "gpu", _gpu()

@@ -15,8 +15,9 @@ from datastill.logs import logger
 from datastill.methods import NAMES as METHODS
 from datastill.methods import Method, method
 from datastill.methods.references import paper
-from datastill.networks import NETWORKS
+from datastill.networks import NETWORKS, Network, build
 from datastill.plugins import origin_of
+from datastill.teachers.pool import pretraining_cost
 from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERMS
 
@@ -98,10 +99,19 @@ def _sizes_of_cifar10() -> DataSet:
 
 
 def _cost(composed: Method, data: DataSet) -> str:
-    """What a step of a method takes, or the only one, without what is trained first."""
-    operations = composed.cost(data, IPC)
-    unit, many = next(((unit, many) for unit, many in (("T", 1e12), ("G", 1e9)) if operations >= many), ("", 1))
-    return f"{operations / many:.3g} {unit}FLOP {'in all' if composed.steps == 1 else 'a step'} (CIFAR-10, IPC {IPC})."
+    """What a step of a method takes, or the only one, and what the networks take that are trained once for a data set."""
+    each = f"{_amount(composed.cost(data, IPC))} {'in all' if composed.steps == 1 else 'a step'}"
+    first = sum(pretraining_cost(data, _network(part.network, data), part.recipe) * part.count for part in composed.missing(data))
+    return f"{each}{f', after {_amount(first)} of training networks once' if first else ''} (CIFAR-10, IPC {IPC})."
+
+
+def _network(name: str, data: DataSet) -> Network:
+    return build(name, channels=data.channels, classes=data.classes, size=data.size)
+
+
+def _amount(operations: float) -> str:
+    unit, many = next(((unit, many) for unit, many in (("P", 1e15), ("T", 1e12), ("G", 1e9)) if operations >= many), ("", 1))
+    return f"{operations / many:.3g} {unit}FLOP"
 
 
 def _first_line(text: str | None) -> str:

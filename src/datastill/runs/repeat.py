@@ -9,6 +9,7 @@ from pathlib import Path
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Ranks
+from datastill.errors import UserError
 from datastill.files import check_folder
 from datastill.logs import logger
 from datastill.runs.distill import run_job
@@ -128,6 +129,8 @@ def resume(
     Raises:
         UserError: If there is no run, or it cannot be continued here.
     """
+    if not Path(folder).exists():
+        raise UserError(f"there is no run at {folder}: expected the folder of a run that was begun")
     plan = Plan.read(folder)
     if iterations is not None:
         plan = replace(plan, iterations=plan.method.iterations(iterations))

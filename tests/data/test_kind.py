@@ -1,0 +1,41 @@
+"""A folder that is named as another kind of data than it holds: the message has the name that would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datastill.data import load
+from datastill.errors import UserError
+
+FILES = {
+    "arrow": ("dataset_dict.json", "train/state.json"),
+    "parquet": ("default/train/0000.parquet",),
+    "folder": ("cat/1.PNG", "dog/2.png"),
+}
+
+
+def made(root: Path, kind: str) -> Path:
+    """A folder with files whose names are those of a kind of data."""
+    for name in FILES[kind]:
+        (root / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / kind / name).write_bytes(b"")
+    return root / kind
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("given", ["folder", "parquet", "", "path"])
+def test_the_right_name_is_told(tmp_path: Path, kind: str, given: str) -> None:
+    path = made(tmp_path, kind)
+    if given == kind:
+        return
+    with pytest.raises(UserError) as refused:
+        load(path if given == "path" else f"{given}:{path}" if given else str(path))
+    assert f"{kind}:{path}" in str(refused.value)
+
+
+def test_nothing_is_told_of_a_folder_that_looks_like_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(UserError, match=r"holds no class folders; expected one folder of images per class, for example .*/cat/1.png$"):
+        load(f"folder:{tmp_path}")
