@@ -44,7 +44,7 @@ def findings(*, compile: bool = False) -> Iterator[tuple[str, str]]:
     yield "packages", ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
     yield (
         "processor",
-        f"{machine['processor']}, {counted(machine['cores'], 'core')}, {counted(int(machine['threads']), 'thread')} used by torch",
+        f"{machine['processor']}, {counted(int(machine['cores']), 'core')}, {counted(int(machine['threads']), 'thread')} used by torch",
     )
     total, available = _memory("MemTotal"), _memory("MemAvailable")
     yield "memory", f"{size(total)}, {size(available)} available" if total else "unknown"
