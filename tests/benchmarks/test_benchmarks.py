@@ -214,7 +214,7 @@ def test_every_case_has_a_line_on_the_terminal() -> None:
     assert "dm+iid ipc 10 classes 200 side 64: 0.500 s, 900 MiB" in lines
     assert "training convnet images 100: 0.500 s, 900 MiB" in lines
     assert "features of resnet18 images 1024: 0.500 s, 900 MiB" in lines
-    assert "mtt ipc 1, inner=10, through=no: 0.500 s, 900 MiB" in lines
+    assert "mtt ipc 1, through=no: 0.500 s, 900 MiB" in lines
 
 
 def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     page = (tmp_path / "README.md").read_text()
     shown = len(bench.STEPS) + len(bench.TRAINING) + len(bench.FEATURES)
     assert page.count("| 900 | 4321 |") == len(bench.OTHERS)
-    assert "| `mtt`, IPC 1, inner=10, through=no | bf16, compiled | 0.500 | 2.000 | 4.00 | 100 | 900 | 4321 |" in page
+    assert "| `mtt`, IPC 1, through=no | bf16, compiled | 0.500 | 2.000 | 4.00 | 100 | 900 | 4321 |" in page
     assert page.count("| 4.00 |") - len(bench.OTHERS) == shown - len([case for case in bench.STEPS if not case.get("reference")])
     assert page.count("| 50% |") == shown
     assert "| `idm+iid`, IPC 10, preset fast | bf16, compiled | 0.500 |  |  |" in page
