@@ -42,7 +42,17 @@ SCALING: list[dict[str, Any]] = [
     # Minutes a step, so one is timed after one; no more images than a step takes, so that they do not hide the memory of the method.
     {"kind": "step", "method": "dm+iid", "ipc": 10, "classes": 200, "side": 64, "per_class": 256, "warm": 1, "rounds": 1, "times": 1},
 ]
-GROUPS = {"steps": STEPS, "training": TRAINING, "features": FEATURES, "parts": PARTS, "scaling": SCALING}
+OTHERS: list[dict[str, Any]] = [
+    *({"kind": "other", "method": name, "ipc": 1} for name in ("dc", "dsa")),
+    {"kind": "other", "method": "dcc", "ipc": 1, "settings": ["summed_from=0"]},
+    {"kind": "other", "method": "dsa", "ipc": 10, "settings": ["epochs=5"], "warm": 1, "rounds": 1, "times": 1},
+    {"kind": "other", "method": "mtt", "ipc": 1, "warm": 1, "rounds": 1, "times": 1},
+    {"kind": "other", "method": "mtt", "ipc": 1, "settings": ["through=no"], "warm": 1, "rounds": 1, "times": 1},
+    {"kind": "other", "method": "dd", "ipc": 10, "warm": 1, "rounds": 1},
+    *({"kind": "other", "method": name, "ipc": 10} for name in ("kip", "frepo", "ld")),
+]
+"""At published values, but for fewer epochs of training between matches; `ftd` takes the steps of `mtt`."""
+GROUPS = {"steps": STEPS, "others": OTHERS, "training": TRAINING, "features": FEATURES, "parts": PARTS, "scaling": SCALING}
 NAMES = {"train": "training", "features": "features of"}
 
 
@@ -60,13 +70,15 @@ def described(result: dict[str, Any]) -> str:
     """One line about a result."""
     what = result.get("method") or f"{NAMES[result['kind']]} {result['network']}"
     where = " ".join(f"{key} {result[key]}" for key in ("ipc", "preset", "classes", "side", "images") if key in result)
+    where = ", ".join([where, *result.get("settings", ())])
     line = f"{what} {where}: {result['seconds']:.3f} s"
     if "ratio" in result:
         line += f", reference {result['reference']:.2f} s, ratio {result['ratio']:.2f}"
     if "gflops" in result:
         share = 100 * result["gflops"] / result["peak"]
         line += f", {result['gflops']:.0f} GFLOP/s, {share:.0f}% of the {result['engine']['precision']} matrix peak"
-    return line + (f", {result['memory']:.0f} MiB" if "memory" in result else "")
+    line += f", {result['memory']:.0f} MiB" if "memory" in result else ""
+    return line + (f", reference {result['reference_memory']:.0f} MiB" if "reference_memory" in result else "")
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ def write_page(folder: Path) -> None:
         "process's before the reference ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; "
         "features are embeddings without gradients, one forward pass.",
         "",
+        *_others(content.get("others", [])),
         *(line for parts in content["parts"] for line in _parts(parts)),
         "## Cost against IPC, classes and image size",
         "",
@@ -92,6 +93,32 @@ def _speed(name: str, row: dict[str, Any]) -> list[str | None]:
     share = f"{100 * row['gflops'] / row['peak']:.0f}%"
     whole = [f"{row[key]:.0f}" for key in ("gflop", "gflops", "peak")]
     return [name, _engine(row["engine"]), f"{row['seconds']:.3f}", *compared, *whole, share, f"{row['memory']:.0f}"]
+
+
+def _others(rows: list[dict[str, Any]]) -> list[str]:
+    """Methods of the other kinds; none in measurements from before they were measured."""
+    if not rows:
+        return []
+    head = ["method", "path", "ours, s", "reference, s", "ratio", "GFLOP", "peak memory, MiB", "with the reference, MiB"]
+    cells = [
+        [
+            ", ".join([_step(row), *row.get("settings", ())]),
+            _engine(row["engine"]),
+            *(f"{row[key]:.{digits}f}" for key, digits in (("seconds", 3), ("reference", 3), ("ratio", 2), ("gflop", 0))),
+            *(f"{row[key]:.0f}" for key in ("memory", "reference_memory")),
+        ]
+        for row in rows
+    ]
+    return [
+        "## Gradients, trajectories, unrolled training, kernels",
+        "",
+        "The published values, but for those named. Steps through a gradient are never compiled, in ours as in the reference, which keeps "
+        "the graphs of all inner steps in memory; ours keeps the weights and takes the steps again. With `through=no` ours is the form of "
+        "constant memory, and the reference is still the whole. The second memory is the peak of the process once both ran.",
+        "",
+        *table(head, cells),
+        "",
+    ]
 
 
 def _scaling(content: dict[str, Any]) -> list[str]:

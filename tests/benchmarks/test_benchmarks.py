@@ -13,7 +13,7 @@ from benchmarks.page import write_page
 from benchmarks.reference import ReferenceFeatures
 from PIL import Image
 
-from benchmarks import bench, measure, targets
+from benchmarks import bench, kinds, measure, targets
 from datastill.augment import DSA
 from datastill.data import ClassImages
 from datastill.encoders.fresh import FreshSession
@@ -21,6 +21,7 @@ from datastill.engine import Engine, Runner
 from datastill.engine.cost import forward_cost
 from datastill.kinds.canvas import PixelSGD
 from datastill.kinds.distribution_matching import MatchingStepper
+from datastill.methods import method
 from datastill.networks import build
 from datastill.terms import CovarianceMatching, MeanMatching
 
@@ -169,6 +170,21 @@ def test_features_are_measured_against_the_reference() -> None:
     assert found["gflop"] * 1e9 == pytest.approx(6 * forward_cost(build("resnet18", channels=3, classes=10, size=(8, 8))))
 
 
+@pytest.mark.parametrize(
+    ("name", "few"), [("dsa", "real_batch=4"), ("mtt", "inner=2"), ("dd", "target_batch=4"), ("kip", "target_batch=4")]
+)
+def test_a_step_of_another_kind_is_measured_against_its_loop(name: str, few: str) -> None:
+    case = {"kind": "other", "method": name, "ipc": 1, "classes": 2, "side": 8, "settings": [few], "warm": 1, "rounds": 1, "times": 1}
+    found = kinds.step(case)
+    assert min(found["ratio"], found["gflop"]) > 0
+    assert found["reference_memory"] >= found["memory"] > 50
+
+
+def test_what_has_no_plain_loop_is_not_measured() -> None:
+    with pytest.raises(TypeError, match="no plain loop for random of selection"):
+        kinds.opened(method("random"), measure.noise(2, 8), Engine(), 1)
+
+
 def test_the_reference_computes_the_features_of_the_network() -> None:
     network, generator = build("resnet18", channels=3, classes=10, size=(8, 8)), torch.Generator().manual_seed(0)
     network.reset(generator)
@@ -198,6 +214,7 @@ def test_every_case_has_a_line_on_the_terminal() -> None:
     assert "dm+iid ipc 10 classes 200 side 64: 0.500 s, 900 MiB" in lines
     assert "training convnet images 100: 0.500 s, 900 MiB" in lines
     assert "features of resnet18 images 1024: 0.500 s, 900 MiB" in lines
+    assert "mtt ipc 1, through=no: 0.500 s, 900 MiB" in lines
 
 
 def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
@@ -219,6 +236,7 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
         "steps": [{**case, **(row if case.get("reference") else alone)} for case in bench.STEPS],
         "training": [{**case, **row} for case in bench.TRAINING],
         "features": [{**case, **row} for case in bench.FEATURES],
+        "others": [{**case, **row, "reference_memory": 4321.0} for case in bench.OTHERS],
         "parts": [{**bench.PARTS[0], "seconds": 0.5, "parts": {"backward": 0.4, "the rest": 0.1}}],
         "scaling": [{**case, **row} for case in bench.SCALING],
     }
@@ -226,7 +244,9 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     write_page(tmp_path)
     page = (tmp_path / "README.md").read_text()
     shown = len(bench.STEPS) + len(bench.TRAINING) + len(bench.FEATURES)
-    assert page.count("| 4.00 |") == shown - len([case for case in bench.STEPS if not case.get("reference")])
+    assert page.count("| 900 | 4321 |") == len(bench.OTHERS)
+    assert "| `mtt`, IPC 1, through=no | bf16, compiled | 0.500 | 2.000 | 4.00 | 100 | 900 | 4321 |" in page
+    assert page.count("| 4.00 |") - len(bench.OTHERS) == shown - len([case for case in bench.STEPS if not case.get("reference")])
     assert page.count("| 50% |") == shown
     assert "| `idm+iid`, IPC 10, preset fast | bf16, compiled | 0.500 |  |  |" in page
     assert "| features of 1024 images, resnet18 | bf16, compiled | 0.500 |" in page

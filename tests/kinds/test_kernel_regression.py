@@ -59,8 +59,9 @@ def test_steps_are_those_of_a_plain_loop_whatever_the_chunks(monkeypatch: pytest
                 assert (stepper.canvas().labels - reference.labels.detach()).abs().max() < 0.02 * composed.learning_rate
 
 
-def test_nothing_is_lost_where_the_set_is_all_of_the_real_images() -> None:
-    figures = opened(regression("kip"), data_set((4, 4, 4)), ipc=4).step(0)
+@pytest.mark.parametrize("name", ["kip", "frepo"])
+def test_nothing_is_lost_where_the_set_is_all_of_the_real_images(name: str) -> None:
+    figures = opened(regression(name), data_set((4, 4, 4)), ipc=4).step(0)
     assert figures["loss"] < 1e-9
     assert figures["target_accuracy"] == 100
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.reference_unrolled import ReferenceTrajectories
+from benchmarks.reference_unrolled import ReferenceTrajectories, stepped
 
 import datastill
 from datastill.data import DataSet
@@ -57,6 +57,21 @@ def test_leaving_out_what_later_steps_owe_to_earlier_ones_changes_nothing_for_on
     whole, cut = (opened(replace(SMALL, inner=inner, through=through), data_set((4, 4, 4))) for through in (True, False))
     assert whole.step(0)["loss"] == cut.step(0)["loss"]
     assert torch.equal(whole.state()["momentum"], cut.state()["momentum"]) == same
+
+
+def test_nothing_is_lost_where_the_expert_was_trained_on_the_set_itself() -> None:
+    data, composed = data_set((4, 4, 4)), replace(SMALL, augment=False, batch=0, latest_start=1)
+    ((start, other),) = opened(composed, data).experts
+    following = TrajectoryStepper(composed, data, Engine(), 2, 0, [[start, other]])
+    loop = ReferenceTrajectories(composed, data, following.images(), following.experts)
+    weights = dict(zip([name for name, _ in loop.network.named_parameters()], start, strict=True))
+    for rows in loop.batches(0):
+        leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+        weights = stepped(loop.network, leaves, following.pixels.detach().flatten(0, 1)[rows], loop.labels[rows], torch.tensor(0.01))
+    end = tuple(weight.detach() for weight in weights.values())
+    there = TrajectoryStepper(composed, data, Engine(), 2, 0, [[start, end]])
+    assert there.step(0)["loss"] < 1e-6 * following.step(0)["loss"]
+    assert there.state()["momentum"].norm() < 1e-3 * following.state()["momentum"].norm()
 
 
 def test_every_image_is_seen_before_one_is_seen_again() -> None:
