@@ -51,7 +51,7 @@ def test_an_error_of_the_system_is_one_line(
     [
         (["distill", "digits", "--out", "somewhere"], "stopped; the run had not begun"),
         (["distill", "digits", "--out", "some where", "--resume"], "stopped; datastill resume 'some where' continues the run"),
-        (["resume", "somewhere"], "stopped; the same command continues"),
+        (["resume", "some where"], "stopped; the same command continues"),
         (["pretrain", "digits"], "stopped; the same command continues"),
         (["evaluate", "somewhere"], "stopped; with --out the same command would continue"),
         (["evaluate", "somewhere", "--out", "result.json"], "stopped; the same command continues"),

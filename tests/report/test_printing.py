@@ -156,11 +156,14 @@ def test_listings_are_known_by_name() -> None:
 
 def test_every_method_is_listed_with_the_cost_of_a_step() -> None:
     found = dict(rows("methods"))
-    assert all(re.search(r" \d[\d.]* [GT]?FLOP (a step|in all) \(CIFAR-10, IPC 10\)\.$", line) for line in found.values())
+    amount = r"\d[\d.]* [GTP]?FLOP"
+    form = re.compile(rf" {amount} (a step|in all)(, after {amount} of training networks once)? \(CIFAR-10, IPC 10\)\.$")
+    assert all(form.search(line) for line in found.values())
     convnet = 2 * (27 * 128 * 32**2 + 9 * 128**2 * (16**2 + 8**2) + 2048 * 10)  # three convolutions and a linear layer
     real, synthetic = 10 * 256, 10 * 10
     assert f" {convnet * (real + 2 * synthetic) / 1e9:.3g} GFLOP a step" in found["dm"]
-    assert f" {convnet * 45_000 / 1e12:.3g} TFLOP in all" in found["herding"]
+    assert f" {convnet * 45_000 / 1e12:.3g} TFLOP in all, after " in found["herding"]
+    assert f" after {30 * 3 * convnet * 45_000 / 1e12:.3g} TFLOP of training networks once" in found["forgetting"]
 
 
 def test_a_set_of_soft_labels_and_a_learned_rate_is_told_from_what_it_is_compared_with(

@@ -81,7 +81,7 @@ def _methods() -> list[tuple[str, str]]:
             log.warning("%s", error)
             continue
         cited = f" ({where})" if (where := paper(name)) else ""
-        said = f"{composed.kind}: {_first_line(function.__doc__)}{cited} {_cost(composed, data)}{_origin('method', name)}"
+        said = f"{composed.kind}: {_first_line(function.__doc__)}{cited}{_origin('method', name)} {_cost(composed, data)}"
         found.setdefault(composed.kind, []).append((name, said))
     return [row for of_kind in found.values() for row in of_kind]
 
