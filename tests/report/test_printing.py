@@ -87,6 +87,27 @@ def test_a_set_that_does_not_beat_a_random_subset_says_so_in_one_line(
     assert told == [f"vgg11: {worse.advice}"]
 
 
+@pytest.mark.parametrize(
+    ("made", "images", "ways"),
+    [
+        ({}, 0, "another method (such as dm+cm) or another number of iterations"),
+        ({"method": "dm", "iterations": 3}, 4, "another method (such as dm+cm) or another number of iterations"),
+        ({"method": "dm", "iterations": 3}, 2, "another method (such as idm) or another number of iterations"),
+        ({"method": "idm", "iterations": 3}, 2, "another method (such as dm) or another number of iterations"),
+        (
+            {"method": "dm+cm", "iterations": 3},
+            4,
+            "another method (such as dm+iid), another number of iterations or a smaller weight of an added term",
+        ),
+        ({"method": "random", "iterations": 1}, 4, "another method (such as dm+cm)"),
+    ],
+)
+def test_what_to_try_is_not_what_was_done_and_can_be_done(made: dict[str, str | int], images: int, ways: str) -> None:
+    """Terms that compare images of a class need two of them, and real images are chosen in one step."""
+    worse = replace(evaluation(("cat", "dog"), (10.0, 20.0, 24.0)), made=made, images=images)
+    assert worse.advice.endswith(f": try {ways}")
+
+
 def test_one_network_has_no_interval(printed: Callable[[Evaluation], str]) -> None:
     text = printed(evaluation(("cat", "dog"), (50.0,)))
     assert "nan" not in text

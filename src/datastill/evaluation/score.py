@@ -159,10 +159,19 @@ class Evaluation:
             return ""
         mine, others = ("", "") if self.track == HARD else (", with soft labels,", " with hard labels")
         figures = f"{self.score.mean:.2f}% against {random.mean:.2f}%"
-        return (
-            f"this set{mine} is not better than a random subset of real images{others} ({figures}): try another method (such as dm+cm), "
-            f"fewer iterations, or a smaller weight of an added term (such as cc.weight)"
-        )
+        return f"this set{mine} is not better than a random subset of real images{others} ({figures}): try {self._other_ways}"
+
+    @property
+    def _other_ways(self) -> str:
+        """What may give a better set, but for what this one was made with, and for what its method does not have."""
+        made, steps = str(self.made.get("method", "")), self.made.get("iterations")
+        candidates = ("idm", "dm") if 0 < self.images <= len(self.class_names) else ("dm+cm", "dm+iid")
+        ways = [f"another method (such as {next(name for name in candidates if name != made)})"]
+        if steps != 1:  # choosing real images is one step
+            ways.append("another number of iterations")
+        if "+" in made:
+            ways.append("a smaller weight of an added term")
+        return " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON."""
