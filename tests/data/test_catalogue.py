@@ -149,6 +149,15 @@ def test_some_classes_are_named_in_brackets() -> None:
     assert parse("folder:photos@64[0-1]") == ("folder", Path("photos"), (64, 64))
 
 
+def test_a_folder_whose_name_ends_like_a_choice_of_classes_is_read(tmp_path: Path) -> None:
+    name = f"folder:{tmp_path / 'scans[0-1]'}"
+    write_classes(tmp_path / "scans[0-1]", {"a": 4, "b": 4, "c": 4})
+    assert load(name).class_names == ("a", "b", "c")
+    assert load(f"{name}@8[1,2]").class_names == load(f"{name}[1,2]").class_names == ("b", "c")
+    write_classes(tmp_path / "scans", {"x": 4, "y": 4, "z": 4})
+    assert load(name).class_names == ("x", "y")  # a folder without that ending comes first, as it does with a size
+
+
 @pytest.mark.parametrize("name", ["digits[3-1]", "digits[0-999999]", "digits[4]", "digits[8-11]"])
 def test_brackets_that_choose_no_classes_are_refused(name: str) -> None:
     with pytest.raises(UserError):

@@ -117,12 +117,14 @@ CATALOGUE: dict[str, Source] = {
 def choice(name: str) -> tuple[str, tuple[int, ...]]:
     """Split the choice of classes off the end of a data set's name; empty if there is none.
 
+    A path that exists is taken whole, even if it ends like a choice, unless it exists without that ending too.
+
     Example:
         >>> choice("cifar100[0-2,7]")
         ('cifar100', (0, 1, 2, 7))
     """
     match = re.fullmatch(r"(?P<whole>.+)\[(?P<spans>\d{1,99}(-\d{1,99})?(,\d{1,99}(-\d{1,99})?)*)\]", name)
-    if match is None:
+    if match is None or (_is_there(name) and not _is_there(match["whole"])):
         return name, ()
     ends = [[int(end) for end in span.split("-")] for span in match["spans"].split(",")]
     if any(span[-1] < span[0] for span in ends) or any(span[-1] >= MOST_CLASSES for span in ends):
@@ -192,6 +194,12 @@ def say_sized(name: str, path: Path | None, size: Size | None) -> None:
             "%s is %s resized to %dx%d; %s is there too, and read if a size follows its name: %s@%d",
             name, path, *size, other, bare, size[0],
         )  # fmt: skip
+
+
+def _is_there(name: str) -> bool:
+    """Whether what follows the source in a data set's name is a path that exists."""
+    text = name.partition(":")[2]
+    return bool(text) and os.path.exists(os.path.expanduser(text))  # noqa: PTH110, PTH111 (Path raises where it may not look)
 
 
 def _path(text: str, name: str) -> Path:
