@@ -209,8 +209,9 @@ def test_twelve_bits_in_sixteen_are_asked_about(tmp_path: Path) -> None:
     expected = [np.rint(image * (255 / 4095)).astype(np.uint8).tobytes() for image in values]
     assert set(found) <= set(expected)
     assert int(dark.train.storage.max()) <= 16 < int(wide.train.storage.max())
-    with pytest.raises(UserError, match=r"its values reach 4\d\d\d, but 10 bits end at 1023"):
-        load(name, bit_depth=10)
+    for skip_broken in (False, True):  # an image is not broken because another depth was given
+        with pytest.raises(UserError, match=r": the values of the images reach 4\d\d\d, but 10 bits end at 1023: `bit_depth=12` holds"):
+            load(name, bit_depth=10, skip_broken=skip_broken)
 
 
 def test_sixteen_bits_that_are_used_are_not_asked_about(tmp_path: Path) -> None:

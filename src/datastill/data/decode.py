@@ -58,12 +58,22 @@ class Seen:
         if self.fourth:
             log.warning("%s: %d of %d images have a fourth channel, which is left out", self.name, self.fourth, images)
 
-    def check_depth(self) -> None:
-        """Refuse images of 16 bits that would be read as a few grey levels.
+    def check_depth(self, depth: int | None) -> None:
+        """Refuse images of 16 bits that use more bits than was said, or that would be read as a few grey levels.
+
+        Args:
+            depth: How many of their bits are used; None if nothing was said.
 
         Raises:
-            UserError: If no value reaches beyond `SHALLOW` bits.
+            UserError: If a value is above what so many bits hold; or nothing was said, and no value reaches beyond `SHALLOW` bits.
         """
+        if depth is not None:
+            if self.highest >= 2**depth:
+                raise UserError(
+                    f"{self.name}: the values of the images reach {self.highest}, but {depth} bits end at {2**depth - 1}: "
+                    f"`bit_depth={self.highest.bit_length()}` holds them"
+                )
+            return
         if not 0 <= self.highest < 2**SHALLOW:
             return
         bits = max(1, self.highest.bit_length())
@@ -144,10 +154,8 @@ def _eight_bits(image: Image.Image, format: str | None, wide: bool, depth: int |
     values = np.asarray(image).astype(np.uint32)
     most = 2 ** (depth or 16) - 1
     highest = int(values.max(initial=0))
-    if highest > most:
-        raise ValueError(f"its values reach {highest}, but {depth} bits end at {most}")
-    seen.add(highest=highest)
-    return Image.fromarray(((values * 255 + most // 2) // most).astype(np.uint8))
+    seen.add(highest=highest)  # above `most` it is refused once all are seen
+    return Image.fromarray(((values.clip(max=most) * 255 + most // 2) // most).astype(np.uint8))
 
 
 def _extrema(image: Image.Image) -> list[tuple[int, int]]:

@@ -123,8 +123,7 @@ def decode_blocks(listing: Listing, headings: Sequence[Header], channels: int, s
             yield np.stack([entry for entry in block if not isinstance(entry, BrokenImageError)])
     if errors:
         raise refusal(listing, errors)
-    if reading.bit_depth is None:
-        seen.check_depth()
+    seen.check_depth(reading.bit_depth)
     seen.say(len(headings), reading.transparency)
 
 
