@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.image import imread
 
 from datastill.cli import main
 from datastill.errors import UserError
@@ -252,6 +253,9 @@ def test_files_hold_what_the_tables_do(tmp_path: Path) -> None:
         ("50%_&", "45.0", "2", "1000", "test"), ("dm", "45.0", "2", "1000", "test"),
     ]  # fmt: skip
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    red, green, blue = imread(tmp_path / "c.png")[..., :3].transpose(2, 0, 1)
+    points, frame = (blue - red > 0.4).any(1).nonzero()[0], ((green < 0.25).mean(1) > 0.5).nonzero()[0]
+    assert frame[0] + 10 < points[0] < points[-1] < frame[-1] - 10  # no point is drawn on the frame
     assert "<svg" in (tmp_path / "c.svg").read_text()
     for ending in ("png", "pdf", "svg"):
         write_comparison(found, tmp_path / f"c.{ending}")

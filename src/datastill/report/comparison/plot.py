@@ -36,9 +36,9 @@ def write_plot(comparison: Comparison, target: Path) -> None:
         random = [(line.random, row) for row, line in enumerate(table.lines) if line.random is not None]
         if random:
             axes.plot(*zip(*random, strict=True), "kx", label="random subset")
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the panel, where it covers nothing
         axes.set_yticks(rows, _names(table))
-        axes.invert_yaxis()
+        axes.set_ylim(len(rows) - 0.5, -0.5)  # the first line at the top, and half a line of room at both ends
         axes.set_title(table.title, fontsize=8)
         axes.set_xlabel("top-1, %")
         axes.grid(alpha=0.3)
