@@ -39,3 +39,18 @@ def test_nothing_is_told_of_a_folder_that_looks_like_nothing(tmp_path: Path) -> 
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(UserError, match=r"holds no class folders; expected one folder of images per class, for example .*/cat/1.png$"):
         load(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("given", ["folder:", "arrow:", ""])
+def test_the_right_name_of_a_parquet_file_is_told(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "train.parquet"
+    path.write_bytes(b"")
+    with pytest.raises(UserError) as refused:
+        load(f"{given}{path}")
+    assert f"parquet:{path}" in str(refused.value)
+
+
+def test_a_file_that_is_named_as_a_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "photos.zip").write_bytes(b"")
+    with pytest.raises(UserError, match=r"photos\.zip: that is a file; expected a folder with one folder of images per class"):
+        load(f"folder:{tmp_path / 'photos.zip'}")

@@ -45,7 +45,9 @@ def read(path: Path, size: Size | None, reading: Reading | None = None) -> RawDa
     """
     reading = reading or Reading()
     if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises inside an unreadable folder)
-        raise UserError(f"folder:{path}: no such folder; expected a folder with one folder of images per class")
+        is_file = os.path.isfile(path)  # noqa: PTH113 (as above)
+        found = f"that is a file{instead(path, 'folder')}" if is_file else "no such folder"
+        raise UserError(f"folder:{path}: {found}; expected a folder with one folder of images per class")
     train, test = _splits(path, reading)
     folders = {folder.name: folder for folder in _folders(train)}
     if not folders:

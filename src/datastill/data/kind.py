@@ -15,10 +15,12 @@ LOOKED_AT = 50
 
 
 def kind_of(path: Path | str) -> str:
-    """The key that names a folder of data: "arrow", "parquet" or "folder"; "" if it looks like none of them.
+    """The key that names a folder of data, or a parquet file: "arrow", "parquet" or "folder"; "" if it looks like none of them.
 
     Only the names of its files, of those of its folders, and of those of the first folder of each are looked at.
     """
+    if str(path).endswith(".parquet") and os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where it may not look)
+        return "parquet"
     folders, names = _inside(path)
     if any(name in SAVED for name in names):
         return "arrow"
