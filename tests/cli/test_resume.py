@@ -52,6 +52,18 @@ def test_a_finished_run_goes_on_with_more_iterations(finished: Path, stopped: Pa
     assert not torch.equal(DistilledSet.load(stopped).images, DistilledSet.load(finished).images)
 
 
+def test_a_folder_that_is_taken_is_refused_before_anything_is_read(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reading the data and compiling the networks take minutes."""
+    missing = ("distill", f"folder:{tmp_path / 'absent'}", "--ipc", "1", "--out")
+    taken = refusal(capsys, *missing, str(finished))
+    assert f"{finished} already holds a run: continue it with --resume, or choose another --out" in taken
+    (tmp_path / "notes.txt").write_text("")
+    assert "is not empty and does not hold a run" in refusal(capsys, *missing, str(tmp_path))
+    assert "no such folder" in refusal(capsys, *missing, str(tmp_path / "new"))
+
+
 def test_what_is_no_run_is_named(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"there is no configuration at {tmp_path / 'config.yaml'}" in refusal(capsys, "resume", str(tmp_path))
     assert f"there is no run at {tmp_path / 'none'}" in refusal(capsys, "resume", str(tmp_path / "none"))

@@ -69,7 +69,7 @@ class Run:
                 another process is at work on, or anything else.
         """
         self.close()
-        self._existing(resume=resume)  # before a lock is left in a folder of something else
+        self.existing(resume=resume)  # before a lock is left in a folder of something else
         self._held.enter_context(locked(self.folder / "config.yaml", f"the run in {self.folder}"))
         try:
             return self._begun(config, resume=resume)
@@ -97,7 +97,7 @@ class Run:
         self, config: Mapping[str, Any], *, resume: bool
     ) -> tuple[int, dict[str, Tensor], dict[str, Any] | None, Mapping[str, Any]]:
         """Steps done, their state, the configuration that is there, and the new one; see `begin`."""
-        existing = self._existing(resume=resume)
+        existing = self.existing(resume=resume)
         if existing is not None:
             self._require_same(existing, config)
             config = _with_protocol(existing, config)
@@ -109,8 +109,15 @@ class Run:
             )
         return iteration, state, existing, config
 
-    def _existing(self, *, resume: bool) -> dict[str, Any] | None:
-        """The configuration of the run that is there; None if there is none, but room for one."""
+    def existing(self, *, resume: bool) -> dict[str, Any] | None:
+        """The configuration of the run that is there; None if there is none, but room for one.
+
+        Args:
+            resume: Whether the run that is there is to be continued.
+
+        Raises:
+            UserError: If the folder holds a run and `resume` is false, or anything else.
+        """
         existing = self.config()
         if existing is not None and not resume:
             raise UserError(f"{self.folder} already holds a run: continue it with `resume=True`, or choose another `out`")

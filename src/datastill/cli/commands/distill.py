@@ -73,10 +73,13 @@ def distill(
     Over several devices: `torchrun --nproc-per-node N -m datastill distill ...`; each process computes some of the classes.
     """
     from datastill.files import check_folder
+    from datastill.runs.folder import Run
 
     share = launched.count() > 1
     if out is not None:
         check_folder(out)
+        if not share:  # before data is read and networks are compiled; of several processes one may have begun the run already
+            Run(out).existing(resume=resume)
     elif not dry_run:
         raise UserError("where to? Give --out with a folder for the run, or --dry-run to see only what it would take")
     named = {"learning_rate": lr, "real_batch": real_batch, "initialisation": init, "pretrained.count": teachers}
