@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,19 @@ def table(folder: Path, name: str = "train", **columns: Any) -> str:
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.table(columns), folder / f"{name}.parquet")
     return f"parquet:{folder}"
+
+
+def test_other_columns_of_classes_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    features = {"species": {"_type": "ClassLabel", "names": ["fox", "owl"]}}
+    columns = {"image": column(), "label": LABELS, "family_label": LABELS, "species": LABELS, "caption": list(map(str, LABELS))}
+    schema = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(schema, tmp_path / "train.parquet")
+    assert load(f"parquet:{tmp_path}").name == f"parquet:{tmp_path}"
+    assert "the column label is read, not family_label, species; `label_column` chooses" in caplog.text
+    caplog.clear()
+    load(f"parquet:{tmp_path}", label_column="species")
+    load(table(tmp_path / "cifar100", img=column(), fine_label=LABELS, coarse_label=LABELS))
+    assert "is read, not" not in caplog.text
 
 
 def test_a_mask_before_the_image_is_not_taken_for_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

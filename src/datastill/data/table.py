@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ log = logger(__name__)
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "photo")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+COARSE = "coarse_label"
+"""The other column of CIFAR-100, whose classes are those of ``fine_label`` wherever it is used."""
 
 
 class Table(ABC):
@@ -153,7 +156,9 @@ def find_columns(table: Table, reading: Reading) -> Columns:
         usable = [name for name in named if _label_problem(schema.field(name).type) is None]
         others = [field.name for field in schema if _label_problem(field.type) is None and not types.is_floating(field.type)]
         label = next(iter((*usable, *named)), others[0] if len(others) == 1 else None)
-        _say_choice(table, label, usable, "label_column")
+        if usable:
+            classes = [name for name in others if name not in usable and _is_class(schema, name)]
+            _say_choice(table, label, [*usable, *classes], "label_column")
     if image is None or label is None:
         raise UserError(
             f"{table.name}: expected an image column (a struct with bytes, or bytes) and a label column ({', '.join(LABEL_COLUMNS)}), or "
@@ -188,6 +193,11 @@ def _label_problem(type: Any) -> str | None:
     if types.is_list(type) or types.is_large_list(type) or types.is_fixed_size_list(type):
         return f"it has several numbers ({type}): soft labels; add a column with the class of the largest and name it as `label_column`"
     return f"it has {type}; `label_column` names another"
+
+
+def _is_class(schema: Any, name: str) -> bool:
+    """Whether a column of labels that has no usual name holds classes, by the hub's metadata or by its own name."""
+    return name != COARSE and (bool(_described(schema, name)) or bool(re.search(r"label|class", name.lower())))
 
 
 def _say_choice(table: Table, name: str | None, found: Sequence[str], argument: str) -> None:
