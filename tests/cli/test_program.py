@@ -62,7 +62,7 @@ def test_ctrl_c_says_how_to_go_on(
     arguments: list[str], said: str, working_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (working_folder / "some where").mkdir()
-    (working_folder / "some where" / "config.yaml").touch()
+    (working_folder / "some where" / "config.yaml").write_text("seed: 0\n")
 
     def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
