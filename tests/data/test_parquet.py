@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datastill.data import load
+from datastill.data import load, published
 from datastill.data.parquet import read
 from datastill.errors import UserError
 from image_files import encoded, pixels, write_parquet
@@ -90,6 +90,17 @@ def test_fine_labels_are_the_ones_of_cifar100(tmp_path: Path) -> None:
     raw = read(tmp_path, None)
     assert raw.class_names == ("x", "y", "z")
     assert raw.train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_cifar100_has_fine_labels_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
+    (tmp_path / "cifar100").mkdir()
+    path = tmp_path / "cifar100" / "train.parquet"
+    write_parquet(path, IMAGES, [0, 1, 2, 0, 1, 2], label="fine_label", extra={"coarse_label": [0] * 6})
+    assert published.read("cifar100").class_names == ("0", "1", "2")
+    assert caplog.text == ""
+    write_parquet(path, IMAGES, [0, 1] * 3, label="label")
+    assert published.read("cifar100").class_names == ("0", "1")
 
 
 def test_grayscale_stays_one_channel(tmp_path: Path) -> None:

@@ -40,8 +40,9 @@ def test_other_columns_of_classes_are_named(tmp_path: Path, caplog: pytest.LogCa
     assert "the column label is read, not family_label, species; `label_column` chooses" in caplog.text
     caplog.clear()
     load(f"parquet:{tmp_path}", label_column="species")
-    load(table(tmp_path / "cifar100", img=column(), fine_label=LABELS, coarse_label=LABELS))
     assert "is read, not" not in caplog.text
+    load(table(tmp_path / "two", img=column(), fine_label=LABELS, coarse_label=LABELS))
+    assert "the column fine_label is read, not coarse_label; `label_column` chooses" in caplog.text
 
 
 def test_a_mask_before_the_image_is_not_taken_for_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

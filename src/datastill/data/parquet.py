@@ -60,6 +60,11 @@ def read(
     return table.read(Files(parts[train]), Files(parts[test]) if test else None, size, reading, channels)
 
 
+def preferred(path: Path, column: str | None) -> str | None:
+    """A column by its name, if the files in a folder have it; otherwise None, which leaves the choice to `read`."""
+    return column if column and any(column in Files(files).schema.names for files in _parts(path).values()) else None
+
+
 class Files(table.Table):
     """The files of one split.
 

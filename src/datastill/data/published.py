@@ -18,10 +18,13 @@ from datastill.data import parquet
 from datastill.data.storage import RawData, RawSplit, cache_folder
 from datastill.errors import UserError
 from datastill.files import locked, make_folder, reason
+from datastill.reading import Reading
 
 DIGITS = tuple(str(digit) for digit in range(10))
 HUB_FOLDERS = {"svhn": "cropped_digits"}
 """Where a data set has several configurations on the hub, the folder of the one that is meant."""
+LABEL_COLUMNS = {"cifar100": "fine_label"}
+"""The column of the classes, where the hub's files have others too."""
 SHAPES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "svhn": (3, 32, 32), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}
 """Channels, height and width of the images."""
 DAMAGE = (OSError, RuntimeError, ValueError, AssertionError, EOFError, LookupError, TypeError, pickle.UnpicklingError, zlib.error)
@@ -46,7 +49,7 @@ def read(name: str) -> RawData:
         hub = folder / HUB_FOLDERS.get(name, ".")
         hub = hub if hub.is_dir() else folder
         if any(hub.glob("**/*.parquet")):
-            return parquet.read(hub, None)
+            return parquet.read(hub, None, Reading(label_column=parquet.preferred(hub, LABEL_COLUMNS.get(name))))
     cache = cache_folder() / "data" / name
     for root in (*((Path(local) / name, Path(local)) if local else ()), cache):
         found = _through_torchvision(name, root)

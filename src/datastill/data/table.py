@@ -24,8 +24,6 @@ log = logger(__name__)
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "photo")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
-COARSE = "coarse_label"
-"""The other column of CIFAR-100, whose classes are those of ``fine_label`` wherever it is used."""
 
 
 class Table(ABC):
@@ -197,7 +195,7 @@ def _label_problem(type: Any) -> str | None:
 
 def _is_class(schema: Any, name: str) -> bool:
     """Whether a column of labels that has no usual name holds classes, by the hub's metadata or by its own name."""
-    return name != COARSE and (bool(_described(schema, name)) or bool(re.search(r"label|class", name.lower())))
+    return bool(_described(schema, name)) or bool(re.search(r"label|class", name.lower()))
 
 
 def _say_choice(table: Table, name: str | None, found: Sequence[str], argument: str) -> None:
