@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from datastill import DistilledSet, UserError
+from datastill import DistilledSet, UserError, distill
 from datastill.data import DataSet
 from datastill.encoders import PretrainedPool, TrainingRecipe
 from datastill.engine import Engine
@@ -133,3 +133,8 @@ def test_the_checksums_of_pretrained_networks_are_bound_to_the_run(tiny: DataSet
     save_tensors(weights, {name: tensor + 0.1 for name, tensor in tensors.items()}, {"accuracy": "50", "seconds": "1"})
     with pytest.raises(UserError, match=r"started with other encoders .*pretrained 0.*restore them, or choose another `out`"):
         run(tiny, tmp_path / "run", 4, method=composed, resume=True)
+
+
+def test_a_taken_folder_is_refused_before_data_is_read(straight: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="already holds a run"):
+        distill(f"folder:{tmp_path / 'absent'}", method="dm", ipc=1, out=straight)

@@ -104,6 +104,8 @@ class Job:
         validate_at = [whole("validate_at", iteration, least=0) for iteration in validate_at]
         if out is not None:
             check_folder(Path(out))
+            if ranks is None or ranks.count == 1:  # before data is read, as on the command line
+                Run(Path(out)).existing(resume=resume)
         found = Loggers.of(loggers)
         data = load(data)
         if isinstance(named, str):

@@ -78,7 +78,7 @@ def distill(
     share = launched.count() > 1
     if out is not None:
         check_folder(out)
-        if not share:  # before data is read and networks are compiled; of several processes one may have begun the run already
+        if not share:  # before data is read; of several processes one may have begun the run already
             Run(out).existing(resume=resume)
     elif not dry_run:
         raise UserError("where to? Give --out with a folder for the run, or --dry-run to see only what it would take")
