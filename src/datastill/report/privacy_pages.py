@@ -134,10 +134,12 @@ def _body(rows: Sequence[Found[PrivacyRecord]]) -> list[str]:
     )
     return [
         "![true over false positives](curve.png)", "", *table(head, lines), "",
-        f"Networks ({cell.protocol.network}) are trained on sets, and attacked: was a real image among those that the set was made from? "
+        f"Networks ({cell.protocol.network}, {cell.protocol.called.upper()} protocol) are trained on sets, and attacked: was a real image "
+        "among those that the set was made from? "
         f"There are n sets of each kind with one network each; {what}. So a network has {first.members} members and {others} others to "
         f"tell apart. Rows `{REAL}` are networks trained on the real images themselves. True positives are at {100 * FALSE_POSITIVES:g}% "
-        f"false ones.{few} The likelihood ratio of a network has the others as its shadow models. An AUC of 0.5 is guessing. +- is half "
+        f"false ones.{few} The likelihood ratio of a network has the others as its shadow models, as many with an image as without it. "
+        "An AUC of 0.5 is guessing. +- is half "
         f"the 95% interval over the networks, which share their pool, so it is narrower than that of new pools would be. Accuracies are "
         f"top-1 on the {cell.split} split of {cell.data}. `table.csv` has the commands that repeat each row, `curve.csv` the figures of "
         "the picture.",
