@@ -24,12 +24,11 @@ def made(root: Path, kind: str) -> Path:
     return root / kind
 
 
-@pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize("given", ["folder", "parquet", "", "path"])
+@pytest.mark.parametrize(
+    ("given", "kind"), [(given, kind) for kind in FILES for given in ("folder", "parquet", "arrow", "", "path") if given != kind]
+)
 def test_the_right_name_is_told(tmp_path: Path, kind: str, given: str) -> None:
     path = made(tmp_path, kind)
-    if given == kind:
-        return
     with pytest.raises(UserError) as refused:
         load(path if given == "path" else f"{given}:{path}" if given else str(path))
     assert f"{kind}:{path}" in str(refused.value)

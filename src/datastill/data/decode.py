@@ -59,13 +59,13 @@ class Seen:
             log.warning("%s: %d of %d images have a fourth channel, which is left out", self.name, self.fourth, images)
 
     def check_depth(self, depth: int | None) -> None:
-        """Refuse images of 16 bits that use more bits than was said, or that would be read as a few grey levels.
+        """Refuse 16-bit images whose values do not fit the given depth, or that would be read as a few grey levels.
 
         Args:
-            depth: How many of their bits are used; None if nothing was said.
+            depth: The number of bits that are used, from 1 to 16; None if it was not given.
 
         Raises:
-            UserError: If a value is above what so many bits hold; or nothing was said, and no value reaches beyond `SHALLOW` bits.
+            UserError: If a value needs more than `depth` bits, or if `depth` is None and all values fit into `SHALLOW` bits.
         """
         if depth is not None:
             if self.highest >= 2**depth:

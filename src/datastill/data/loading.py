@@ -99,7 +99,8 @@ def load(
             raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
         return _named(data, asked, validation, memory_budget)
     if isinstance(data, Path):
-        names = [f"{key}:{data}" for key in ([kind_of(data)] if kind_of(data) else ("folder", "parquet", "arrow"))]
+        found = kind_of(data)
+        names = [f"{key}:{data}" for key in ((found,) if found else ("folder", "parquet", "arrow"))]
         raise UserError(f"a path does not say what kind of data it holds: give its name, such as {' or '.join(map(repr, names))}")
     raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
     return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
