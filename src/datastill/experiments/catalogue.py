@@ -9,6 +9,7 @@ from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIV
 from datastill.experiments.continual.catalogue import CONTINUAL
 from datastill.experiments.grids import GRIDS
 from datastill.experiments.paper import PAPER
+from datastill.experiments.selections import SELECTIONS
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
 from datastill.methods import dc, dcc, dsa, mtt
@@ -204,30 +205,6 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         keep_sets=True,
         remark="The default method after 300 iterations, with four views of every image, so that one image of a class has a covariance.",
     ),
-    "selection": Experiment(
-        title="Real images chosen in four ways (Table 1 of the paper)",
-        blocks=(
-            Block("cifar10", (1, 10), 1),
-            Block("cifar10", (50,), 1, epochs=300),
-            Block("cifar100", (10,), 1, epochs=200),
-        ),
-        rows=tuple(
-            Row(
-                name,
-                dict(zip((("cifar10", 1), ("cifar10", 10), ("cifar10", 50), ("cifar100", 10)), published, strict=True)),
-                settings=("recipe=fast", "recipe.epochs=10") if name == "forgetting" else (),
-            )
-            for name, published in (
-                ("random", (14.4, 26.0, 43.4, 14.6)),
-                ("herding", (21.5, 31.6, 40.4, 17.3)),
-                ("k-center", (21.5, 14.7, 27.0, 17.3)),
-                ("forgetting", (13.5, 23.3, 23.3, 15.1)),
-            )
-        ),
-        remark="Nothing is distilled: the images are real. `herding` and `k-center` go by the embeddings of a ConvNet that was trained for "
-        "4 epochs, `forgetting` by what another one forgot in the 10 epochs of its training; the paper says nothing of its networks. "
-        "Sets of 500 and 1,000 images are trained on for 300 and 200 epochs instead of 1,000, which are 600 and 800 steps.",
-    ),
     "kernels-cifar10-ipc1": Experiment(
         title="Images and labels learned by kernel regression, CIFAR-10, IPC 1",
         blocks=(Block("cifar10", (1,), 300),),
@@ -243,6 +220,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         "published 25.7 of `ld` is of another network. The runs have as many steps as fit ten minutes on a core, not those published. "
         "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
     ),
+    **SELECTIONS,
     **CHOOSING,
     **BALANCING,
     **TEACHERS,
