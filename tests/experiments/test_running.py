@@ -240,9 +240,12 @@ def test_the_command_completes_an_experiment_and_redraws_it(
     main(["experiment", "--redraw", *results])
     assert (folder / "README.md").read_text() == page
     assert "- [The title](tiny/README.md)" in (tmp_path / "results" / "README.md").read_text()
+    nowhere = ["--results", str(tmp_path / "none")]
     for arguments, said in (
         ([*options, "--repeats", "0"], "--repeats must be a whole number of at least 1, got 0"),
         (["experiment"], "which experiment?"),
+        (["experiment", "tiny", "--redraw", *nowhere], "none/tiny has no records of tiny: run the experiment first"),
+        (["experiment", "--redraw", *nowhere], "none has no records of experiments: run one first"),
     ):
         with pytest.raises(SystemExit):
             main(arguments)

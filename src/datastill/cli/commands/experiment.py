@@ -73,6 +73,8 @@ def experiment(
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
         everything = {**EXPERIMENTS, **kept(results)}
+        if not any((results / each).is_dir() for each in everything):
+            raise UserError(f"{results} has no records of experiments: run one first, or name another folder with --results")
         for each in everything:
             write(each, results, everything)
         write_index(everything, results)
@@ -95,7 +97,10 @@ def experiment(
         print_forecast(forecast, runs / own)
         return
     if redraw:
-        recorded(own, results, experiments)
+        if (results / own).is_dir():
+            recorded(own, results, experiments)
+        if not (results / own / "README.md").exists():
+            raise UserError(f"{results / own} has no records of {own}: run the experiment first, or name another folder with --results")
     else:
         run_experiment(
             own,
