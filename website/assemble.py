@@ -15,7 +15,7 @@ from website.tables import ROOT
 
 PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 """Pages of the project that stand beside those of ``docs``."""
-KINDS = (".md", ".png", ".css", ".csv", ".jsonl", ".yaml", ".json")
+KINDS = (".md", ".png", ".css", ".csv", ".jsonl", ".yaml", ".json", ".html")
 """What is copied: pages, and what they show or link to."""
 FENCE = re.compile(r"^```math\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"\$`([^`]+)`\$")

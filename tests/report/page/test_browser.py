@@ -26,6 +26,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: pip install 'datastill[browser-tests]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install the system's package chromium")
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "cifar10-dm-iid.html"
+"""The published report: `dm` beside `dm+iid` on CIFAR-10."""
 NAMES = ("<img src=x onerror=alert(1)>", '"mid\'dle"', "👩\u200d🚀 right")
 
 
@@ -154,6 +156,42 @@ def test_the_map_is_zoomed_filtered_and_walked_through(report: Path, opened: Any
     assert page.locator("#map-chart .readout").text_content() == f"dm: {NAMES[1]}, image 3 of the set"
     page.locator("#map-chart path.synthetic:not(.off)").last.hover(force=True)
     assert "image" in page.locator("#map-chart .readout").text_content()
+
+
+def test_the_published_report_is_explored(opened: Any) -> None:
+    page = opened(EXAMPLE)
+    image = page.locator(".gallery button img").first
+    before = image.bounding_box()["width"]
+    page.locator("#zoom").focus()
+    page.keyboard.press("End")
+    assert image.bounding_box()["width"] > before
+    page.locator("#class-filter").select_option(label="frog")
+    assert page.locator(".gallery .class:visible").count() == 2
+    page.locator(".gallery button:visible").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#detail-title").text_content() == "frog, image 1"
+    page.keyboard.press("Escape")
+    frame = page.locator(".frames img").first
+    last = frame.get_attribute("src")
+    page.locator("#moment").focus()
+    page.keyboard.press("Home")
+    assert frame.get_attribute("src") != last
+    chart = page.locator("#curve-charts .chart").first
+    chart.locator("svg").hover(position={"x": 60, "y": 60})
+    assert chart.locator(".readout").text_content().startswith("iteration ")
+    page.locator("#map-filter").select_option(label="truck")
+    page.locator("#map-chart svg").focus()
+    page.keyboard.press("ArrowRight")
+    assert "truck" in page.locator("#map-chart .readout").text_content()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_published_report_fits_screens_and_is_accessible(opened: Any, scheme: str, width: int) -> None:
+    page = opened(EXAMPLE, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert serious(page) == []
+    assert EXAMPLE.stat().st_size < 3e6
 
 
 def test_the_table_of_results_is_sorted_filtered_and_leads_to_pages(tmp_path: Path, opened: Any) -> None:
