@@ -72,6 +72,31 @@ def value_at(thing: Any, path: str) -> Any:
     return parts[first] if first in parts else getattr(thing, first)
 
 
+def with_value(thing: T, path: str, value: Any) -> T:
+    """The same with another value at a path (see `paths`), whatever it may be.
+
+    Example:
+        >>> from datastill.teachers.recipe import TrainingRecipe
+        >>> with_value(TrainingRecipe(), "epochs", 7).epochs
+        7
+
+    Raises:
+        LookupError: If there is no such path.
+    """
+    first, _, rest = path.partition(".")
+    changes: Any
+    if rest:
+        changes = _with_part(thing, first, with_value(_parts(thing)[first], rest, value))
+    elif first in _parts(thing):
+        changes = _with_part(thing, first, value)
+    elif first in described_fields(type(thing)):
+        changes = replace(thing, **{first: value})  # type: ignore[type-var]  # a dataclass: it has described fields
+    else:
+        raise KeyError(first)
+    result: T = changes
+    return result
+
+
 def _parts(thing: Any) -> dict[str, Any]:
     """What an object is made of, by name."""
     found: dict[str, Any] = {}

@@ -40,6 +40,7 @@ class DataSet:
         fingerprint: Hash of the training split and its hold-out; the same images give the same one.
         held_out: The share of every class that was asked for as validation split.
         skipped: Images that were left out, as they cannot be read.
+        notes: What was chosen when it was read, such as where its splits come from; a line each, as the command line says it.
     """
 
     name: str
@@ -53,16 +54,24 @@ class DataSet:
     fingerprint: str
     held_out: float = 0.0
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
+        lines = "\n  ".join(self._lines)
+        return f"<{lines}>"
+
+    @property
+    def _lines(self) -> list[str]:
+        """What it is, and what was chosen."""
         splits = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items() if len(split))
-        return f"<{escaped(self.name)}: {splits} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"
+        size = "x".join(map(str, (self.channels, *self.size)))
+        return [f"{escaped(self.name)}: {splits} images of {self.classes} classes, {size}", *self.notes]
 
     def _repr_html_(self) -> str:
         """A table of the first training images of every class."""
         starts = self.train.offsets[: min(ROWS, self.classes) + 1]
         rows = (self.train.gather(torch.arange(start, min(start + COLUMNS, end))) for start, end in pairwise(starts))
-        return gallery(repr(self)[1:-1], self.class_names, rows)
+        return gallery(self._lines, self.class_names, rows)
 
     @property
     def classes(self) -> int:

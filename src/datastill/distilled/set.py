@@ -120,7 +120,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def _repr_html_(self) -> str:
         """A table of the images by class."""
-        return gallery(repr(self)[1:-1], self.origin.class_names, (self.pixels[rows] for rows in self.rows_by_class()))
+        return gallery([repr(self)[1:-1]], self.origin.class_names, (self.pixels[rows] for rows in self.rows_by_class()))
 
     @cached_property
     def _items(self) -> LabelledImages:
