@@ -65,7 +65,7 @@ class DataSet:
         """What it is, and what was chosen."""
         splits = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items() if len(split))
         size = "x".join(map(str, (self.channels, *self.size)))
-        return [f"{escaped(self.name)}: {splits} images of {self.classes} classes, {size}", *self.notes]
+        return [f"{escaped(self.name)}: {splits} images of {self.classes} classes, {size}", *map(escaped, self.notes)]
 
     def _repr_html_(self) -> str:
         """A table of the first training images of every class."""
