@@ -43,6 +43,10 @@ class UserError(ValueError):
         return " ".join(super().__str__().splitlines())  # the name of a file may have more than one line
 
 
+class WrongTypeError(UserError, TypeError):
+    """What was given is of another kind than what it was given to takes."""
+
+
 class LostRankError(UserError):
     """Another process that shares a run has ended, or does not answer."""
 

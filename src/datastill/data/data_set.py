@@ -16,7 +16,7 @@ from datastill.data.images import ClassImages, fingerprint
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
 from datastill.data.notebook import COLUMNS, ROWS, gallery
-from datastill.errors import UserError, unknown
+from datastill.errors import UserError, WrongTypeError, unknown
 from datastill.size import Size
 from datastill.text import escaped
 
@@ -73,6 +73,20 @@ class DataSet:
         rows = (self.train.gather(torch.arange(start, min(start + COLUMNS, end))) for start, end in pairwise(starts))
         return gallery(self._lines, self.class_names, rows)
 
+    def __bool__(self) -> bool:
+        return True  # `__len__` would be asked otherwise
+
+    def __len__(self) -> int:
+        """Refused, as is an item: a data set has several splits.
+
+        Raises:
+            WrongTypeError: Always; it says what has a length and items.
+        """
+        raise WrongTypeError(f"the data set {self.name} has several splits: `data.as_dataset('train')` is one with items, for a DataLoader")
+
+    def __getitem__(self, index: Any) -> Any:
+        return len(self)  # raises
+
     @property
     def classes(self) -> int:
         """Number of classes, those without an image included."""
@@ -124,7 +138,7 @@ class DataSet:
         self,
         split: str = "train",
         *,
-        form: str = "normalised",
+        form: str | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
     ) -> LabelledImages:
@@ -132,7 +146,8 @@ class DataSet:
 
         Args:
             split: "train", "validation" or "test".
-            form: What an image is given as: a name of `datastill.data.labelled.FORMS`.
+            form: What an image is given as: a name of `datastill.data.labelled.FORMS`; by default "normalised", or "pil" for a transform of
+                torchvision that takes PIL images alone, such as ``ToTensor()``.
             transform: Applied to every image.
             target_transform: Applied to every label, an int.
 
