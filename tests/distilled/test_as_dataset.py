@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -130,12 +132,13 @@ def test_a_transform_that_cannot_take_the_image_is_told_what_it_gets() -> None:
 
 def test_what_has_no_items_says_what_has() -> None:
     data = data_set()
-    for thing in (data, data.train):
-        for take in (lambda: next(iter(DataLoader(thing))), lambda: thing[0], lambda: list(thing), lambda: next(iter(thing))):  # noqa: B023
-            with pytest.raises(TypeError, match=r"`data\.as_dataset\('train'\)`"):
-                take()
+    things: tuple[Any, ...] = (data, data.train)
+    takes: tuple[Callable[[Any], Any], ...] = (lambda thing: next(iter(DataLoader(thing))), lambda thing: thing[0], list, iter)
+    for thing, take in itertools.product(things, takes):
+        with pytest.raises(TypeError, match=r"`data\.as_dataset\('train'\)`"):
+            next(iter(take(thing)))
     assert data
-    assert bool(len(data.train))
+    assert len(data.train) == 15
 
 
 def test_the_forms_of_an_image() -> None:

@@ -159,7 +159,7 @@ def test_switches(text: str, expected: bool) -> None:
         ("dm", {"settings": ["init=real"]}, "unknown setting of dm 'init'. Did you mean 'initialisation'"),
         ("dm+cc", {"settings": ["wd=1"]}, "has no 'wd'. Did you mean pretrained.recipe.weight_decay"),
         ("dm+cc", {"settings": ["pretrained.lr=1"]}, "has no 'pretrained.lr'. Did you mean pretrained.recipe.learning_rate"),
-        ("dm+cc", {"settings": ["n_teachers=1"]}, "has no 'n_teachers'. Did you mean pretrained.count"),
+        ("dm+cc", {"settings": ["n_teachers=1"]}, "has no 'n_teachers'. Did you mean matching.count or pretrained.count"),
         ("mtt", {"settings": ["lr_img=1"]}, "unknown setting of mtt 'lr_img'. Did you mean 'learning_rate'"),
         ("dm", {"settings": ["steps=5"]}, "'steps' is no setting of dm: it is given beside the settings, as `iterations`"),
         ("dm", {"settings": ["ipc=5"]}, "'ipc' is no setting of dm: it is given beside the settings, as `ipc`"),
