@@ -19,7 +19,7 @@ from datastill.evaluation import Evaluation, Protocol, Score
 from tiny_sets import data_set, distilled_set, soft_set
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\n'\"&\ud800"
-TAGS = {"p", "table", "tr", "th", "td", "img"}
+TAGS = {"p", "br", "table", "tr", "th", "td", "img"}
 
 
 class Page(HTMLParser):
@@ -70,7 +70,17 @@ def test_each_says_what_it_is_in_a_line() -> None:
 
 def test_a_split_that_is_empty_is_left_out() -> None:
     data = load("digits", validation=0)
-    assert repr(data) == "<digits: 1438 train, 359 test images of 10 classes, 1x8x8>"
+    assert repr(data).splitlines()[0] == "<digits: 1438 train, 359 test images of 10 classes, 1x8x8"
+
+
+def test_a_data_set_says_what_was_chosen_for_it() -> None:
+    data = load("digits[0-3]")
+    test = "digits has no test split: 20% of every class is held out as one"
+    validation = "digits: 10% of the training images of every class are held out as validation split"
+    assert data.notes == (test, validation)
+    assert repr(data).splitlines()[1:] == [f"  {test}", f"  {validation}>"]
+    assert {test, validation} <= set(Page(data._repr_html_()).text)
+    assert load("digits", validation=0).notes == (test,)
 
 
 def test_a_notebook_shows_the_images_of_every_class() -> None:
@@ -105,7 +115,7 @@ def test_large_sets_are_shown_in_part() -> None:
 def test_names_of_others_are_text(page: str) -> None:
     origin = replace(distilled_set().origin, data=HOSTILE, method=HOSTILE, class_names=(HOSTILE, "b", "c"))
     kinds: dict[str, DataSet | DistilledSet | Evaluation] = {
-        "data": replace(data_set(), name=HOSTILE, class_names=(HOSTILE, "b", "c")),
+        "data": replace(data_set(), name=HOSTILE, notes=(HOSTILE,), class_names=(HOSTILE, "b", "c")),
         "set": replace(distilled_set(), origin=origin),
         "evaluation": evaluation(data=HOSTILE),
     }
@@ -114,7 +124,7 @@ def test_names_of_others_are_text(page: str) -> None:
     assert set(Page(content).tags) <= TAGS
     assert "onerror=alert(1)" in "".join(Page(content).text)
     assert all(letter.isprintable() for letter in content)
-    assert repr(shown).isprintable()
+    assert repr(shown).replace("\n  ", "").isprintable()  # a line for each note
 
 
 def test_an_evaluation_is_a_table_in_a_notebook() -> None:

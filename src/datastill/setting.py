@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
@@ -60,11 +60,21 @@ class Lookup:
         name: In the grammar of `datastill.method`.
         setting: The facts.
         settings: Changes to the published values.
+        open: Facts that nobody gave, of "data", "classes" and "ipc": the setting has a stand-in for them until they are known.
     """
 
     name: str
     setting: Setting
     settings: tuple[str, ...] = ()
+    open: frozenset[str] = frozenset()
+
+    def known(self, data: str, classes: int, ipc: int, side: int) -> Lookup:
+        """The same with the facts of what is distilled, where they are open."""
+        facts = {"data": data, "classes": classes, "ipc": ipc}
+        found: dict[str, Any] = {name: value for name, value in facts.items() if name in self.open}
+        if self.setting.side is None:
+            found["side"] = side
+        return replace(self, setting=replace(self.setting, **found), open=frozenset())
 
 
 PRESETS: dict[str, str] = {

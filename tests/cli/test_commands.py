@@ -15,6 +15,7 @@ from PIL import Image
 
 from commands import TINY_RUN, refusal
 from datastill.cli import main
+from datastill.cli.commands import app
 from datastill.configuration import describe
 from datastill.data import CATALOGUE
 from datastill.distilled import DistilledSet
@@ -81,6 +82,13 @@ def test_every_command_explains_its_options(command: str, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert f"datastill {command}" in text
     assert all(option in text for option in COMMANDS[command])
+
+
+@pytest.mark.parametrize("command", sorted({*app} - {"-h", "--help", "--version"}))
+def test_every_argument_and_option_of_every_command_is_described(command: str) -> None:
+    arguments = [argument for argument in app[command].assemble_argument_collection() if argument.show]
+    assert [argument.name for argument in arguments if not argument.parameter.help] == []
+    assert arguments
 
 
 def test_the_examples_of_the_help_are_whole_lines(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:

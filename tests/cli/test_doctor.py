@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from commands import refusal
 from datastill.cli import main
 from datastill.data import cache_folder
 from datastill.engine import hardware
+from datastill.methods import METHODS
 from datastill.report.doctor import findings
 from processes import run
 
@@ -56,6 +59,30 @@ def test_a_shell_learns_the_commands(shell: str, tmp_path: Path) -> None:
     (script,) = [path for path in tmp_path.rglob("*datastill*") if path.is_file()]
     assert str(script).endswith(SHELLS[shell])
     assert all(word in script.read_text() for word in ("distill", "dry-run", "resume"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_names_of_methods_data_sets_and_networks(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""}
+    assert run("--install-completion", "--shell", "bash", environment=environment).code == 0
+    (script,) = [path for path in tmp_path.rglob("*datastill*") if path.is_file()]
+
+    def completed(*words: str) -> list[str]:
+        program = 'source "$1"; shift; COMP_WORDS=(datastill "$@"); COMP_CWORD=$#; _datastill; printf "%s\\n" "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", program, "-", str(script), *words], capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert completed("dis") == ["distill"]
+    assert completed("distill", "cifar") == ["cifar10", "cifar100"]
+    assert {"digits", "folder:", "hub:"} <= set(completed("distill", ""))
+    assert set(METHODS) <= set(completed("distill", "digits", "--method", ""))
+    assert {"dm+iid", "dm+cc"} <= set(completed("distill", "digits", "--method", "dm+"))
+    assert completed("evaluate", "run", "--network", "vgg") == ["vgg11"]
+    assert completed("distill", "digits", "--preset", "f") == ["fast"]
+    assert completed("experiment", "dm-cifar10-ipc1") != []
+    assert completed("list", "met") == ["methods"]
+    assert "--label-column" in completed("distill", "digits", "--la")
+    assert "complete -o default -F _datastill datastill" in script.read_text()  # files where no name fits
 
 
 def test_a_shell_that_is_not_known_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,7 +130,7 @@ def hub_layout() -> None:
 INPUTS: dict[str, Input] = {
     "a mask before the image": Input(
         lambda: table("set/train.parquet", mask=column(channels=1), image=column(), label=LABELS),
-        "parquet:set", "parquet:set/train.parquet: the column image is read, not mask; --image-column chooses", 6,
+        "parquet:set", "parquet:set/train.parquet: the column image is read, not mask; --image-column mask reads another", 6,
     ),
     "two columns of images": Input(
         lambda: table("set/train.parquet", mask=column(channels=1), scan=column(), label=LABELS),

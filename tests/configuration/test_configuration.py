@@ -77,7 +77,7 @@ def cc(**changes: Any) -> dict[str, Any]:
         (cc(weight="1e-3"), Term, r"method.cc.weight must be a number, got '1e-3' .YAML takes 1e-3 for text: write 1.0e-3"),
         (cc(weight=True), Term, "method.cc.weight must be a number, got True"),
         (cc(form=3), Term, "method.cc.form must be text, got 3"),
-        (cc(form="cubed"), Term, "method.cc: unknown form 'cubed'"),
+        (cc(form="cubed"), Term, "method.cc: unknown form of class centralization 'cubed'"),
         (cc(**{"class": "os.system"}), Term, "method.cc.class is 'os.system', which does not exist: expected a Term of datastill, of an"),
         (cc(**{"class": "datastill.files.write_atomic"}), Term, "which does not exist"),
         (cc(**{"class": "datastill.encoders.fresh.FreshNetwork"}), Term, "which does not exist"),

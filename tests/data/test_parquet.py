@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -92,15 +94,25 @@ def test_fine_labels_are_the_ones_of_cifar100(tmp_path: Path) -> None:
     assert raw.train.labels.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_cifar100_has_fine_labels_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_cifar100_has_fine_labels_and_says_how_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("DATASTILL_DATA", str(tmp_path))
     (tmp_path / "cifar100").mkdir()
     path = tmp_path / "cifar100" / "train.parquet"
-    write_parquet(path, IMAGES, [0, 1, 2, 0, 1, 2], label="fine_label", extra={"coarse_label": [0] * 6})
+    write_parquet(path, IMAGES, [0, 1, 2, 0, 1, 2], label="fine_label", extra={"coarse_label": [0, 1] * 3})
     assert published.read("cifar100").class_names == ("0", "1", "2")
-    assert caplog.text == ""
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    caplog.set_level(logging.INFO)
+    (note, *_) = load("cifar100", validation=0).notes
+    assert note in caplog.text
+    assert "cifar100: the column fine_label is read, not coarse_label" in note
+    name, setting = re.findall(r"(parquet:\S+) with `(\S+)`", note)[0]
+    argument, column = setting.split("=")
+    assert load(name, validation=0, **{argument: column}).class_names == ("0", "1")
     write_parquet(path, IMAGES, [0, 1] * 3, label="label")
     assert published.read("cifar100").class_names == ("0", "1")
+    assert not any("column" in note for note in load("cifar100", validation=0).notes)
 
 
 def test_grayscale_stays_one_channel(tmp_path: Path) -> None:

@@ -40,6 +40,27 @@ def test_folders_by_these_names_are_splits_and_it_is_said(train: str, test: str,
     data = load("folder:photos", validation=0)
     assert (data.class_names, data.train.counts, data.test.counts) == (("cat", "dog"), (5, 5), (2, 3))
     assert (f"{train} is distilled, and {test} is the test split" in caplog.text) == (train != "TRAIN")  # the usual names need no word
+    assert data.notes == (f"folder:photos: {train} is distilled, and {test} is the test split",)
+    assert load("folder:photos", validation=0, train_split=train, test_split=test).notes == data.notes
+
+
+def test_what_is_said_of_one_data_set_is_no_note_of_another() -> None:
+    two("photos", "train", "dev")
+    assert any("dev is the test split" in note for note in load("folder:photos").notes)
+    assert not any("photos" in note for note in load("digits").notes)
+    with pytest.raises(UserError):
+        load("folder:photos", classes="cat,horse")
+    assert not any("photos" in note for note in load("digits").notes)
+
+
+def test_everything_that_is_told_is_noted_in_the_same_words(caplog: pytest.LogCaptureFixture) -> None:
+    two("photos", "train", "dev")
+    Path("photos/train/cat/notes.txt").write_text("")
+    write_image(Path("photos/train/loose.png"), pixels(99))
+    data = load("folder:photos", classes="cat,dog")
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) >= 3
+    assert [note for note in data.notes if note in told] == told
 
 
 def test_a_folder_beside_train_that_may_be_its_test_split_is_asked_about() -> None:

@@ -37,19 +37,19 @@ def test_other_columns_of_classes_are_named(tmp_path: Path, caplog: pytest.LogCa
     schema = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     pq.write_table(schema, tmp_path / "train.parquet")
     assert load(f"parquet:{tmp_path}").name == f"parquet:{tmp_path}"
-    assert "the column label is read, not family_label, species; `label_column` chooses" in caplog.text
+    assert "the column label is read, not family_label, species; `label_column=family_label` reads another" in caplog.text
     caplog.clear()
     load(f"parquet:{tmp_path}", label_column="species")
     assert "is read, not" not in caplog.text
     load(table(tmp_path / "two", img=column(), fine_label=LABELS, coarse_label=LABELS))
-    assert "the column fine_label is read, not coarse_label; `label_column` chooses" in caplog.text
+    assert "the column fine_label is read, not coarse_label; `label_column=coarse_label` reads another" in caplog.text
 
 
 def test_a_mask_before_the_image_is_not_taken_for_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     name = table(tmp_path, mask=column(channels=1), image=column(), label=LABELS)
     alone = table(tmp_path / "alone", image=column(), label=LABELS)
     assert load(name).fingerprint == load(alone).fingerprint
-    assert "the column image is read, not mask; `image_column` chooses" in caplog.text
+    assert "the column image is read, not mask; `image_column=mask` reads another" in caplog.text
     mask = load(name, image_column="mask")
     assert (mask.channels, mask.name) == (1, f"{name}{{image_column=mask}}")
     assert load(mask.name).fingerprint == mask.fingerprint
@@ -72,7 +72,7 @@ def test_above_the_memory_budget_too_another_column_is_another_split(tmp_path: P
 def test_label_columns_are_chosen_and_the_others_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     name = table(tmp_path, image=column(), label=LABELS, target=[0, 0, 1, 1] * 2, species=["cat", "dog", "eel", "fox"] * 2)
     assert load(name, validation=0).class_names == ("0", "1")
-    assert "the column label is read, not target; `label_column` chooses" in caplog.text
+    assert "the column label is read, not target; `label_column=target` reads another" in caplog.text
     assert load(name, label_column="species", validation=0).class_names == ("cat", "dog", "eel", "fox")
     with pytest.raises(UserError, match=r"unknown `label_column` of .*'lable'. Did you mean 'label'. Known: image, label, target, species"):
         load(name, label_column="lable")

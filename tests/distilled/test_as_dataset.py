@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset, TensorDataset
+from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from datastill import UserError, load
 from datastill.data import DataSet
-from tiny_sets import MEAN, STD, distilled_set, same_bits, soft_set
+from tiny_sets import MEAN, STD, data_set, distilled_set, same_bits, soft_set
 
 
 def test_a_loader_gives_what_networks_are_trained_on() -> None:
@@ -53,6 +56,89 @@ def test_one_item_is_a_copy_and_the_end_is_an_end() -> None:
     assert len(list(whole)) == 6  # type: ignore[call-overload]  # what can be read by position can be iterated
     with pytest.raises(IndexError):
         whole[6]
+
+
+@pytest.mark.parametrize("places", [slice(0, 2), slice(None, None, 2), slice(-3, None), [4, 1], torch.tensor([5, 0]), np.array([2, 2])])
+def test_several_positions_give_a_batch_as_torch_does(places: Any) -> None:
+    for whole in (distilled_set(), soft_set()):
+        images, labels = whole[places]
+        expected = TensorDataset(*whole.expanded())[places]
+        assert same_bits(images, expected[0])
+        assert torch.equal(labels, expected[1])
+    many, classes = load("digits").as_dataset("test", form="pixels")[places]
+    assert (many.shape[1:], len(many), classes.dtype) == ((1, 8, 8), len(classes), torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ("cat", "an image is had by its position, and several by a slice or a list of positions, got str"),
+        (1.0, "got float"),
+        (None, "got NoneType"),
+        ((0, 1), "got tuple"),
+        (slice(0, 0), "there is no image in it"),
+    ],
+)
+def test_an_index_that_is_none_is_a_type_error_in_a_line(index: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        distilled_set()[index]
+
+
+def test_a_slice_of_pil_images_leads_to_a_subset() -> None:
+    dataset = distilled_set().as_dataset(form="pil")
+    with pytest.raises(TypeError, match=r"images that are no tensors of one size in it: torch\.utils\.data\.Subset\(dataset, positions\)"):
+        dataset[:2]
+    assert len(Subset(dataset, [0, 1])) == 2
+
+
+PIL_FIRST: dict[str, Any] = {
+    "alone": v1.ToTensor(),
+    "new": v2.PILToTensor(),
+    "usual": v1.Compose([v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)]),
+    "within": v1.Compose([v1.Compose([v1.PILToTensor()])]),
+    "sequential": torch.nn.Sequential(v2.PILToTensor()),
+}
+
+
+@pytest.mark.parametrize("name", PIL_FIRST)
+def test_a_transform_that_takes_pil_images_alone_gets_them(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    whole = distilled_set()
+    for found in (whole.as_dataset(transform=PIL_FIRST[name]), data_set().as_dataset(transform=PIL_FIRST[name])):
+        assert found.form == "pil"
+        assert isinstance(found[0][0], torch.Tensor)
+    assert ("8 bits clip" in caplog.text) == (whole.clipped > 0)
+    assert torch.equal(whole.as_dataset(transform=v1.ToTensor())[0][0], whole.pixels[0] / 255)
+
+
+def test_a_transform_that_takes_tensors_gets_tensors() -> None:
+    for transform in (None, v2.ToImage(), v1.Normalize(MEAN, STD), v1.Compose([v1.ToPILImage(), v1.ToTensor()]), lambda image: image):
+        assert distilled_set().as_dataset(transform=transform).form == "normalised"
+
+
+def test_a_transform_that_cannot_take_the_image_is_told_what_it_gets() -> None:
+    for form, transform, said in (
+        (
+            "normalised",
+            v1.ToTensor(),
+            r"gets, tensors, normalised float32 \(`form=normalised`\): pic should be .*; .*`form=pil` gives PIL images",
+        ),
+        ("pil", v1.Normalize(MEAN, STD), r"gets, PIL images \(`form=pil`\): .*`form=pixels` gives tensors, float32 from 0 to 1"),
+    ):
+        with pytest.raises(UserError, match=said) as refused:
+            distilled_set().as_dataset(form=form, transform=transform)[0]
+        assert isinstance(refused.value, TypeError)
+        assert "\n" not in str(refused.value)
+
+
+def test_what_has_no_items_says_what_has() -> None:
+    data = data_set()
+    things: tuple[Any, ...] = (data, data.train)
+    takes: tuple[Callable[[Any], Any], ...] = (lambda thing: next(iter(DataLoader(thing))), lambda thing: thing[0], list, iter)
+    for thing, take in itertools.product(things, takes):
+        with pytest.raises(TypeError, match=r"`data\.as_dataset\('train'\)`"):
+            next(iter(take(thing)))
+    assert data
+    assert len(data.train) == 15
 
 
 def test_the_forms_of_an_image() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -137,6 +138,28 @@ def test_what_is_pushed_is_loaded_by_its_name(hub: Hub, made: Callable[[], Disti
     assert metadata["license"] == "cc-by-4.0"
     assert f'datastill.load_set("hub:{NAME}")' in page
     assert "It has not been measured." in page
+
+
+@pytest.mark.parametrize("made", [distilled_set, soft_set])
+def test_the_lines_of_a_pushed_card_load_the_set(hub: Hub, made: Callable[[], DistilledSet], tmp_path: Path) -> None:
+    import datasets
+    import huggingface_hub
+
+    distilled = made()
+    datastill.push(distilled, NAME)
+    _, page = card(hub.files["README.md"])
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert same_bits(names["distilled"].images, distilled.images)
+    (line,) = re.findall(r"`(datasets\.load_dataset\(.*?\))`", page)
+    # What is in the repository is read as files: the library's own way there needs more of the hub than there is here.
+    there = huggingface_hub.snapshot_download(NAME, repo_type="dataset", endpoint=hub.address)
+    local = line.replace(f'"{NAME}"', f'"{there}", cache_dir="{tmp_path / "read"}"')
+    assert local != line
+    rendered = eval(local, {"datasets": datasets})
+    assert rendered["label"][:] == distilled.hard_labels.tolist()
+    assert np.array_equal(np.asarray(rendered[0]["image"]), distilled.pixels[0].permute(1, 2, 0).numpy())
 
 
 def test_a_new_set_takes_the_place_of_an_earlier_one(hub: Hub) -> None:

@@ -97,6 +97,11 @@ def test_what_is_left_out_is_as_in_the_commands(tmp_path: Path) -> None:
 
 
 MISTAKES = {
+    "method: dm": "unknown key 'method'. Did you mean 'methods'?",
+    "methods: [{methd: dm}]": "unknown key of methods[0] 'methd'. Did you mean 'method'?",
+    "settings: {lr: 3}": "unknown setting of dm 'lr'. Did you mean 'learning_rate'?",
+    "protocol: {wd: 3}": "unknown key of protocol 'wd'. Did you mean 'weight_decay'?",
+    "compare: [randm]": "unknown value of compare[0]: 'randm'. Did you mean 'random'?",
     "itrations: 3": "unknown key 'itrations'. Did you mean 'iterations'?",
     "iterations: many": "iterations must be a whole number, got 'many'",
     "iterations: 2.0": "iterations must be a whole number, got 2.0",
@@ -112,9 +117,9 @@ MISTAKES = {
     "protocol: vgg11": "unknown protocol 'vgg11'. Known: dc, idc.",
     "settings: {real_bath: 3}": "unknown setting of dm 'real_bath'. Did you mean 'real_batch'?",
     "settings: [real_batch=2, 3]": "settings[1] must be text, got 3",
-    "split: train": "split must be 'test' or 'validation', got 'train'",
+    "split: train": "unknown value of split: 'train'. Known: test, validation.",
     "preset: papper": "unknown preset 'papper'. Did you mean 'paper'?",
-    "compare: nothing": "compare[0] must be 'rendering' or 'random', got 'nothing'",
+    "compare: nothing": "unknown value of compare[0]: 'nothing'. Did you mean 'rendering'? Known: rendering, random.",
     "validate_at: [3000]": "validate_at has 3000, but dm on digits has 2000 iterations",
     "compile: maybe": "compile must be true or false, got 'maybe'",
     "iterations: 5\niterations: 6": "line 4 has the key 'iterations' again",

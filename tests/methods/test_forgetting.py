@@ -75,5 +75,5 @@ def test_the_counts_are_of_its_networks_training_which_is_kept(tiny: DataSet, tr
 
 
 def test_another_count_is_refused() -> None:
-    with pytest.raises(UserError, match="never_learned of forgetting is infinitely or never, got '0'"):
+    with pytest.raises(UserError, match=r"unknown never_learned of forgetting: '0'\. Known: infinitely, never"):
         method("forgetting", settings=["never_learned=0"])

@@ -121,6 +121,40 @@ def test_a_record_and_the_run_that_it_is_of_count_once(tmp_path: Path) -> None:
     assert (line.n, line.sets, line.sources) == (2, 1, (str(folder),))
 
 
+def test_the_runs_of_an_experiment_have_the_accuracies_of_their_records(tmp_path: Path) -> None:
+    folders = [run(tmp_path / "runs" / "table" / "dm" / f"seed{seed}", seed) for seed in range(3)]
+    for seed, accuracies in enumerate([(40.0, 50.0), (46.0, 46.0)]):
+        name = f"table/dm/seed{seed}"
+        written(tmp_path / "results", replace(CELL, name=name, run=name, seed=seed), accuracies)
+    other = replace(CELL, name="table/vgg11/seed0", run="table/dm/seed0", protocol=Protocol("vgg11"))  # the same set with another network
+    written(tmp_path / "results", other, (20.0, 30.0))
+    found = compare([tmp_path / "runs"], tmp_path / "results")
+    assert [
+        (table.conditions.protocol.network, [(line.n, line.sets, line.accuracy) for line in table.lines]) for table in found.tables
+    ] == [
+        ("convnet", [(4, 2, 45.5)]),
+        ("vgg11", [(2, 1, 25)]),
+    ]
+    assert found.unmeasured == (folders[2],)
+    both = compare([tmp_path / "runs", tmp_path / "results"], tmp_path / "results")
+    assert [[line.n for line in table.lines] for table in both.tables] == [[4], [2]]
+    evaluation(folders[0] / "evaluation.json", (90.0,))
+    assert compare([folders[0]], tmp_path / "results").tables[0].lines[0].accuracy == 90  # an evaluation beside the run comes first
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"ipc": 3}, {"iterations": 31}, {"data": {"name": "digits", "fingerprint": "x"}}, {"method": {"momentum": 0.6}}]
+)
+def test_a_record_of_another_set_in_that_place_is_no_record_of_the_run(change: dict[str, Any], tmp_path: Path) -> None:
+    folder = run(tmp_path / "runs" / "table" / "dm")
+    written(tmp_path / "results")
+    assert compare([folder], tmp_path / "results").tables
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    write_atomic(folder / "config.yaml", yaml.safe_dump({**config, **change, "method": {**config["method"], **change.get("method", {})}}))
+    with pytest.raises(UserError, match="1 set there, not evaluated yet"):
+        compare([folder], tmp_path / "results")
+
+
 def test_equal_seeds_of_different_runs_are_two_lines(tmp_path: Path) -> None:
     for name, accuracies in (("a", (40.0,)), ("b", (41.0,))):
         evaluation(run(tmp_path / name) / "evaluation.json", accuracies)

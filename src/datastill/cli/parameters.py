@@ -47,6 +47,8 @@ Log = Annotated[
 Validation = Annotated[float, Parameter(help="share of the training split held out for choices")]
 
 
+Source = Annotated[Path, Parameter(help="a run's or a set's folder, hub:OWNER/NAME, or a file of images made by other code")]
+"""A distilled set."""
 FromData = Annotated[str | None, Parameter(help="data set that a file made by other code was distilled from")]
 Number = Annotated[Whole | None, Parameter(help="which set to read if such a file holds several, counted from 1; default the last")]
 Labels = Annotated[

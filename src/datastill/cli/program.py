@@ -42,6 +42,7 @@ FLAGS = {
             "ipc",
             "iterations",
             "out",
+            "preset",
             "repeats",
             "results",
             "resume",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datastill.configuration.checking import check_fields, number, seed, whole
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
-from datastill.configuration.settings import changed, paths, value_at
+from datastill.configuration.settings import changed, paths, value_at, with_value
 from datastill.configuration.types import added_later, from_plain, not_set
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "seed",
     "value_at",
     "whole",
+    "with_value",
 ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar
 
 from datastill.configuration.types import dataclass_in, described_fields, from_text, is_collection, no_settings, settable
-from datastill.errors import UserError, unknown
+from datastill.errors import UserError, meant, nearest, unknown
 
 T = TypeVar("T")
 
 NEAR = 0.6
-"""How alike names are for one to be taken for the other, in [0, 1]."""
+"""How alike a name must be to one of a part, to be taken for it; from 0 to 1."""
+ARGUMENTS = ("ipc", "iterations", "seed", "preset", "data")
+"""What is no setting, but is given beside them."""
 
 
 def changed(thing: T, setting: str, name: str) -> T:
@@ -70,6 +71,31 @@ def value_at(thing: Any, path: str) -> Any:
     if rest:
         return value_at(parts[first], rest)
     return parts[first] if first in parts else getattr(thing, first)
+
+
+def with_value(thing: T, path: str, value: Any) -> T:
+    """The same with another value at a path (see `paths`), whatever it may be.
+
+    Example:
+        >>> from datastill.teachers.recipe import TrainingRecipe
+        >>> with_value(TrainingRecipe(), "epochs", 7).epochs
+        7
+
+    Raises:
+        LookupError: If there is no such path.
+    """
+    first, _, rest = path.partition(".")
+    changes: Any
+    if rest:
+        changes = _with_part(thing, first, with_value(_parts(thing)[first], rest, value))
+    elif first in _parts(thing):
+        changes = _with_part(thing, first, value)
+    elif first in described_fields(type(thing)):
+        changes = replace(thing, **{first: value})  # type: ignore[type-var]  # a dataclass: it has described fields
+    else:
+        raise KeyError(first)
+    result: T = changes
+    return result
 
 
 def _parts(thing: Any) -> dict[str, Any]:
@@ -129,13 +155,17 @@ def _unknown(thing: Any, path: str, known: list[str], setting: str, name: str) -
     own = [candidate.rpartition(".")[2] for candidate in known if candidate.rpartition(".")[0] == owner]
     if ending:
         return UserError(f"{name} has no '{path}' of its own, but it has {', '.join(ending)}: name one of them")
-    last = {candidate.rpartition(".")[2] for candidate in known}
-    if not owner and (meant := difflib.get_close_matches(field, last, n=1, cutoff=NEAR)) and meant[0] not in own:
-        ending = [candidate for candidate in known if candidate.endswith(f".{meant[0]}")]
+    below = [candidate for candidate in known if not owner or candidate.startswith(f"{owner}.")]
+    last = list(dict.fromkeys(candidate.rpartition(".")[2] for candidate in below))
+    if not owner and not meant(field, own) and (argument := meant(field, ARGUMENTS)):
+        return UserError(f"'{path}' is no setting of {name}: it is given beside the settings, as `{argument}`")
+    close = meant(field, own) or nearest(field, last, NEAR)
+    if close is not None and close not in own:
+        ending = [candidate for candidate in below if candidate.endswith(f".{close}")]
         return UserError(f"{name} has no '{path}'. Did you mean {' or '.join(ending)}?")
     if own:
         return unknown(f"setting of {owner or name}", field, own)
-    close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    suggestion = f" Did you mean '{close[0]}'?" if close else ""
+    close = nearest(path, known)
+    suggestion = f" Did you mean '{close}'?" if close else ""
     parts = ", ".join(_parts(thing))
     return UserError(f"{name} has no '{owner}', which came in the setting '{setting}'.{suggestion} It has: {parts}.")

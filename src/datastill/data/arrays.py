@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.errors import UserError
-from datastill.logs import logger
+from datastill.logs import logger, note
 
 log = logger(__name__)
 
@@ -62,7 +62,7 @@ def to_bytes(values: Any, where: str, *, one: bool = False) -> NDArray[Any]:
     found: NDArray[Any] = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
     if found.dtype in (np.uint8, np.uint16):
         if not one and found.size and found.max() <= 1:
-            log.warning("%s: every value is 0 or 1 out of 255: if these are black and white, multiply by 255", where)
+            note(log.warning, "%s: every value is 0 or 1 out of 255: if these are black and white, multiply by 255", where)
         return found
     if found.dtype.kind not in "iuf":
         raise UserError(f"{where}: expected images of numbers, got {found.dtype}")

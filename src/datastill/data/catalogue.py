@@ -15,7 +15,7 @@ from datastill.data.objects import KIND
 from datastill.data.storage import RawData
 from datastill.errors import UserError, unknown
 from datastill.files import reason
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading, split_off
 from datastill.size import Size
 
@@ -190,8 +190,8 @@ def say_sized(name: str, path: Path | None, size: Size | None) -> None:
     bare = split_off(choice(name)[0])[0]
     ending = f"@{bare.rpartition('@')[2]}"
     if path and size and os.path.exists(other := f"{path}{ending}"):  # noqa: PTH110 (Path.exists raises where it may not look)
-        log.warning(
-            "%s is %s resized to %dx%d; %s is there too, and read if a size follows its name: %s@%d",
+        note(
+            log.warning, "%s is %s resized to %dx%d; %s is there too, and read if a size follows its name: %s@%d",
             name, path, *size, other, bare, size[0],
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from datastill.errors import UserError, unknown
-from datastill.logs import logger
+from datastill.logs import logger, note
 
 log = logger(__name__)
 
@@ -41,7 +41,7 @@ def lookalikes(names: Iterable[str], where: str) -> None:
                 f"character in the other (NFD); rename one, or put their images together"
             )
         if (other := nearly.setdefault(look(name).casefold().strip(), name)) != name:
-            log.warning("%s: %r and %r are read as two classes", where, other, name)
+            note(log.warning, "%s: %r and %r are read as two classes", where, other, name)
 
 
 def chosen(asked: Sequence[str], names: Sequence[str], where: str) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
     """
     shared = {name for name, times in Counter(names).items() if times > 1}
     if shared:
-        log.warning("%s: several classes are called %s; their number is added", where, ", ".join(sorted(shared)[:5]))
+        note(log.warning, "%s: several classes are called %s; their number is added", where, ", ".join(sorted(shared)[:5]))
     found = tuple(f"{name} ({number})" if name in shared else name for number, name in enumerate(names))
     return found if len(set(found)) == len(found) else tuple(f"{number} {name}" for number, name in enumerate(names))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datastill.data.class_names import chosen, look, lookalikes, some
 from datastill.errors import UserError
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import NONE, Reading
 from datastill.text import counted
 
@@ -79,7 +79,7 @@ class Labels:
                 f"{self.where}: labels beyond the {counted(len(names), 'described class', 'described classes')}: {some(strangers)}"
             )
         if unused := [name for name in names if name not in present]:
-            log.warning("%s: %d of %d classes have no image and are left out: %s", self.where, len(unused), len(names), some(unused))
+            note(log.warning, "%s: %d of %d classes have no image and are left out: %s", self.where, len(unused), len(names), some(unused))
         return tuple(name for name in names if name in present)
 
     def numbers(self, class_names: Sequence[str], reading: Reading) -> NDArray[np.int64]:

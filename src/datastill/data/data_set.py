@@ -16,7 +16,7 @@ from datastill.data.images import ClassImages, fingerprint
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
 from datastill.data.notebook import COLUMNS, ROWS, gallery
-from datastill.errors import UserError, unknown
+from datastill.errors import UserError, WrongTypeError, unknown
 from datastill.size import Size
 from datastill.text import escaped
 
@@ -40,6 +40,7 @@ class DataSet:
         fingerprint: Hash of the training split and its hold-out; the same images give the same one.
         held_out: The share of every class that was asked for as validation split.
         skipped: Images that were left out, as they cannot be read.
+        notes: What was chosen when it was read, such as where its splits come from; a line each, as the command line says it.
     """
 
     name: str
@@ -53,16 +54,38 @@ class DataSet:
     fingerprint: str
     held_out: float = 0.0
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
+        lines = "\n  ".join(self._lines)
+        return f"<{lines}>"
+
+    @property
+    def _lines(self) -> list[str]:
+        """What it is, and what was chosen."""
         splits = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items() if len(split))
-        return f"<{escaped(self.name)}: {splits} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"
+        size = "x".join(map(str, (self.channels, *self.size)))
+        return [f"{escaped(self.name)}: {splits} images of {self.classes} classes, {size}", *map(escaped, self.notes)]
 
     def _repr_html_(self) -> str:
         """A table of the first training images of every class."""
         starts = self.train.offsets[: min(ROWS, self.classes) + 1]
         rows = (self.train.gather(torch.arange(start, min(start + COLUMNS, end))) for start, end in pairwise(starts))
-        return gallery(repr(self)[1:-1], self.class_names, rows)
+        return gallery(self._lines, self.class_names, rows)
+
+    def __bool__(self) -> bool:
+        return True  # `__len__` would be asked otherwise
+
+    def __len__(self) -> int:
+        """Refused, as is an item: a data set has several splits.
+
+        Raises:
+            WrongTypeError: Always; it says what has a length and items.
+        """
+        raise WrongTypeError(f"the data set {self.name} has several splits: `data.as_dataset('train')` is one with items, for a DataLoader")
+
+    def __getitem__(self, index: Any) -> Any:
+        return len(self)  # raises
 
     @property
     def classes(self) -> int:
@@ -115,7 +138,7 @@ class DataSet:
         self,
         split: str = "train",
         *,
-        form: str = "normalised",
+        form: str | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
     ) -> LabelledImages:
@@ -123,7 +146,8 @@ class DataSet:
 
         Args:
             split: "train", "validation" or "test".
-            form: What an image is given as: a name of `datastill.data.labelled.FORMS`.
+            form: What an image is given as: a name of `datastill.data.labelled.FORMS`; by default "normalised", or "pil" for a transform of
+                torchvision that takes PIL images alone, such as ``ToTensor()``.
             transform: Applied to every image.
             target_transform: Applied to every label, an int.
 

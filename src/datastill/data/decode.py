@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from datastill.data.image_files import MOST_PIXELS, Source, deep, opened, orientation
 from datastill.errors import UserError
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 
@@ -51,12 +51,12 @@ class Seen:
     def say(self, images: int, transparency: str) -> None:
         """Tell of channels beyond grey or colour."""
         if self.transparent and transparency == "white":
-            log.warning(
-                "%s: %d of %d images have transparent pixels, which show white; if their last channel is something else, "
+            note(
+                log.warning, "%s: %d of %d images have transparent pixels, which show white; if their last channel is something else, "
                 "`transparency=ignore` leaves it out", self.name, self.transparent, images,
             )  # fmt: skip
         if self.fourth:
-            log.warning("%s: %d of %d images have a fourth channel, which is left out", self.name, self.fourth, images)
+            note(log.warning, "%s: %d of %d images have a fourth channel, which is left out", self.name, self.fourth, images)
 
     def check_depth(self, depth: int | None) -> None:
         """Refuse 16-bit images whose values do not fit the given depth, or that would be read as a few grey levels.

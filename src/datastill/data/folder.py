@@ -18,7 +18,7 @@ from datastill.data.listing import split as described
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError, unknown
 from datastill.files import reason
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import NONE, Reading
 from datastill.size import Size
 from datastill.text import counted
@@ -132,14 +132,24 @@ class Walk:
         """
         loose = [entry for entry in self.root.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")]
         if loose:
-            log.warning("folder:%s: leaving out %s in no class folder, such as %s", self.root, counted(len(loose), "image"), loose[0].name)
+            note(
+                log.warning,
+                "folder:%s: leaving out %s in no class folder, such as %s",
+                self.root,
+                counted(len(loose), "image"),
+                loose[0].name,
+            )
         if self.left_out:
             kinds = some([f"{suffix} ({times})" for suffix, times in sorted(self.left_out.items(), key=lambda kind: (-kind[1], kind[0]))])
-            log.warning(
-                "folder:%s: leaving out %s without an ending of images: %s", self.root, counted(self.left_out.total(), "file"), kinds
+            note(
+                log.warning,
+                "folder:%s: leaving out %s without an ending of images: %s",
+                self.root,
+                counted(self.left_out.total(), "file"),
+                kinds,
             )
         if unread:
-            log.info("folder:%s: leaving out %s", self.root, counted(len(unread), "other class folder"))
+            note(log.info, "folder:%s: leaving out %s", self.root, counted(len(unread), "other class folder"))
 
     def _enter(self, folder: Path) -> None:
         place = os.path.realpath(folder)
@@ -183,7 +193,7 @@ def _splits(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     train, test = splits.choose(parts, reading, f"folder:{path}")
     unread = [name for name, folder in folders.items() if name not in parts and _holds_image(folder)]
     if unread:
-        log.warning("folder:%s: %s is distilled; the images in %s are not read", path, train, ", ".join(unread))
+        note(log.warning, "folder:%s: %s is distilled; the images in %s are not read", path, train, ", ".join(unread))
     return folders[train], folders[test] if test else None
 
 
@@ -205,8 +215,8 @@ def _say_alike(path: Path, folders: Mapping[str, Path]) -> None:
     names = [set(_names(folder)) for folder in folders.values()]
     if len(names) > 1 and len(shared := set.intersection(*names)) > 1:
         first, second, *_ = folders
-        log.warning(
-            "folder:%s: %s are read as classes, although all of them hold folders called %s; if they are splits, say so with "
+        note(
+            log.warning, "folder:%s: %s are read as classes, although all of them hold folders called %s; if they are splits, say so with "
             "`train_split=%s` and `test_split=%s`", path, some(list(folders)), some(sorted(shared)), first, second,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from datastill.data.kind import instead
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 
@@ -112,7 +112,7 @@ class Split(table.Table):
         if not hasattr(rows, "num_rows"):
             raise UserError(f"{name} is a stream without a known end, or not a data set: load it without streaming")
         if rows.format["type"] == "custom":
-            log.warning("%s: its transform is not applied: images are read as they are stored", name)
+            note(log.warning, "%s: its transform is not applied: images are read as they are stored", name)
         self.name, self.paths, self.data = name, paths, rows
 
     @cached_property

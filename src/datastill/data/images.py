@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from datastill import random
 from datastill.data.sources import Sources
+from datastill.errors import WrongTypeError
 from datastill.size import Size
 
 SPLIT_SEED = 0
@@ -36,6 +38,17 @@ class ClassImages:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Refused, and with it iteration: whether items are normalised, and how they are transformed, is said where they are asked for.
+
+        Raises:
+            WrongTypeError: Always; it says what has items.
+        """
+        raise WrongTypeError(
+            "a split has no items of its own: for a DataLoader take `data.as_dataset('train')` (or 'validation', 'test'); `images` and "
+            "`labels` of a split are tensors of all of it"
+        )
 
     def __repr__(self) -> str:
         return f"<{len(self)} images of {self.classes} classes, {self.channels}x{self.size[0]}x{self.size[1]}>"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, SupportsIndex
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
-from datastill.errors import unknown
+from datastill.errors import WrongTypeError, unknown
 
 FORMS: dict[str, str] = {
     "normalised": "float32 tensor, (pixel - mean) / std, as networks of this package are trained",
@@ -19,6 +20,16 @@ FORMS: dict[str, str] = {
     "pil": "PIL image of 8 bits, as torchvision's ImageFolder gives; learned images are clipped",
 }
 """What an image can be given as."""
+
+
+GIVEN: dict[str, str] = {
+    "normalised": "tensors, normalised float32",
+    "pixels": "tensors, float32 from 0 to 1",
+    "pil": "PIL images",
+}
+"""The same in short."""
+FROM_PIL, TO_PIL = ("ToTensor", "PILToTensor"), "ToPILImage"
+"""Transforms of torchvision that take PIL images and no tensors, and the one that makes such images."""
 
 
 class Images(Protocol):
@@ -53,7 +64,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         class_names: One per class.
         mean: Per channel, that images are normalised with.
         std: Per channel.
-        form: A name of `FORMS`.
+        form: A name of `FORMS`; None for "pil" if the transform takes nothing else (see `takes_pil`), and "normalised" otherwise.
         transform: Applied to every image, which is a copy.
         target_transform: Applied to every label: an int, or float32 ``class`` where labels are soft.
 
@@ -73,10 +84,11 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         mean: Sequence[float],
         std: Sequence[float],
         *,
-        form: str = "normalised",
+        form: str | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
     ) -> None:
+        form = ("pil" if takes_pil(transform) else "normalised") if form is None else form
         if form not in FORMS:
             raise unknown("form", form, FORMS)
         self.images, self.labels, self.form, self.transform, self.target_transform = images, labels, form, transform, target_transform
@@ -87,14 +99,49 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: SupportsIndex) -> tuple[Any, Any]:
-        place = operator.index(index)
+    def __getitem__(self, index: SupportsIndex | slice | Sequence[int] | Tensor) -> tuple[Any, Any]:
+        """An image and its label; of a slice or several positions a batch of them, as a `torch.utils.data.TensorDataset` gives it.
+
+        Raises:
+            IndexError: If there is no such image.
+            WrongTypeError: If the index is something else, what is asked for is no batch, or the transform cannot take the image.
+        """
+        if isinstance(index, slice):
+            return self._batch(range(*index.indices(len(self))))
+        if isinstance(index, list) or (isinstance(index, Tensor | np.ndarray) and index.ndim == 1):
+            return self._batch(index)
+        try:
+            place = operator.index(index)  # type: ignore[arg-type]  # anything else raises
+        except TypeError as error:
+            raise WrongTypeError(
+                f"an image is had by its position, and several by a slice or a list of positions, got {type(index).__name__}"
+            ) from error
         image, soft = self._formed(self.images[place]), self.labels[place]
         label = soft.clone() if soft.ndim else int(soft)
         return (
-            image if self.transform is None else self.transform(image),
+            image if self.transform is None else self._transformed(image),
             label if self.target_transform is None else self.target_transform(label),
         )
+
+    def _batch(self, places: Iterable[Any]) -> tuple[Any, Any]:
+        items = [self[place] for place in places]
+        if not items or not all(isinstance(image, Tensor) and image.shape == items[0][0].shape for image, _ in items):
+            said = "images that are no tensors of one size" if items else "no image"
+            raise WrongTypeError(
+                f"a slice or a list of positions gives one tensor of images, but there is {said} in it: "
+                f"torch.utils.data.Subset(dataset, positions) is a data set of some images"
+            )
+        images, labels = default_collate(items)
+        return images, labels
+
+    def _transformed(self, image: Any) -> Any:
+        try:
+            return self.transform(image) if self.transform else image
+        except TypeError as error:
+            others = ", ".join(f"`form={name}` gives {given}" for name, given in GIVEN.items() if name != self.form)
+            raise WrongTypeError(
+                f"the transform cannot take what it gets, {GIVEN[self.form]} (`form={self.form}`): {error}; {others}"
+            ) from error
 
     def _formed(self, image: Tensor) -> Any:
         stored = image.dtype == torch.uint8
@@ -104,3 +151,12 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
             return image.float().div_(255) if stored else image * self.std + self.mean
         pixels = image if stored else (image * self.std + self.mean).clamp(0, 1).mul(255).round().to(torch.uint8)
         return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def takes_pil(transform: Callable[[Any], Any] | None) -> bool:
+    """Whether a transform of torchvision, or the first of several that converts images, takes PIL images and no tensors."""
+    steps = transform if isinstance(transform, torch.nn.Sequential) else getattr(transform, "transforms", None)
+    if steps is not None:
+        names = [step for step in steps if takes_pil(step) or type(step).__name__ == TO_PIL]
+        return bool(names) and takes_pil(names[0])
+    return type(transform).__name__ in FROM_PIL and type(transform).__module__.startswith("torchvision.")

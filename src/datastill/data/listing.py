@@ -17,7 +17,7 @@ from datastill.data.decode import Seen, decode
 from datastill.data.image_files import BrokenImageError, Header, Source, header
 from datastill.data.storage import RawSplit
 from datastill.errors import UserError
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 from datastill.text import counted
@@ -97,7 +97,14 @@ def split(listing: Listing, size: Size | None, channels: int | None, reading: Re
             raise refusal(listing, errors)
         if errors:
             skipped = tuple(error.name for error in errors)
-            log.warning("%s: %d of %d images cannot be read and are left out: %s", listing.title, len(errors), len(found), _told(errors))
+            note(
+                log.warning,
+                "%s: %d of %d images cannot be read and are left out: %s",
+                listing.title,
+                len(errors),
+                len(found),
+                _told(errors),
+            )
         headings = [entry for number, entry in enumerate(found) if number not in broken and isinstance(entry, Header)]
         listing = listing.only([number not in broken for number in range(len(found))])
     goal = _target(headings, size)
@@ -205,13 +212,14 @@ def _say(listing: Listing, headings: Sequence[Header], goal: Size, asked: Size |
     sizes = {heading.size for heading in headings}
     if asked is None and sizes != {goal}:
         small, large = min(sizes), max(sizes)
-        log.warning(
+        note(
+            log.warning,
             "%s: images of %s from %dx%d to %dx%d pixels are scaled and centre-cropped to %dx%d; choose another size by ending the "
             "data set's name with @SIZE",
             listing.title, counted(len(sizes), "size"), small[1], small[0], large[1], large[0], goal[1], goal[0],
         )  # fmt: skip
     if several := sum(heading.several for heading in headings):
-        log.warning("%s: %d of %d files hold several pictures, of which the first is read", listing.title, several, len(headings))
+        note(log.warning, "%s: %d of %d files hold several pictures, of which the first is read", listing.title, several, len(headings))
 
 
 def _told(errors: Sequence[BrokenImageError]) -> str:

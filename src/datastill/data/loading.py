@@ -18,7 +18,7 @@ from datastill.data.kind import kind_of
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
 from datastill.errors import UserError
-from datastill.logs import logger
+from datastill.logs import logger, note, noted
 from datastill.reading import Reading, split_off
 from datastill.size import Size
 from datastill.text import counted
@@ -74,7 +74,8 @@ def load(
         memory_budget: Bytes of a split above which it is memory-mapped instead of held in memory.
 
     Returns:
-        The data set with train, validation and test splits. Its name has the choices in braces, so that it is read in the same way again.
+        The data set with train, validation and test splits. Its name has the choices in braces, so that it is read in the same way again;
+        its `notes` say what was chosen otherwise.
 
     Raises:
         UserError: If the name is unknown, its files are missing or damaged, or a class is too small to be split.
@@ -94,16 +95,20 @@ def load(
         if asked != Reading() or size is not None:
             raise UserError(f"{data.name} is already loaded: make choices where it is loaded")
         return data
-    if isinstance(data, str):
-        if class_names is not None or size is not None:
-            raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
-        return _named(data, asked, validation, memory_budget)
+    if isinstance(data, str) and (class_names is not None or size is not None):
+        raise UserError(f"'{data}': `size` and `class_names` are for objects; a name ends with its size, as in folder:photos@64")
     if isinstance(data, Path):
         found = kind_of(data)
         names = [f"{key}:{data}" for key in ((found,) if found else ("folder", "parquet", "arrow"))]
         raise UserError(f"a path does not say what kind of data it holds: give its name, such as {' or '.join(map(repr, names))}")
-    raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
-    return _prepared(f"{objects.name_of(data)}{asked.text()}", raw, None, asked.flip is not False, validation, memory_budget)
+    with noted() as notes:
+        if isinstance(data, str):
+            read = _named(data, asked, validation, memory_budget)
+        else:
+            raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
+            name = f"{objects.name_of(data)}{asked.text()}"
+            read = _prepared(name, raw, None, asked.flip is not False, validation, memory_budget)
+    return replace(read, notes=tuple(notes))
 
 
 def _named(name: str, asked: Reading, validation: float, memory_budget: int) -> DataSet:
@@ -142,12 +147,14 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
             f"{' with `validation=0`' if validation else ''}"
         )
     if raw.test is None:
-        log.info("%s has no test split: %d%% of every class is held out as one", name, round(100 * TEST_FRACTION))
+        note(log.info, "%s has no test split: %g%% of every class is held out as one", name, 100 * TEST_FRACTION)
         whole, test = whole.split(TEST_FRACTION, "test split")
     else:
         test = arrange(raw.test, classes, budget=memory_budget, part="test")
         if absent := [raw.class_names[label] for label, count in enumerate(test.counts) if not count]:
-            log.warning("%s: no test image of %d class(es): %s", name, len(absent), some(absent))
+            note(log.warning, "%s: no test image of %d class(es): %s", name, len(absent), some(absent))
+    if validation:
+        note(log.debug, "%s: %g%% of the training images of every class are held out as validation split", name, 100 * validation)
     train, held_out = whole.split(validation, "validation split")
     mean, std = statistics or channel_statistics(train)
     mark = fingerprint(train, raw.class_names)

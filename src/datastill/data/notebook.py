@@ -22,11 +22,11 @@ HEIGHT = 48
 """Pixels of the screen that a small image is enlarged to."""
 
 
-def gallery(caption: str, names: Sequence[str], rows: Iterable[Tensor]) -> str:
-    """A caption and a row of images for every class, as HTML.
+def gallery(captions: Sequence[str], names: Sequence[str], rows: Iterable[Tensor]) -> str:
+    """Captions and a row of images for every class, as HTML.
 
     Args:
-        caption: Text.
+        captions: Lines of text.
         names: Of all classes.
         rows: Images of the classes in turn, uint8 ``image channel height width``; only as many are read as are shown.
     """
@@ -35,7 +35,7 @@ def gallery(caption: str, names: Sequence[str], rows: Iterable[Tensor]) -> str:
         for name, images in zip(names[:ROWS], rows, strict=False)
     ]
     more = [f"<p>and {len(names) - ROWS} more classes</p>"] if len(names) > ROWS else []
-    return "".join([f"<p>{shown(caption)}</p>", "<table>", *cells, "</table>", *more])
+    return "".join([f"<p>{'<br>'.join(map(shown, captions))}</p>", "<table>", *cells, "</table>", *more])
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -19,7 +19,7 @@ from datastill.data.listing import Listing, split
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError
 from datastill.files import reason
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 
@@ -150,7 +150,7 @@ class Pairs(Items):
         self.broken: dict[int, BrokenImageError] = {}
         self.class_names = _class_names(data)
         if any(not _same(self._image(index), self._image(index)) for index in range(min(TWICE, len(data)))):
-            log.warning("%s: an item is a different image each time it is read (a random transform); one draw of each is kept", name)
+            note(log.warning, "%s: an item is a different image each time it is read (a random transform); one draw of each is kept", name)
 
     def labels(self) -> list[Any]:
         """Read from the items, and with them what the images are (see `Items.labels`)."""

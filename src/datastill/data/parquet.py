@@ -15,7 +15,7 @@ from datastill.data.kind import instead
 from datastill.data.storage import RawData
 from datastill.errors import UserError
 from datastill.files import check_regular, reason
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 
@@ -63,6 +63,11 @@ def read(
 def preferred(path: Path, column: str | None) -> str | None:
     """A column by its name, if the files in a folder have it; otherwise None, which leaves the choice to `read`."""
     return column if column and any(column in Files(files).schema.names for files in _parts(path).values()) else None
+
+
+def label_columns(path: Path) -> list[str]:
+    """The columns of the files in a folder that may be meant as the classes."""
+    return list(dict.fromkeys(name for files in _parts(path).values() for name in table.label_columns(Files(files).schema)))
 
 
 class Files(table.Table):
@@ -143,10 +148,10 @@ def _say_shards(path: Path, name: str, files: Sequence[Path]) -> None:
     counts = [int(match["count"]) for match in shards if match["count"]]
     numbers = sorted(int(match["number"]) for match in shards)
     if counts and max(counts) > len(files):
-        log.warning("parquet:%s: %d of %d files of %s are there, and only they are read", path, len(files), max(counts), name)
+        note(log.warning, "parquet:%s: %d of %d files of %s are there, and only they are read", path, len(files), max(counts), name)
     elif not counts and numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         named = some([file.name for file in files])
-        log.warning("parquet:%s: %s are read as parts of one split; if they are not, name one of the files", path, named)
+        note(log.warning, "parquet:%s: %s are read as parts of one split; if they are not, name one of the files", path, named)
 
 
 def _count(file: Path) -> int:

@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datastill.data import parquet
+from datastill.data import parquet, splits
+from datastill.data.class_names import some
 from datastill.data.storage import RawData, RawSplit, cache_folder
 from datastill.errors import UserError
 from datastill.files import locked, make_folder, reason
+from datastill.logs import logger, note
 from datastill.reading import Reading
+
+log = logger(__name__)
 
 DIGITS = tuple(str(digit) for digit in range(10))
 HUB_FOLDERS = {"svhn": "cropped_digits"}
@@ -49,7 +53,7 @@ def read(name: str) -> RawData:
         hub = folder / HUB_FOLDERS.get(name, ".")
         hub = hub if hub.is_dir() else folder
         if any(hub.glob("**/*.parquet")):
-            return parquet.read(hub, None, Reading(label_column=parquet.preferred(hub, LABEL_COLUMNS.get(name))))
+            return _through_parquet(name, hub)
     cache = cache_folder() / "data" / name
     for root in (*((Path(local) / name, Path(local)) if local else ()), cache):
         found = _through_torchvision(name, root)
@@ -66,6 +70,17 @@ def read(name: str) -> RawData:
             f"the data set '{name}' is neither under DATASTILL_DATA ({local or 'not set'}) nor in {cache}, and cannot be downloaded "
             f"({reason(error).rstrip(':')}); put its files there, or set DATASTILL_DATA to the folder that holds {name}/"
         ) from error
+
+
+def _through_parquet(name: str, folder: Path) -> RawData:
+    """Read the hub's files, and tell of other classes that they have."""
+    column = parquet.preferred(folder, LABEL_COLUMNS.get(name))
+    if column and (others := [other for other in parquet.label_columns(folder) if other != column]):
+        note(
+            log.info, "%s: the column %s is read, not %s; parquet:%s with `label_column=%s` reads another",
+            name, column, some(others), folder, others[0],
+        )  # fmt: skip
+    return parquet.read(folder, None, Reading(label_column=column))
 
 
 def _through_torchvision(name: str, root: Path) -> RawData | None:
@@ -92,6 +107,7 @@ def _load(name: str, root: Path, *, download: bool) -> RawData:
     choices: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
     train, test = (kinds[name](str(root), **choice, download=download) for choice in choices)
     names = tuple(getattr(train, "classes", DIGITS))
+    splits.say(name, "train", "test")
     return RawData(names, _split(train, name, root, len(names)), _split(test, name, root, len(names)))
 
 

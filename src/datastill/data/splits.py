@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from datastill.errors import UserError, unknown
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import NONE, Reading
 
 log = logger(__name__)
@@ -57,6 +57,8 @@ def choose(names: Sequence[str], reading: Reading, where: str, order: Sequence[s
     others = [name for name in names if name != train]
     if reading.test_split is not None:
         test = None if reading.test_split.lower() == NONE else _asked(reading.test_split, others, where, "test_split")
+        if test:
+            say(where, train, test, asked=True)
         return train, test
     test = _test(others, train, where, order)
     unread = [name for name in others if name != test]
@@ -65,11 +67,24 @@ def choose(names: Sequence[str], reading: Reading, where: str, order: Sequence[s
             f"{where} holds {train} and {', '.join(candidates)}: `test_split={candidates[0]}` tests on that part, `test_split={NONE}` "
             f"holds out a part of {train} instead"
         )
-    if test and (train.lower(), test.lower()) != ("train", "test"):
-        log.info("%s: %s is distilled, and %s is the test split", where, train, test)
+    if test:
+        say(where, train, test)
     if unread:
-        log.warning("%s: %s is ignored (`train_split` and `test_split` choose other parts)", where, ", ".join(unread))
+        note(log.warning, "%s: %s is ignored (`train_split` and `test_split` choose other parts)", where, ", ".join(unread))
     return train, test
+
+
+def say(where: str, train: str, test: str, *, asked: bool = False) -> None:
+    """Tell which parts are the splits, unless that was asked for or their names are the usual ones; it is noted in any case.
+
+    Args:
+        where: What the parts are of.
+        train: The name of the training split.
+        test: The name of the test split.
+        asked: Whether the user chose it.
+    """
+    usual = asked or (train.lower(), test.lower()) == ("train", "test")
+    note(log.debug if usual else log.info, "%s: %s is distilled, and %s is the test split", where, train, test)
 
 
 def _asked(asked: str | None, names: Sequence[str], where: str, argument: str) -> str | None:

@@ -16,7 +16,7 @@ from datastill.data.image_files import BrokenImageError, Source
 from datastill.data.listing import Listing, split
 from datastill.data.storage import RawData, RawSplit
 from datastill.errors import UserError, unknown
-from datastill.logs import logger
+from datastill.logs import logger, note
 from datastill.reading import Reading
 from datastill.size import Size
 
@@ -151,12 +151,11 @@ def find_columns(table: Table, reading: Reading) -> Columns:
     label = reading.label_column
     if label is None:
         named = [name for name in LABEL_COLUMNS if name in schema.names]
-        usable = [name for name in named if _label_problem(schema.field(name).type) is None]
+        usable = _usable(schema)
         others = [field.name for field in schema if _label_problem(field.type) is None and not types.is_floating(field.type)]
         label = next(iter((*usable, *named)), others[0] if len(others) == 1 else None)
         if usable:
-            classes = [name for name in others if name not in usable and _is_class(schema, name)]
-            _say_choice(table, label, [*usable, *classes], "label_column")
+            _say_choice(table, label, label_columns(schema), "label_column")
     if image is None or label is None:
         raise UserError(
             f"{table.name}: expected an image column (a struct with bytes, or bytes) and a label column ({', '.join(LABEL_COLUMNS)}), or "
@@ -165,6 +164,24 @@ def find_columns(table: Table, reading: Reading) -> Columns:
     if problem := _label_problem(schema.field(label).type):
         raise UserError(f"{table.name}: the label column '{label}' must hold one class for each image, but {problem}")
     return Columns(image, label, distinct(_described(schema, label), table.name))
+
+
+def label_columns(schema: Any) -> list[str]:
+    """The columns that may be meant as the classes, those with the usual names first.
+
+    Args:
+        schema: As of a `Table`.
+    """
+    from pyarrow import types
+
+    usable = _usable(schema)
+    others = [field.name for field in schema if _label_problem(field.type) is None and not types.is_floating(field.type)]
+    return [*usable, *(name for name in others if name not in usable and _is_class(schema, name))]
+
+
+def _usable(schema: Any) -> list[str]:
+    """The columns with a usual name that can hold classes."""
+    return [name for name in LABEL_COLUMNS if name in schema.names and _label_problem(schema.field(name).type) is None]
 
 
 def _image_columns(schema: Any) -> list[str]:
@@ -200,7 +217,7 @@ def _is_class(schema: Any, name: str) -> bool:
 
 def _say_choice(table: Table, name: str | None, found: Sequence[str], argument: str) -> None:
     if others := [other for other in found if other != name]:
-        log.warning("%s: the column %s is read, not %s; `%s` chooses", table.name, name, some(others), argument)
+        note(log.warning, "%s: the column %s is read, not %s; `%s=%s` reads another", table.name, name, some(others), argument, others[0])
 
 
 def _described(schema: Any, label: str) -> tuple[str, ...]:

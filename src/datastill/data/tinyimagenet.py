@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from datastill.data import folder, parquet
+from datastill.data import folder, parquet, splits
 from datastill.data.storage import RawData, cache_folder
 from datastill.errors import UserError
 from datastill.files import locked, new_folder, open_regular, reason
@@ -53,6 +53,7 @@ def read(path: Path | None, size: Size | None, reading: Reading | None = None) -
         test_files[identifier].append(root / "val" / "images" / file_name(file, root / "val" / "val_annotations.txt"))
     train = folder.split(train_files, size, "tinyimagenet", 3, reading)
     test = folder.split(list(test_files.values()), train.size, "tinyimagenet", 3, reading)
+    splits.say("tinyimagenet", "train", "val", asked=True)  # that is how it is published
     return RawData(_class_names(root, identifiers), train, test)
 
 

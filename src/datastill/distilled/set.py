@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, SupportsIndex
@@ -17,13 +17,16 @@ from torch.utils.data import Dataset
 
 from datastill.augment import LEAST_SIDE, expand
 from datastill.data.image_folder import array
-from datastill.data.labelled import LabelledImages
+from datastill.data.labelled import LabelledImages, takes_pil
 from datastill.data.notebook import gallery
 from datastill.errors import UserError
 from datastill.kinds import LEARNING_RATE, Canvas, Selection
 from datastill.labels import HARD, classes_of, problem, track
+from datastill.logs import logger
 from datastill.methods import kind_of
 from datastill.text import escaped
+
+log = logger(__name__)
 
 NUMBER = re.compile(r"[a-z][a-z0-9_.]{0,59}")
 """Names of learned numbers."""
@@ -105,8 +108,11 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
         """How many images networks are trained on: those that are stored, or their parts where images have parts."""
         return len(self.images) * self.origin.factor**2
 
-    def __getitem__(self, index: SupportsIndex) -> tuple[Any, Any]:
-        """What networks are trained on: a normalised image, float32 ``channel height width``, and its label (see `expanded`)."""
+    def __getitem__(self, index: SupportsIndex | slice | Sequence[int] | Tensor) -> tuple[Any, Any]:
+        """What networks are trained on: a normalised image, float32 ``channel height width``, and its label (see `expanded`).
+
+        Of a slice or several positions a batch of them: images and labels.
+        """
         return self._items[index]
 
     def __repr__(self) -> str:
@@ -120,7 +126,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def _repr_html_(self) -> str:
         """A table of the images by class."""
-        return gallery(repr(self)[1:-1], self.origin.class_names, (self.pixels[rows] for rows in self.rows_by_class()))
+        return gallery([repr(self)[1:-1]], self.origin.class_names, (self.pixels[rows] for rows in self.rows_by_class()))
 
     @cached_property
     def _items(self) -> LabelledImages:
@@ -129,14 +135,15 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
     def as_dataset(
         self,
         *,
-        form: str = "normalised",
+        form: str | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
     ) -> LabelledImages:
         """What networks are trained on (see `expanded`) as a map-style data set for a `torch.utils.data.DataLoader`.
 
         Args:
-            form: What an image is given as: a name of `datastill.data.labelled.FORMS`. "pil" clips to 8 bits (see `clipped`).
+            form: What an image is given as: a name of `datastill.data.labelled.FORMS`. "pil" clips to 8 bits (see `clipped`). By default
+                "normalised", or "pil" for a transform of torchvision that takes PIL images alone, such as ``ToTensor()``.
             transform: Applied to every image.
             target_transform: Applied to every label: an int, or float32 ``class`` where labels are soft.
 
@@ -144,6 +151,11 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
             UserError: If there is no such form.
         """
         images, labels = self.expanded()
+        if form is None and takes_pil(transform) and self.clipped:
+            log.warning(
+                "the transform takes PIL images, whose 8 bits clip %.0f%% of the values of the set: `form=pil` says that this is meant",
+                100 * self.clipped,
+            )
         return LabelledImages(
             images, labels, self.origin.class_names, self.origin.mean, self.origin.std,
             form=form, transform=transform, target_transform=target_transform,

@@ -10,7 +10,7 @@ import torch
 
 from datastill.configuration import check_fields
 from datastill.engine import hardware
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -35,7 +35,7 @@ class Policy:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.precision not in ("auto", *PRECISIONS):
-            raise UserError(f"unknown precision '{self.precision}'; expected auto, fp32 or bf16")
+            raise unknown("precision", self.precision, ("auto", *PRECISIONS))
 
     def resolve(self, device: torch.device, cost: float) -> tuple[torch.dtype, bool]:
         """The precision of a job on a device, and whether it is compiled.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -188,10 +189,12 @@ def _check(name: str, experiment: Experiment) -> None:
 
 def _problem(error: ValidationError) -> str:
     """The first of the problems in one line."""
-    first = error.errors()[0]
+    found = error.errors()
+    strange = [each for each in found if each["type"] in ("extra_forbidden", "unexpected_keyword_argument")]
+    first = (strange or found)[0]  # a misspelt key is also missing
     *outer, last = first["loc"]
     owner, place = _path(outer), _path(first["loc"])
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if strange:
         part = PARTS[str(outer[0])] if outer else Table
         known = [field.name for field in fields(part)] if is_dataclass(part) else list(part.model_fields)
         return str(unknown(f"key of {owner}" if owner else "key", str(last), known))
@@ -199,6 +202,8 @@ def _problem(error: ValidationError) -> str:
         return f"{owner or 'the file'} lacks the key '{last}'"
     if isinstance(cause := first.get("ctx", {}).get("error"), UserError):
         return f"{place}: {cause}"
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        return str(unknown(f"value of {place}:", first["input"], re.findall("'([^']+)'", first["ctx"]["expected"])))
     words = WORDS.get(first["type"]) or first["msg"].replace("Input should be ", "")
     advice = " (YAML takes 1e-3 for text: write 1.0e-3)" if first["type"] == "float_type" and isinstance(first["input"], str) else ""
     return f"{place} must be {words}, got {first['input']!r}{advice}"

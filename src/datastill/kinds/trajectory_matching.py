@@ -17,7 +17,7 @@ from datastill.encoders.encoder import check_sgd
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.engine.unrolled import Step, Unrolled, Weights
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, PixelSGD, check_start, initial_images
 from datastill.kinds.constrained import Constrained
@@ -108,7 +108,7 @@ class TrajectoryMatching(Constrained):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.initialisation not in INITIALISATIONS:
-            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
         if min(self.experts, self.latest_start, self.expert_epochs, self.inner) < 1 or self.batch < 0:
             raise UserError(
                 f"{self.name} needs experts, latest_start, expert_epochs and inner of at least 1 and a batch of at least 0, "

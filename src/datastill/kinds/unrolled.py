@@ -15,7 +15,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.engine.unrolled import Step, Unrolled, Weights
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
 from datastill.kinds.adam import Adam
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check_start, initial_images
@@ -60,7 +60,7 @@ class UnrolledTraining(Method):
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:
-            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
         if not (0 < self.learning_rate < math.inf and 0 < self.start_rate < math.inf):
             raise UserError(f"{self.name} needs a learning_rate and a start_rate above 0, got {self.learning_rate} and {self.start_rate}")
         if min(self.epochs, self.target_batch) < 1 or self.halve_every < 0:

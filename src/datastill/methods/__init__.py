@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from datastill.kinds import DistributionMatching, Method, Stepper
 from datastill.methods.grammar import METHODS, NAMES, kind_of, method
-from datastill.methods.lookup import check_lookup
+from datastill.methods.lookup import check_lookup, resolved
 
-__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "check_lookup", "kind_of", "method"]
+__all__ = ["METHODS", "NAMES", "DistributionMatching", "Method", "Stepper", "check_lookup", "kind_of", "method", "resolved"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine
-from datastill.errors import UserError
+from datastill.errors import unknown
 from datastill.files import checksum
 from datastill.functional import forgetting_counts
 from datastill.kinds import Selection
@@ -42,7 +42,7 @@ class Forgetting(Selection):
 
     def __post_init__(self) -> None:
         if self.never_learned not in NEVER_LEARNED:
-            raise UserError(f"never_learned of {self.name} is {' or '.join(NEVER_LEARNED)}, got '{self.never_learned}'")
+            raise unknown(f"never_learned of {self.name}:", self.never_learned, NEVER_LEARNED)
 
     def check(self, data: DataSet, ipc: int) -> None:
         """Also refuse an unknown network (see `Method.check`)."""

@@ -77,6 +77,10 @@ NAMES: Names[Callable[[Setting], Method]] = Names("method", METHODS, _method)
 """The base methods of this package and of installed plug-ins."""
 
 
+STAND_IN = Setting("digits", classes=10, ipc=10)
+"""What values are looked up by where nobody said what is distilled."""
+
+
 def kind_of(name: str) -> str:
     """The kind of a method of this package by its name; empty for any other name.
 
@@ -91,22 +95,23 @@ def kind_of(name: str) -> str:
 def method(
     name: str,
     *,
-    data: DataSet | str = "digits",
-    classes: int = 10,
-    ipc: int = 10,
+    data: DataSet | str | None = None,
+    classes: int | None = None,
+    ipc: int | None = None,
     preset: str = "paper",
     settings: Sequence[str] = (),
 ) -> Method:
     """Compose a method from its name, with the values that are published for a data set and an IPC.
 
-    Some values differ between data sets and IPCs. `datastill.distill` refuses a method whose values would be others for what it distils:
-    compose it with that data set and IPC, or give `distill` the name.
+    Some values differ between data sets and IPCs. Where `data` or `ipc` is left out, `datastill.distill` looks them up again for what it
+    distils, and keeps those that you set yourself; until then the method has the values for digits, and for IPC 10. Where they are given,
+    `datastill.distill` refuses to distil anything else with values that would be others for it.
 
     Args:
         name: A base method, then terms: ``dm``, ``dm+cc``, ``dm+cm``, ``dm+iid`` (which is ``dm+cc+cm``).
-        data: The data set, or its name.
-        classes: Number of classes, where `data` is a name.
-        ipc: Synthetic images per class.
+        data: The data set, or its name; None for what will be distilled.
+        classes: Number of classes, where `data` is a name; None for as many as what will be distilled has.
+        ipc: Synthetic images per class; None for as many as will be distilled.
         preset: "paper", "code" or "fast", see `datastill.setting.PRESETS`.
         settings: Changes to the published values, each ``FIELD=VALUE``, ``TERM.FIELD=VALUE`` or ``ENCODER.FIELD=VALUE``: ``real_batch=64``,
             ``cc.form=squared``, ``pretrained.recipe=paper``, ``pretrained.recipe.epochs=4``.
@@ -122,15 +127,18 @@ def method(
     """
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
-    ipc, classes = whole("ipc", ipc, least=1), whole("classes", classes, least=1)
+    given = {"data": data, "classes": data if isinstance(data, DataSet) else classes, "ipc": ipc}
+    left = frozenset(fact for fact, value in given.items() if value is None)
+    ipc, classes = whole("ipc", STAND_IN.ipc if ipc is None else ipc, least=1), whole("classes", classes or STAND_IN.classes, least=1)
     if isinstance(data, DataSet):
         setting = Setting(data.source, data.classes, ipc, preset, min(data.size))
     else:
+        data = STAND_IN.data if data is None else data
         source = source_of(data)
         if source not in CATALOGUE:
             raise unknown("data set", data, CATALOGUE, hint="Give a `datastill.load`ed data set if it is none of these.")
         setting = Setting(source, classes, ipc, preset)
-    return compose(Lookup(name, setting, tuple(settings)))
+    return compose(Lookup(name, setting, tuple(settings), left))
 
 
 def compose(lookup: Lookup) -> Method:

@@ -56,7 +56,8 @@ def distill(
 
     Args:
         data: A data set, its name, or an object: all that `datastill.load` takes.
-        method: A method, or its name in the grammar ``METHOD[+TERM...]``, which has the values published for this data set and IPC.
+        method: A method, or its name in the grammar ``METHOD[+TERM...]``: it has the values published for this data set and IPC, but for
+            those that you set. One that was composed for another data set or IPC is refused where its values would be others.
         ipc: Synthetic images per class.
         iterations: The total number of steps, by default 2,000; methods with a fixed number, such as a selection, say so and use theirs.
         seed: The same seed gives the same bits on the same machine.

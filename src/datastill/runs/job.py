@@ -18,7 +18,7 @@ from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.files import check_folder
 from datastill.logs import logger
-from datastill.methods import Method, check_lookup, method
+from datastill.methods import Method, method, resolved
 from datastill.runs.folder import Run
 from datastill.runs.loggers import Loggers, RunLogger
 from datastill.runs.plan import Plan
@@ -114,8 +114,7 @@ class Job:
             given = "settings" if settings else f"the preset '{preset}'"
             raise UserError(f"{given} would change a method given by name; set the fields of a method object instead")
         else:
-            composed = named
-            check_lookup(composed, data, ipc)
+            composed = resolved(named, data, ipc)
         if iterations is not None and composed.steps not in (None, iterations):
             log.info("%s is a method of %s, which needs no iterations: the number given is ignored", composed.name, composed.kind)
         iterations = composed.iterations(iterations)

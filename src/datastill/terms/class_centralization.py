@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datastill.encoders import PretrainedPool
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.functional import (
     centre_and_spread,
     hinge_centralization,
@@ -63,7 +63,7 @@ class ClassCentralization(Term):
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
-            raise UserError(f"unknown form '{self.form}' of class centralization; expected {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+            raise unknown("form of class centralization", self.form, FORMS)
         if not 0 < self.alpha < math.inf:
             raise UserError(f"alpha of class centralization must be above 0 and finite, got {self.alpha}")
         if not math.isfinite(self.beta):

@@ -97,7 +97,7 @@ def test_a_network_stays_for_its_matches_and_is_trained_between_them(tiny: DataS
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"initialisation": "zeros"}, "unknown initialisation 'zeros'; expected real or noise or augmented"),
+        ({"initialisation": "zeros"}, "unknown initialisation 'zeros'. Known: real, noise, augmented"),
         ({"matches": 0}, "plain needs matches, batch and real_batch of at least 1 and epochs of at least 0, got 0, 4, 6 and 2"),
         ({"epochs": -1}, "got 2, 4, 6 and -1"),
         ({"learning_rate": 0.0}, "the pixels of plain needs a learning rate above 0"),

@@ -13,7 +13,7 @@ from datastill.errors import UserError
 
 
 def analyse(
-    *paths: Path,
+    *paths: Annotated[Path, Parameter(help="runs' or sets' folders, or files of images made by other code")],
     out: Annotated[
         list[Path] | None,
         Parameter(help="also write to this file: a picture if it ends in .png, the numbers if in .json; repeatable", negative=""),

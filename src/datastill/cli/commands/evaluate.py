@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
-from datastill.cli.parameters import Compile, Device, DryRun, Labels, Number, Precision, Whole, engine_of, foreign
+from datastill.cli.parameters import Compile, Device, DryRun, Labels, Number, Precision, Source, Whole, engine_of, foreign
 from datastill.errors import UserError
 
 
 def evaluate(
-    path: Path,
+    path: Source,
     /,
     *,
     network: Annotated[

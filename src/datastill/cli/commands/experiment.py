@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def experiment(
-    name: str | None = None,
+    name: Annotated[str | None, Parameter(help="one of `datastill list experiments`, or a YAML file of your own")] = None,
     /,
     *,
     results: Annotated[Path, Parameter(help="where to write tables, curves and logs")] = Path("results"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def export(
-    path: Path,
-    target: Path,
+    path: Annotated[Path, Parameter(help="a run's or a set's folder, or a file of images made by other code; with --split a data set")],
+    target: Annotated[Path, Parameter(help="the folder or the file to write")],
     /,
     *,
     format: Annotated[str, Parameter(help="folder (ImageFolder), dc (tensor file of the DC code), parquet (hub)")] = "folder",

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 
 def list_(
-    what: Literal["datasets", "networks", "methods", "terms", "experiments", "sets"],
+    what: Annotated[Literal["datasets", "networks", "methods", "terms", "experiments", "sets"], Parameter(help="what to list")],
     /,
     *,
     results: Annotated[Path | None, Parameter(help="with sets: the folder of results; default `results` here, or our own")] = None,

@@ -11,7 +11,7 @@ from datastill.cli.parameters import Compile, Device, Precision, Validation, Who
 
 
 def pretrain(
-    dataset: str = "digits",
+    dataset: Annotated[str, Parameter(help="NAME[:PATH][@SIZE], see `datastill list datasets`")] = "digits",
     /,
     *,
     network: Annotated[str | None, Parameter(help="see `datastill list networks`; default resnet18, with --snapshots convnet")] = None,

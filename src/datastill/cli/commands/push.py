@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 
 def push(
-    path: Path,
-    name: str,
+    path: Annotated[Path, Parameter(help="a run's or a set's folder")],
+    name: Annotated[str, Parameter(help="OWNER/NAME of the repository on the hub, which is made if it is not there")],
     /,
     *,
     evaluation: Annotated[

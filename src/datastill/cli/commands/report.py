@@ -11,7 +11,7 @@ from datastill.cli.parameters import Compile, Device, Precision, engine_of
 
 
 def report(
-    *what: str,
+    *what: Annotated[str, Parameter(help="runs' folders, folders of results, or names of experiments")],
     out: Annotated[
         Path | None, Parameter(help="the HTML file to write; default report.html in the folder of a single run, and here for several")
     ] = None,

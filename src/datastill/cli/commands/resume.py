@@ -13,7 +13,7 @@ from datastill.cli.parameters import CheckpointSeconds, Log, Whole
 
 
 def resume(
-    run: Path,
+    run: Annotated[Path, Parameter(help="the run's folder")],
     /,
     *,
     iterations: Annotated[Whole | None, Parameter(help="total steps; default as many as the run was started with")] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,11 @@ from cyclopts import Parameter
 
 from datastill.cli.choices import Choices
 from datastill.cli.parameters import FromData, Labels, Number, Preset, Set, Whole, opened
-from datastill.errors import UserError, unknown
+from datastill.errors import UserError, nearest, unknown
 
 
 def show(
-    path: Path,
+    path: Annotated[Path, Parameter(help="a run's or a set's folder, hub:OWNER/NAME, a file of images made by other code, or a method")],
     /,
     *,
     out: Annotated[Path | None, Parameter(help="where to write the picture; default grid.png in the set's folder")] = None,
@@ -39,7 +38,7 @@ def show(
 
     name, known = str(path), NAMES.all()
     base = name.lower().split("+")[0]
-    if not path.exists() and base not in known and get_close_matches(base, known, n=1, cutoff=0.6):
+    if not path.exists() and base not in known and nearest(base, list(known)):
         raise unknown("path or method", base, known)
     if not path.exists() and base in known:
         print_values(name, data=data or "digits", ipc=10 if ipc is None else ipc, preset=preset or "paper", settings=set_ or [])

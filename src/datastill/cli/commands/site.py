@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 
 def site(
-    results: Path = Path("results"),
+    results: Annotated[Path, Parameter(help="the folder of results")] = Path("results"),
     /,
     *,
     out: Annotated[Path, Parameter(help="the folder to write; one that holds an earlier site is written again")],

@@ -87,7 +87,7 @@ class Composition(Method):
         wanted = {name: self._wanted(encoder, name) for name, encoder in brought.items()}
         object.__setattr__(self, "encoders", {**self.encoders, **wanted})
         if self.initialisation not in INITIALISATIONS:
-            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
         if self.real_batch < 1 or not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
             raise UserError(
                 f"{self.name} needs a real batch of at least 1, a learning rate above 0 and a momentum in [0, 1), "

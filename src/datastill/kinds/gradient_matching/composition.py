@@ -9,7 +9,7 @@ from typing import ClassVar
 from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
 from datastill.engine.cost import forward_cost
-from datastill.errors import UserError
+from datastill.errors import UserError, unknown
 from datastill.kinds.canvas import INITIALISATIONS, check_start
 from datastill.kinds.constrained import Constrained
 from datastill.kinds.method import check_enough_classes
@@ -78,7 +78,7 @@ class GradientComposition(Constrained):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.initialisation not in INITIALISATIONS:
-            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
         if min(self.matches, self.batch, self.real_batch) < 1 or self.epochs < 0:
             raise UserError(
                 f"{self.name} needs matches, batch and real_batch of at least 1 and epochs of at least 0, "

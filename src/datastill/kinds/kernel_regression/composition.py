@@ -59,7 +59,7 @@ class KernelRegression(Method):
         if self.labels not in LABELS:
             raise unknown("kind of labels of kernel regression", self.labels, LABELS)
         if self.initialisation not in INITIALISATIONS:
-            raise UserError(f"unknown initialisation '{self.initialisation}'; expected {' or '.join(INITIALISATIONS)}")
+            raise unknown("initialisation", self.initialisation, INITIALISATIONS)
         if not (0 < self.learning_rate < math.inf and 0 < self.ridge < math.inf):
             raise UserError(f"{self.name} needs a learning rate and a ridge above 0, got {self.learning_rate} and {self.ridge}")
         if self.target_batch < 1 or min(self.inner_batch, self.scored_every) < 0:

@@ -43,11 +43,12 @@ class _Evaluation(_Score):
     made: dict[str, Any] = {}
 
 
-def read(path: Path) -> tuple[list[Measured], list[Path]]:
+def read(path: Path, results: Path | None = None) -> tuple[list[Measured], list[Path]]:
     """Read everything that was measured.
 
     Args:
         path: The folder of a run, of results, or of several of them; or the file of an evaluation or a record.
+        results: The folder of all results, whose records tell of the runs of experiments that no evaluation lies in; None for none.
 
     Returns:
         What was measured, and the folders of sets that have not been evaluated.
@@ -69,9 +70,9 @@ def read(path: Path) -> tuple[list[Measured], list[Path]]:
     config = Run(path).config() or {}
     evaluated = [found for file in sorted(path.glob("*.json")) for found in _file(file, config)]
     if "method" in config or (path / IMAGES).exists() or evaluated:
-        evaluated = evaluated or list(_validated(path, config))
+        evaluated = evaluated or list(_recorded(path, config, results)) or list(_validated(path, config))
         return evaluated, [] if evaluated else [path]
-    inner = [read(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
+    inner = [read(folder, results) for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
     return [one for found, _ in inner for one in found], [one for _, without in inner for one in without]
 
 
@@ -152,6 +153,22 @@ def _evaluation(found: _Evaluation, path: Path, config: Mapping[str, Any]) -> Me
         random=random.accuracies if random else (),
         precision=str(found.engine.get("precision", "")),
     )
+
+
+def _recorded(path: Path, config: Mapping[str, Any], results: Path | None) -> Iterator[Measured]:
+    """What the records of experiments say of the set of a run: of an experiment's runs, the path below theirs is in the records."""
+    parts = path.resolve().parts
+    for start in range(1, len(parts) if results is not None and "method" in config else 0):
+        run, folder = "/".join(parts[start:]), Path(results or "", parts[start])
+        for file in sorted(folder.rglob(RECORD)) if folder.is_dir() else ():
+            values, checked = read_sealed(file)
+            if isinstance(cell := values.get("cell"), dict) and cell.get("run") == run:
+                record = record_of(Record, values, checked, file)
+                steps = record.cell.iterations or config.get("iterations")
+                distilled = (record.cell.ipc, record.cell.seed, record.fingerprint, values_of(record.method, steps))
+                made = values_of(config["method"], config.get("iterations"))
+                if distilled == (config.get("ipc"), config.get("seed"), config.get("data", {}).get("fingerprint"), made):
+                    yield replace(_record(record, file), source=str(path))
 
 
 def _validated(path: Path, config: Mapping[str, Any]) -> Iterator[Measured]:

@@ -74,7 +74,7 @@ class Comparison:
     unmeasured: tuple[Path, ...] = ()
 
 
-def compare(paths: Sequence[Path | str]) -> Comparison:
+def compare(paths: Sequence[Path | str], results: Path | str | None = "results") -> Comparison:
     """Put results side by side.
 
     Two results are in one table only if they have the same data set and training split, the same test split, the same protocol and
@@ -82,6 +82,7 @@ def compare(paths: Sequence[Path | str]) -> Comparison:
 
     Args:
         paths: Folders of runs or of results, and files of evaluations.
+        results: The folder of all results: a run of an experiment in which no evaluation lies has the accuracies of its records there.
 
     Raises:
         UserError: If there is nothing to compare, or a file is damaged.
@@ -89,7 +90,7 @@ def compare(paths: Sequence[Path | str]) -> Comparison:
     if not paths:
         raise UserError("nothing to compare: give folders of runs or of results, or files of evaluations")
     read_once = dict.fromkeys(Path(path) for path in paths)
-    found = [read(path) for path in read_once]
+    found = [read(path, Path(results) if results is not None else None) for path in read_once]
     measured = [one for some, _ in found for one in some]
     unmeasured = tuple(path for _, some in found for path in some)
     if not measured:
