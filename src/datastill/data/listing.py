@@ -144,8 +144,8 @@ def refusal(listing: Listing, errors: Sequence[BrokenImageError]) -> UserError:
         advice = "these are all images there are; each must be a whole image file with 1 to 4 channels, not raw pixels"
         if all(error.why == first.why for error in others):
             return UserError(
-                f"none of the {len(errors)} images of {listing.title} can be read, the first being {first.name} ({first.why}): each must be "
-                "a whole image file with 1 to 4 channels, not raw pixels"
+                f"none of the {len(errors)} images of {listing.title} can be read, the first being {first.name} ({first.why}): each must "
+                "be a whole image file with 1 to 4 channels, not raw pixels"
             )
     return UserError(
         f"{first.name} cannot be read as an image ({first.why}), nor can {len(others)} more of {len(listing.names)}: {_told(others)}: "
