@@ -15,6 +15,7 @@ from datastill.data.class_names import chosen
 from datastill.data.images import ClassImages, fingerprint
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
+from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import COLUMNS, ROWS, gallery
 from datastill.errors import UserError, unknown
 from datastill.size import Size
@@ -84,15 +85,18 @@ class DataSet:
         """Height and width in pixels."""
         return self.train.size
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """What stands between its pixels and what networks are given."""
+        return PerChannel(self.mean, self.std)
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 ``... channel height width`` into normalised float32."""
-        mean, std = self._constants(pixels.device)
-        return pixels.float().div_(255).sub_(mean).div_(std)
+        return self.normalisation.apply(pixels.float().div_(255))
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Turn normalised images into pixels in [0, 1], clipped: what an 8-bit file can hold."""
-        mean, std = self._constants(images.device)
-        return images.float().mul(std).add(mean).clamp(0, 1)
+        return self.normalisation.invert(images.float()).clamp_(0, 1)
 
     def split(self, name: str) -> ClassImages:
         """The split of that name: train, validation or test.
@@ -132,7 +136,7 @@ class DataSet:
         """
         part = self.split(split)
         return LabelledImages(
-            Stored(part.storage, part.rows), part.labels, self.class_names, self.mean, self.std,
+            Stored(part.storage, part.rows), part.labels, self.class_names, self.normalisation,
             form=form, transform=transform, target_transform=target_transform,
         )  # fmt: skip
 
@@ -186,10 +190,6 @@ class DataSet:
             "train": len(self.train),
             "validation": len(self.validation),
             "held_out": self.held_out,
-            "mean": list(self.mean),
-            "std": list(self.std),
+            **self.normalisation.describe(),
             **skipped,
         }
-
-    def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]

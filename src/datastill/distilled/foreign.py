@@ -148,8 +148,7 @@ def _images(found: Found, data: DataSet, path: Path) -> Tensor:
             "normalised; store pixels from 0 to 255 as uint8"
         )
     log.info("%s: float images from 0 to 1 are read as pixels", path)
-    mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
-    return (images - mean) / std
+    return data.normalisation.apply(images)
 
 
 def _channels_first(images: Tensor, data: DataSet, path: Path) -> Tensor:

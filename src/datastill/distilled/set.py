@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from datastill.augment import LEAST_SIDE, expand
 from datastill.data.image_folder import array
 from datastill.data.labelled import LabelledImages
+from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import gallery
 from datastill.errors import UserError
 from datastill.kinds import LEARNING_RATE, Canvas, Selection
@@ -62,6 +63,11 @@ class Origin:
     version: str = ""
     held_out: float = 0.1
     kind: str = ""
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What stands between pixels and the images of the set."""
+        return PerChannel(self.mean, self.std)
 
     @property
     def made(self) -> dict[str, str | int]:
@@ -145,7 +151,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
         """
         images, labels = self.expanded()
         return LabelledImages(
-            images, labels, self.origin.class_names, self.origin.mean, self.origin.std,
+            images, labels, self.origin.class_names, self.origin.normalisation,
             form=form, transform=transform, target_transform=target_transform,
         )  # fmt: skip
 
@@ -177,14 +183,12 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
     @cached_property
     def pixels(self) -> Tensor:
         """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return self.origin.normalisation.invert(self.images).clamp(0, 1).mul(255).round().to(torch.uint8)
 
     @property
     def clipped(self) -> float:
         """The share of the values, from 0 to 1, that an 8-bit file cannot hold: those it clips."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return float(((self.images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean())
+        return float(((self.origin.normalisation.invert(self.images) - 0.5).abs() > 0.5 + 0.5 / 255).float().mean())
 
     @property
     def loss_of_rendering(self) -> float:
@@ -197,8 +201,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def rendered(self) -> Self:
         """The same set rounded to 8 bits and normalised again."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return replace(self, images=(self.pixels.float() / 255 - mean) / std)
+        return replace(self, images=self.origin.normalisation.apply(self.pixels.float() / 255))
 
     def of_parts(self) -> Self:
         """The set with every part of an image enlarged to a separate image, for programs that know nothing about parts."""

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datastill.data.normalisation import PerChannel
 from datastill.errors import UserError
 from datastill.files import in_use, is_empty, load_tensors
 from datastill.runs.folder import Run
@@ -129,8 +130,7 @@ def newest_images(status: Status) -> NDArray[np.uint8] | None:
             learned = torch.unflatten(learned, 0, (-1, status.ipc)) if len(learned) % max(1, status.ipc) == 0 else learned[None]
         if learned.ndim != 5 or learned.shape[2] not in (1, 3) or {len(status.mean), len(status.std)} != {learned.shape[2]}:
             continue
-        mean, std = (torch.tensor(values)[:, None, None] for values in (status.mean, status.std))
-        pixels = ((learned.float() * std + mean).nan_to_num() * 255).round().clamp(0, 255).to(torch.uint8)
+        pixels = (PerChannel(status.mean, status.std).invert(learned.float()).nan_to_num() * 255).round().clamp(0, 255).to(torch.uint8)
         shown: NDArray[np.uint8] = pixels.movedim(2, -1).numpy()
         return shown
     return None
