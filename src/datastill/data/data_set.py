@@ -17,6 +17,7 @@ from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
 from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import COLUMNS, ROWS, gallery
+from datastill.data.whitening import ZCA, Whitening
 from datastill.errors import UserError, unknown
 from datastill.size import Size
 from datastill.text import escaped
@@ -41,6 +42,7 @@ class DataSet:
         fingerprint: Hash of the training split and its hold-out; the same images give the same one.
         held_out: The share of every class that was asked for as validation split.
         skipped: Images that were left out, as they cannot be read.
+        whitening: What images are normalised by instead; then every mean is 0 and every standard deviation 1.
     """
 
     name: str
@@ -54,6 +56,7 @@ class DataSet:
     fingerprint: str
     held_out: float = 0.0
     skipped: tuple[str, ...] = ()
+    whitening: ZCA | None = None
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items() if len(split))
@@ -88,7 +91,18 @@ class DataSet:
     @property
     def normalisation(self) -> Normalisation:
         """What stands between its pixels and what networks are given."""
-        return PerChannel(self.mean, self.std)
+        return self.whitening or PerChannel(self.mean, self.std)
+
+    @property
+    def whitened_by(self) -> Whitening | None:
+        """Which whitening it is; None without one."""
+        return self.whitening.identity if self.whitening else None
+
+    def normalised_by(self, normalisation: Normalisation) -> DataSet:
+        """The same data set with another normalisation."""
+        constants = normalisation.describe()
+        whitening = normalisation if isinstance(normalisation, ZCA) else None
+        return replace(self, mean=tuple(constants["mean"]), std=tuple(constants["std"]), whitening=whitening)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 ``... channel height width`` into normalised float32."""

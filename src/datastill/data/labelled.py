@@ -15,7 +15,7 @@ from datastill.data.normalisation import Normalisation
 from datastill.errors import unknown
 
 FORMS: dict[str, str] = {
-    "normalised": "float32 tensor, (pixel - mean) / std, as networks of this package are trained",
+    "normalised": "float32 tensor, (pixel - mean) / std or whitened, as networks of this package are trained",
     "pixels": "float32 tensor, from 0 to 1 in real images; learned ones reach beyond",
     "pil": "PIL image of 8 bits, as torchvision's ImageFolder gives; learned images are clipped",
 }

@@ -90,7 +90,7 @@ class ZCA(Normalisation):
 
     @staticmethod
     def _mixed(images: Tensor, matrix: Tensor) -> Tensor:
-        return (images.flatten(-3) @ matrix.to(images.device)).unflatten(-1, images.shape[-3:])
+        return (images.flatten(-3) @ matrix.to(images.device)).reshape(images.shape)
 
 
 def check_whitening(channels: int, size: Size, name: str) -> None:

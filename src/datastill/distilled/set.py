@@ -18,8 +18,10 @@ from torch.utils.data import Dataset
 from datastill.augment import LEAST_SIDE, expand
 from datastill.data.image_folder import array
 from datastill.data.labelled import LabelledImages
+from datastill.data.loading import whitening_of
 from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import gallery
+from datastill.data.whitening import Whitening
 from datastill.errors import UserError
 from datastill.kinds import LEARNING_RATE, Canvas, Selection
 from datastill.labels import HARD, classes_of, problem, track
@@ -48,6 +50,7 @@ class Origin:
         version: Of the package that made it.
         held_out: Share of every class that was held out of what it was distilled from, as validation split.
         kind: Of the method, for example "selection"; empty where it was not recorded.
+        whitening: What the images are whitened by instead; then every mean is 0 and every standard deviation 1.
     """
 
     data: str
@@ -63,11 +66,21 @@ class Origin:
     version: str = ""
     held_out: float = 0.1
     kind: str = ""
+    whitening: Whitening | None = None
 
     @property
     def normalisation(self) -> Normalisation:
-        """What stands between pixels and the images of the set."""
-        return PerChannel(self.mean, self.std)
+        """What stands between pixels and the images of the set.
+
+        Raises:
+            UserError: If they are whitened, the cache does not have the matrices, and the data set cannot be loaded or has changed.
+        """
+        if self.whitening is None:
+            return PerChannel(self.mean, self.std)
+        try:
+            return whitening_of(self.whitening, self.data, self.held_out)
+        except UserError as error:
+            raise UserError(f"{error} (the set is whitened by its training images; if they have moved, give them with `data`)") from error
 
     @property
     def made(self) -> dict[str, str | int]:

@@ -118,7 +118,7 @@ class Member:
         return {
             "network": self.network,
             "fingerprint": self.data.fingerprint,
-            "normalisation": [*self.data.normalisation.describe().values(), self.data.flip],
+            "normalisation": [*map(list, self.data.normalisation.key), self.data.flip],
             "recipe": describe(self.recipe),
             "seed": str(self.index),
         }
