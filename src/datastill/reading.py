@@ -30,6 +30,7 @@ class Reading:
         bit_depth: How many of their 16 bits images use, from 1 to 16.
         transparency: Whether transparent pixels show white, or transparency is ignored.
         flip: Whether a mirrored image keeps its class.
+        whiten: Whether images are whitened by ZCA instead of normalised by channel.
     """
 
     image_column: str | None = None
@@ -41,6 +42,7 @@ class Reading:
     bit_depth: int | None = None
     transparency: Literal["white", "ignore"] = "white"
     flip: bool | None = None
+    whiten: bool = False
 
     def __post_init__(self) -> None:
         if self.bit_depth is not None and not 1 <= self.bit_depth <= 16:
@@ -78,7 +80,7 @@ def split_off(name: str) -> tuple[str, Reading]:
     Example:
         >>> split_off("folder:photos@64{test_split=eval;flip=no}")
         ('folder:photos@64', Reading(image_column=None, label_column=None, train_split=None, test_split='eval', classes=(), \
-skip_broken=False, bit_depth=None, transparency='white', flip=False))
+skip_broken=False, bit_depth=None, transparency='white', flip=False, whiten=False))
 
     Raises:
         UserError: If there is no such choice, or a value is not one of its.

@@ -29,6 +29,7 @@ class Choices:
         Literal["white", "ignore"] | None, Parameter(help="transparent pixels show white (default), or transparency is ignored")
     ] = None
     flip: Annotated[bool | None, Parameter(help="whether a mirrored image keeps its class; default: what the data set says, or yes")] = None
+    whiten: Annotated[bool, Parameter(help="whiten images by ZCA, as published for mtt and ftd", negative="")] = False
 
     def given(self) -> dict[str, Any]:
         """What was given, by name."""

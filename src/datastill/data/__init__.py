@@ -6,6 +6,7 @@ from datastill.data.catalogue import CATALOGUE, Source, parse
 from datastill.data.data_set import DataSet
 from datastill.data.images import ClassImages
 from datastill.data.loading import load
+from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.storage import cache_folder
 
-__all__ = ["CATALOGUE", "ClassImages", "DataSet", "Source", "cache_folder", "load", "parse"]
+__all__ = ["CATALOGUE", "ClassImages", "DataSet", "Normalisation", "PerChannel", "Source", "cache_folder", "load", "parse"]

@@ -25,7 +25,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 4, 1024
 """Pixels a side that images may be resized to."""
 MOST_CLASSES = 100_000
 """More classes than any data set has: a span in a name is not made longer than this."""
-IMAGES = ("train_split", "test_split", "classes", "skip_broken", "bit_depth", "transparency", "flip")
+IMAGES = ("train_split", "test_split", "classes", "skip_broken", "bit_depth", "transparency", "flip", "whiten")
 """The choices of `Reading` that images of one's own leave."""
 TABLE = ("image_column", "label_column", *IMAGES)
 """The choices that a table of one's own leaves."""
@@ -52,7 +52,7 @@ class Source:
     path: str = "never"
     statistics: Statistics | None = None
     flip: bool = True
-    choices: tuple[str, ...] = ("classes",)
+    choices: tuple[str, ...] = ("classes", "whiten")
 
 
 def _torchvision(name: str) -> Callable[[Path | None, Size | None, Reading], RawData]:
@@ -91,7 +91,7 @@ CATALOGUE: dict[str, Source] = {
         "64x64 photographs, 110,000 images, 200 classes; tinyimagenet:PATH for a folder of your own",
         tinyimagenet.read,
         path="optional",
-        choices=("classes", "skip_broken"),
+        choices=("classes", "skip_broken", "whiten"),
         statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ),
     "folder": Source(

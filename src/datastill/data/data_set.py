@@ -15,7 +15,9 @@ from datastill.data.class_names import chosen
 from datastill.data.images import ClassImages, fingerprint
 from datastill.data.labelled import LabelledImages, Stored
 from datastill.data.naming import source_of, spans
+from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import COLUMNS, ROWS, gallery
+from datastill.data.whitening import ZCA, Whitening
 from datastill.errors import UserError, WrongTypeError, unknown
 from datastill.size import Size
 from datastill.text import escaped
@@ -41,6 +43,7 @@ class DataSet:
         held_out: The share of every class that was asked for as validation split.
         skipped: Images that were left out, as they cannot be read.
         notes: What was chosen when it was read, such as where its splits come from; a line each, as the command line says it.
+        whitening: What images are normalised by instead; then every mean is 0 and every standard deviation 1.
     """
 
     name: str
@@ -55,6 +58,7 @@ class DataSet:
     held_out: float = 0.0
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    whitening: ZCA | None = None
 
     def __repr__(self) -> str:
         lines = "\n  ".join(self._lines)
@@ -107,15 +111,29 @@ class DataSet:
         """Height and width in pixels."""
         return self.train.size
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """What stands between its pixels and what networks are given."""
+        return self.whitening or PerChannel(self.mean, self.std)
+
+    @property
+    def whitened_by(self) -> Whitening | None:
+        """Which whitening it is; None without one."""
+        return self.whitening.identity if self.whitening else None
+
+    def normalised_by(self, normalisation: Normalisation) -> DataSet:
+        """The same data set with another normalisation."""
+        constants = normalisation.describe()
+        whitening = normalisation if isinstance(normalisation, ZCA) else None
+        return replace(self, mean=tuple(constants["mean"]), std=tuple(constants["std"]), whitening=whitening)
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 ``... channel height width`` into normalised float32."""
-        mean, std = self._constants(pixels.device)
-        return pixels.float().div_(255).sub_(mean).div_(std)
+        return self.normalisation.apply(pixels.float().div_(255))
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Turn normalised images into pixels in [0, 1], clipped: what an 8-bit file can hold."""
-        mean, std = self._constants(images.device)
-        return images.float().mul(std).add(mean).clamp(0, 1)
+        return self.normalisation.invert(images.float()).clamp_(0, 1)
 
     def split(self, name: str) -> ClassImages:
         """The split of that name: train, validation or test.
@@ -156,7 +174,7 @@ class DataSet:
         """
         part = self.split(split)
         return LabelledImages(
-            Stored(part.storage, part.rows), part.labels, self.class_names, self.mean, self.std,
+            Stored(part.storage, part.rows), part.labels, self.class_names, self.normalisation,
             form=form, transform=transform, target_transform=target_transform,
         )  # fmt: skip
 
@@ -210,10 +228,6 @@ class DataSet:
             "train": len(self.train),
             "validation": len(self.validation),
             "held_out": self.held_out,
-            "mean": list(self.mean),
-            "std": list(self.std),
+            **self.normalisation.describe(),
             **skipped,
         }
-
-    def _constants(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        return torch.tensor(self.mean, device=device)[:, None, None], torch.tensor(self.std, device=device)[:, None, None]

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from datastill.files import write_atomic
+from datastill.data.normalisation import Normalisation
+from datastill.data.whitening import ZCA
+from datastill.files import save_tensors, write_atomic
 
 NORMALISATION = "normalisation.json"
 """The mean and standard deviation that images are normalised with, per channel."""
+WHITENING = "whitening.safetensors"
+"""The matrix and the mean image that images are whitened with."""
 LONGEST_NAME = 50
 """Characters of a class's name that its folder keeps: file systems take 255 bytes."""
 
@@ -54,6 +58,20 @@ def array(pixels: Tensor) -> NDArray[np.uint8]:
     return values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
 
 
-def normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
-    """The content of the file `NORMALISATION`, which torchvision's Normalize takes as its arguments."""
-    return json.dumps({"mean": list(mean), "std": list(std)}, indent=1) + "\n"
+def write_normalisation(normalisation: Normalisation, folder: Path) -> str:
+    """Write what turns images of 8 bits into the input of networks, as torchvision takes it.
+
+    Args:
+        normalisation: What it is: mean and standard deviation in `NORMALISATION`, arguments of Normalize; a whitening in `WHITENING`,
+            arguments of LinearTransformation.
+        folder: Where the file goes.
+
+    Returns:
+        What the file has, as a sentence of a page.
+    """
+    if isinstance(normalisation, ZCA):
+        matrices = {"transformation_matrix": normalisation.matrix, "mean_vector": normalisation.centre.flatten()}
+        save_tensors(folder / WHITENING, matrices, {})
+        return f"`{WHITENING}` has the matrix and the mean image that real images are whitened with (ZCA)."
+    write_atomic(folder / NORMALISATION, json.dumps(normalisation.describe(), indent=1) + "\n")
+    return f"`{NORMALISATION}` has the mean and the standard deviation of real pixels."

@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from datastill.data.normalisation import Normalisation
 from datastill.errors import WrongTypeError, unknown
 
 FORMS: dict[str, str] = {
-    "normalised": "float32 tensor, (pixel - mean) / std, as networks of this package are trained",
+    "normalised": "float32 tensor, (pixel - mean) / std or whitened, as networks of this package are trained",
     "pixels": "float32 tensor, from 0 to 1 in real images; learned ones reach beyond",
     "pil": "PIL image of 8 bits, as torchvision's ImageFolder gives; learned images are clipped",
 }
@@ -62,8 +63,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         images: Uint8, or normalised float32.
         labels: int64 ``image``, or float32 ``image class`` where they are soft.
         class_names: One per class.
-        mean: Per channel, that images are normalised with.
-        std: Per channel.
+        normalisation: What stands between pixels and normalised images.
         form: A name of `FORMS`; None for "pil" if the transform takes nothing else (see `takes_pil`), and "normalised" otherwise.
         transform: Applied to every image, which is a copy.
         target_transform: Applied to every label: an int, or float32 ``class`` where labels are soft.
@@ -81,8 +81,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         images: Images,
         labels: Tensor,
         class_names: Sequence[str],
-        mean: Sequence[float],
-        std: Sequence[float],
+        normalisation: Normalisation,
         *,
         form: str | None = None,
         transform: Callable[[Any], Any] | None = None,
@@ -92,7 +91,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         if form not in FORMS:
             raise unknown("form", form, FORMS)
         self.images, self.labels, self.form, self.transform, self.target_transform = images, labels, form, transform, target_transform
-        self.mean, self.std = (torch.tensor(values)[:, None, None] for values in (mean, std))
+        self.normalisation = normalisation
         self.classes = list(class_names)
         self.targets: list[int] = (labels.argmax(1) if labels.ndim == 2 else labels).tolist()
 
@@ -146,10 +145,10 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
     def _formed(self, image: Tensor) -> Any:
         stored = image.dtype == torch.uint8
         if self.form == "normalised":
-            return (image.float().div_(255) - self.mean).div_(self.std) if stored else image.clone()
+            return self.normalisation.apply(image.float().div_(255)) if stored else image.clone()
         if self.form == "pixels":
-            return image.float().div_(255) if stored else image * self.std + self.mean
-        pixels = image if stored else (image * self.std + self.mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+            return image.float().div_(255) if stored else self.normalisation.invert(image)
+        pixels = image if stored else self.normalisation.invert(image).clamp(0, 1).mul(255).round().to(torch.uint8)
         return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).contiguous().numpy())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from datastill.data.images import channel_statistics, fingerprint
 from datastill.data.kind import kind_of
 from datastill.data.resize import resized
 from datastill.data.storage import MEMORY_BUDGET, RawData, arrange
+from datastill.data.whitening import ZCA, Whitening, check_same, check_whitening, kept, whitened
 from datastill.errors import UserError
 from datastill.logs import logger, note, noted
 from datastill.reading import Reading, split_off
@@ -46,6 +48,7 @@ def load(
     bit_depth: int | None = None,
     transparency: Literal["white", "ignore"] = "white",
     flip: bool | None = None,
+    whiten: bool = False,
     memory_budget: int = MEMORY_BUDGET,
 ) -> DataSet:
     """Load a data set by its name, ``NAME[:PATH][@SIZE]``, or one that the program holds.
@@ -71,6 +74,7 @@ def load(
         bit_depth: How many of their 16 bits images use.
         transparency: Whether transparent pixels show white, or transparency is ignored.
         flip: Whether a mirrored image keeps its class; True for images of one's own, unless it is given.
+        whiten: Whether images are whitened by the training split (`datastill.data.whitening.ZCA`) instead of normalised by channel.
         memory_budget: Bytes of a split above which it is memory-mapped instead of held in memory.
 
     Returns:
@@ -89,7 +93,7 @@ def load(
         raise UserError(f"`size` must be one side, or a height and a width, got {size!r}")
     entries = classes.split(",") if isinstance(classes, str) else classes
     asked = Reading(
-        image_column, label_column, train_split, test_split, tuple(map(str, entries)), skip_broken, bit_depth, transparency, flip
+        image_column, label_column, train_split, test_split, tuple(map(str, entries)), skip_broken, bit_depth, transparency, flip, whiten
     )
     if isinstance(data, DataSet):
         if asked != Reading() or size is not None:
@@ -107,7 +111,7 @@ def load(
         else:
             raw = objects.read(data, (sides[0], sides[1]) if sides else None, asked, class_names)
             name = f"{objects.name_of(data)}{asked.text()}"
-            read = _prepared(name, raw, None, asked.flip is not False, validation, memory_budget)
+            read = _prepared(name, raw, None, asked.flip is not False, asked.whiten, validation, memory_budget)
     return replace(read, notes=tuple(notes))
 
 
@@ -128,14 +132,18 @@ def _named(name: str, asked: Reading, validation: float, memory_budget: int) -> 
     if size:
         raw = replace(raw, train=resized(raw.train, size), test=raw.test and resized(raw.test, size))
     flip = source.flip if reading.flip is None else reading.flip
-    return _prepared(f"{bare}{reading.text()}", raw, source.statistics, flip, validation, memory_budget)
+    return _prepared(f"{bare}{reading.text()}", raw, source.statistics, flip, reading.whiten, validation, memory_budget)
 
 
-def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool, validation: float, memory_budget: int) -> DataSet:
+def _prepared(
+    name: str, raw: RawData, statistics: Statistics | None, flip: bool, whiten: bool, validation: float, memory_budget: int
+) -> DataSet:
     """Decode what was read, and hold out what is to be held out."""
     classes = len(raw.class_names)
     if classes < 2:
         raise UserError(f"{name}: one class only ('{raw.class_names[0]}'); at least two are needed")
+    if whiten:
+        check_whitening(raw.train.channels, raw.train.size, name)
     whole = arrange(raw.train, classes, budget=memory_budget, part="train")
     needed = 1 + (raw.test is None) + (validation > 0)
     small = [(raw.class_names[label], count) for label, count in enumerate(whole.counts) if count < needed]
@@ -159,4 +167,25 @@ def _prepared(name: str, raw: RawData, statistics: Statistics | None, flip: bool
     mean, std = statistics or channel_statistics(train)
     mark = fingerprint(train, raw.class_names)
     skipped = (*raw.train.skipped, *(raw.test.skipped if raw.test else ()))
-    return DataSet(name, train, held_out, test, raw.class_names, mean, std, flip, mark, validation, skipped)
+    data = DataSet(name, train, held_out, test, raw.class_names, mean, std, flip, mark, validation, skipped)
+    return data.normalised_by(whitened(train, mark)) if whiten else data
+
+
+@lru_cache(maxsize=2)
+def whitening_of(known: Whitening, name: str, validation: float) -> ZCA:
+    """A whitening that a file names: from the cache, or computed again from the data set.
+
+    Args:
+        known: Which one.
+        name: The name of the data set, as in `load`.
+        validation: Share of it that was held out, as in `load`.
+
+    Raises:
+        UserError: If the data set is needed and cannot be loaded, or has other images now.
+    """
+    found = kept(known)
+    if found is None:
+        data = load(name, validation=validation)
+        found = data.whitening or whitened(data.train, data.fingerprint, epsilon=known.epsilon)
+    check_same(found.identity, known, name)
+    return found

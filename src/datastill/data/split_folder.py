@@ -12,7 +12,7 @@ import torch
 
 from datastill.data.catalogue import parse
 from datastill.data.data_set import DataSet
-from datastill.data.image_folder import NORMALISATION, folder_names, normalisation, write_image
+from datastill.data.image_folder import folder_names, write_image, write_normalisation
 from datastill.data.images import ClassImages
 from datastill.data.naming import public_name
 from datastill.data.sources import Sources
@@ -46,9 +46,9 @@ def write_split(data: DataSet, name: str, target: Path) -> None:
         for block in torch.split(torch.arange(len(split)), BLOCK):
             for position, pixels in zip(block.tolist(), split.gather(block), strict=True):
                 write_image(pixels, built / files[position])
-        write_atomic(built / NORMALISATION, normalisation(data.mean, data.std))
+        constants = write_normalisation(data.normalisation, built)
         write_atomic(built / MANIFEST, _manifest(data, name, files).encode(errors="backslashreplace"))
-        write_atomic(built / "README.md", _page(data, name))
+        write_atomic(built / "README.md", _page(data, name, constants))
 
 
 def _manifest(data: DataSet, exported: str, files: list[str]) -> str:
@@ -79,7 +79,7 @@ def _root(name: str) -> str:
     return "" if path is None else f"{path}{os.sep}"
 
 
-def _page(data: DataSet, name: str) -> str:
+def _page(data: DataSet, name: str, constants: str) -> str:
     split = data.split(name)
     height, width = data.size
     why = {
@@ -93,7 +93,7 @@ def _page(data: DataSet, name: str) -> str:
         f"{len(split)} real images of {data.classes} classes, {width}x{height} pixels, {counted(data.channels, 'channel')}, "
         f"one folder per class (fingerprint of the training split: {code(data.fingerprint)}). {why}",
         "",
-        f"`{NORMALISATION}` has the mean and the standard deviation that images are normalised with. `{MANIFEST}` names every image of the "
+        f"{constants} `{MANIFEST}` names every image of the "
         "data set with its split, its class, what it is called where it comes from (without a name: its number there, from 0) and, if it "
         "is in this folder, its file. The images of `validation` and `test` are not distilled. "
         "Files that cannot be read and were left out are `skipped`.",

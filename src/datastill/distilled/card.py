@@ -75,8 +75,7 @@ def facts(distilled: SyntheticImages) -> list[str]:
         "partition factor": origin.factor,
         "labels": f"{distilled.track}{learned}",
         **{f"{key.replace('_', ' ')}, learned": f"{value:.6g}" for key, value in distilled.numbers.items()},
-        "mean": numbers(origin.mean),
-        "standard deviation": numbers(origin.std),
+        **_normalisation(origin),
         "made by": f"datastill {code(origin.version or 'unknown')}",
     }
     return [
@@ -88,6 +87,14 @@ def facts(distilled: SyntheticImages) -> list[str]:
         *(f"| {name} | {value} |" for name, value in rows.items()),
         "",
     ]
+
+
+def _normalisation(origin: Origin) -> dict[str, str]:
+    """What stands between pixels and the images of a set, by name."""
+    if origin.whitening:
+        known = origin.whitening
+        return {"whitened": f"ZCA, epsilon {known.epsilon:g}, by the images of fingerprint {code(known.images)}"}
+    return {"mean": numbers(origin.mean), "standard deviation": numbers(origin.std)}
 
 
 def title(origin: Origin) -> str:
@@ -105,9 +112,10 @@ def rendering(distilled: SyntheticImages) -> str:
     """What 8 bits lose of a set, in a sentence."""
     if not distilled.clipped:
         return "8 bits hold every value of the set, rounded."
+    unit = "after whitening" if distilled.origin.whitening else "standard deviations"
     return (
         f"{percent(distilled.clipped)} of the values lie outside what 8 bits hold and are clipped, which changes a value by "
-        f"{distilled.loss_of_rendering:.2f} standard deviations (root mean square)."
+        f"{distilled.loss_of_rendering:.2f} {unit} (root mean square)."
     )
 
 
@@ -170,6 +178,7 @@ def _loading(published: Published | None) -> list[str]:
 
 def _page(distilled: SyntheticImages, published: Published | None) -> list[str]:
     origin = distilled.origin
+    normalised = "whitened as networks are given them" if origin.whitening else "normalised by (pixel - mean) / std"
     soft = "" if distilled.track == HARD else " `label` is the class with the largest value, `soft_label` has every value."
     parts = [
         f"Every image is a grid of {origin.factor}x{origin.factor} parts, and networks are trained on the parts, each enlarged to the "
@@ -180,7 +189,7 @@ def _page(distilled: SyntheticImages, published: Published | None) -> list[str]:
         title(origin),
         "",
         *facts(distilled),
-        "`images.safetensors` is the truth: float images, normalised by (pixel - mean) / std, and labels. `data/` holds an 8-bit "
+        f"`images.safetensors` is the truth: float images, {normalised}, and labels. `data/` holds an 8-bit "
         f"rendering, which `datasets.load_dataset` reads. {rendering(distilled)}{soft}",
         "",
         *(parts if origin.factor > 1 else []),

@@ -13,7 +13,9 @@ from typing import Any, Self, get_args, get_type_hints
 import torch
 from torch import Tensor
 
+from datastill.configuration import from_plain
 from datastill.data import DataSet
+from datastill.data.whitening import Whitening
 from datastill.distilled.card import Published, write_card
 from datastill.distilled.fetching import fetch, is_of_hub
 from datastill.distilled.foreign import FOREIGN_FILES, read
@@ -29,6 +31,8 @@ from datastill.labels import HARD, classes_of
 
 IMAGES = "images.safetensors"
 FORMAT = "datastill-1"
+WHITENED = "datastill-2"
+"""The format of a whitened set, which earlier versions would take for one that is not."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +78,10 @@ class DistilledSet(SyntheticImages):
         remove_others(parquet, folder)
 
     def _header(self) -> dict[str, str]:
-        return {"format": FORMAT, "origin": json.dumps(asdict(self.origin)), "labels": self.label_kind}
+        origin = asdict(self.origin)
+        if origin["whitening"] is None:
+            del origin["whitening"]
+        return {"format": WHITENED if self.origin.whitening else FORMAT, "origin": json.dumps(origin), "labels": self.label_kind}
 
     def pack(self, path: Path | str, form: str) -> Path:
         """Write the images, labels and learned numbers alone into one small file, which `load` reads.
@@ -119,11 +126,13 @@ class DistilledSet(SyntheticImages):
         """
         path = _find(Path(path))
         tensors, metadata = load_tensors(path)
-        if metadata.get("format") != FORMAT or not {"images", "labels"} <= set(tensors):
+        if metadata.get("format") not in (FORMAT, WHITENED) or not {"images", "labels"} <= set(tensors):
             raise UserError(
                 f"{path} is not a distilled set of this program: expected the tensors images and labels and a header of format {FORMAT}"
             )
         origin = _origin(metadata.get("origin", ""), path)
+        if (metadata["format"] == WHITENED) != (origin.whitening is not None):
+            raise UserError(f"the header of {path} is damaged: its format {metadata['format']} does not fit whether it is whitened")
         images = unpacked(tensors["images"], metadata, path)
         canvas = Canvas(images, tensors["labels"], metadata.get("labels", HARD), _numbers(tensors, path))
         check(canvas, origin, str(path))
@@ -151,8 +160,9 @@ class DistilledSet(SyntheticImages):
         path = Path(path)
         canvas = read(path, data, experiment, label_kind)
         origin = Origin(
-            data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="unknown", seed=0, iterations=0
-        )
+            data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="unknown", seed=0, iterations=0,
+            held_out=data.held_out, whitening=data.whitened_by,
+        )  # fmt: skip
         check(canvas, origin, str(path))
         order = classes_of(canvas.labels).argsort(stable=True)
         return cls(canvas.images[order].contiguous(), canvas.labels[order], origin, canvas.label_kind, canvas.numbers)
@@ -197,6 +207,8 @@ def _origin(text: str, path: Path) -> Origin:
         content: dict[str, Any] = json.loads(text)
         known = {entry.name for entry in fields(Origin)}
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items() if key in known}
+        if values.get("whitening") is not None:
+            values["whitening"] = from_plain(Whitening, values["whitening"], f"the whitening of {path}")
         origin = Origin(**values)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the header of {path} is damaged: expected the origin of the set as JSON") from error
@@ -212,6 +224,8 @@ def _origin(text: str, path: Path) -> Origin:
 
 
 def _fits(value: Any, kind: Any) -> bool:
+    if kind == Whitening | None:
+        return value is None or (isinstance(value, Whitening) and 0 < value.epsilon < 1e6)
     if get_args(kind):
         return isinstance(value, tuple) and all(_fits(entry, get_args(kind)[0]) for entry in value)
     if kind is float:

@@ -39,6 +39,7 @@ class Found(NamedTuple):
         rate: The learned learning rate, if there is one.
         usual: What soft labels of such files are if they are not probabilities; None if that cannot be known.
         archive: Whether the images may be pixels, and channels may come last.
+        pixels: Whether floats are pixels in [0, 1] that may reach beyond.
     """
 
     images: Tensor
@@ -46,6 +47,7 @@ class Found(NamedTuple):
     rate: float | None = None
     usual: str | None = None
     archive: bool = False
+    pixels: bool = False
 
 
 def read(path: Path, data: DataSet, experiment: int | None = None, label_kind: str | None = None) -> Canvas:
@@ -56,7 +58,7 @@ def read(path: Path, data: DataSet, experiment: int | None = None, label_kind: s
     """
     if label_kind is not None and label_kind not in KINDS:
         raise unknown("kind of label", label_kind, KINDS)
-    found = _archive(path) if path.suffix == ".npz" else _tensors(path, experiment)
+    found = _archive(path) if path.suffix == ".npz" else _tensors(path, experiment, data)
     if experiment is not None and (path.suffix == ".npz" or found.usual):
         raise UserError(f"{path} holds one set: leave out the experiment number, {experiment}")
     images = _images(found, data, path)
@@ -64,10 +66,10 @@ def read(path: Path, data: DataSet, experiment: int | None = None, label_kind: s
     return Canvas(images, labels, kind, {} if found.rate is None else {LEARNING_RATE: found.rate})
 
 
-def _tensors(path: Path, experiment: int | None) -> Found:
+def _tensors(path: Path, experiment: int | None, data: DataSet) -> Found:
     content = read_plain(path)
     if isinstance(content, Tensor):
-        return _trajectory(path, whole(content, path))
+        return _trajectory(path, whole(content, path), data)
     sets = content.get("data") if isinstance(content, dict) else None
     if not isinstance(sets, list) or not sets:
         raise refusal(path)
@@ -85,21 +87,18 @@ def _tensors(path: Path, experiment: int | None) -> Found:
     return Found(whole(chosen[0], path), whole(chosen[1], path))
 
 
-def _trajectory(path: Path, images: Tensor) -> Found:
-    """``images_best.pt``, with ``labels_best.pt`` and perhaps ``lr_best.pt`` beside it."""
+def _trajectory(path: Path, images: Tensor, data: DataSet) -> Found:
+    """``images_best.pt``, with ``labels_best.pt`` and perhaps ``lr_best.pt`` beside it; ``images_zca_best.pt`` has whitening undone."""
     name = re.fullmatch(r"images_(zca_)?(.+)", path.stem)
     if name is None:
         raise UserError(f"{path} is refused: it holds one tensor, which is read only if the file is named images_NAME{path.suffix}")
     beside, rate = (path.with_name(f"{what}_{name[2]}{path.suffix}") for what in ("labels", "lr"))
     if not beside.is_file():
         raise UserError(f"{path} has no labels: expected {beside.name} beside it")
-    if name[1] is None:
-        log.warning(
-            "%s: if it was distilled on ZCA-whitened images, that cannot be undone, and networks are tested on unwhitened images",
-            path,
-        )
+    if name[1] is None and not data.whitening:
+        log.warning("%s: if it was distilled on ZCA-whitened images, read it with `whiten`: networks are tested on unwhitened images", path)
     labels = whole(read_plain(beside), beside)
-    return Found(images, labels, _rate(rate) if rate.is_file() else None, usual="logits")
+    return Found(images, labels, _rate(rate) if rate.is_file() else None, usual="logits", pixels=name[1] is not None)
 
 
 def _rate(path: Path) -> float:
@@ -140,6 +139,8 @@ def _images(found: Found, data: DataSet, path: Path) -> Tensor:
     if not images.is_floating_point():
         raise UserError(f"{path}: images must be uint8 or floats, got {images.dtype} {tuple(images.shape)}")
     images = images.float()
+    if found.pixels and images.shape[1:] == (data.channels, *data.size):
+        return data.normalisation.apply(images)
     if not found.archive or not images.numel() or float(images.min()) < 0 or not bool(images.isfinite().all()):
         return images  # normalised, or refused later
     if float(images.max()) > 1:
@@ -148,8 +149,7 @@ def _images(found: Found, data: DataSet, path: Path) -> Tensor:
             "normalised; store pixels from 0 to 255 as uint8"
         )
     log.info("%s: float images from 0 to 1 are read as pixels", path)
-    mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
-    return (images - mean) / std
+    return data.normalisation.apply(images)
 
 
 def _channels_first(images: Tensor, data: DataSet, path: Path) -> Tensor:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from datastill.data.image_folder import NORMALISATION, folder_names, normalisation, png
+from datastill.data.image_folder import NORMALISATION, WHITENING, folder_names, png, write_normalisation
 from datastill.distilled.card import cited, facts, rendering, title
 from datastill.distilled.set import SyntheticImages
 from datastill.errors import UserError
@@ -25,7 +25,8 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
     """Write ``CLASS/0000.png`` so that torchvision's ImageFolder reads the same labels: its sorted names keep the classes' order.
 
     An image with a soft label is in the folder of the class with the largest value; ``labels.json`` beside the folders has every value.
-    ``normalisation.json`` has mean and standard deviation, and ``README.md`` says what was lost and how to train.
+    ``normalisation.json`` has mean and standard deviation (of a whitened set ``whitening.safetensors`` the matrix), and ``README.md`` says
+    what was lost and how to train.
 
     Raises:
         UserError: If a class has no image: ImageFolder refuses an empty folder, and without it would number the others differently.
@@ -43,16 +44,16 @@ def write_folder(distilled: SyntheticImages, target: Path) -> None:
                 write_atomic(built / name / f"{number:04d}.png", png(distilled.pixels[row]))
                 if distilled.track != HARD:
                     soft[f"{name}/{number:04d}.png"] = distilled.labels[row].tolist()
-        write_atomic(built / NORMALISATION, normalisation(distilled.origin.mean, distilled.origin.std))
+        constants = write_normalisation(distilled.origin.normalisation, built)
         if soft or distilled.numbers:
             kind = {"kind": distilled.label_kind, "class_names": list(class_names)}
             write_atomic(built / LABELS, json.dumps({**kind, "numbers": dict(distilled.numbers), "labels": soft}, indent=1) + "\n")
-        write_atomic(built / "README.md", "\n".join(_page(distilled, folders)) + "\n")
+        write_atomic(built / "README.md", "\n".join(_page(distilled, folders, constants)) + "\n")
     if soft or distilled.numbers:
         log.warning("ImageFolder reads one class per image; soft labels and learned numbers are only in %s", target / LABELS)
 
 
-def _page(distilled: SyntheticImages, folders: Sequence[str]) -> list[str]:
+def _page(distilled: SyntheticImages, folders: Sequence[str], constants: str) -> list[str]:
     """What is in the folder, what 8 bits lost, and how to train on it."""
     origin = distilled.origin
     named = [f"| {code(folder)} | {code(name)} |" for folder, name in zip(folders, origin.class_names, strict=True)]
@@ -64,7 +65,7 @@ def _page(distilled: SyntheticImages, folders: Sequence[str]) -> list[str]:
         *facts(distilled),
         f"PNG files, one folder per class. {rendering(distilled)}",
         "",
-        f"`{NORMALISATION}` has the mean and the standard deviation of real pixels. Normalise all images with them, test images too.",
+        f"{constants} {'Whiten' if origin.whitening else 'Normalise'} all images with them, test images too.",
         "",
         *renamed,
         *(soft if distilled.track != HARD or distilled.numbers else []),
@@ -85,19 +86,23 @@ def recipe(distilled: SyntheticImages) -> str:
     """A training that the folder of a set is good for, as a program in Python."""
     height, width = distilled.images.shape[2:]
     flip = "v2.RandomHorizontalFlip(), " if distilled.origin.flip else ""
-    return f'''import json
-from pathlib import Path
-
-import torch
-from torch.nn import GroupNorm
+    whitened = distilled.origin.whitening is not None
+    imports = "" if whitened else "import json\nfrom pathlib import Path\n\n"
+    reader = "from safetensors.torch import load_file\n" if whitened else ""
+    reading = f'load_file("{WHITENING}")' if whitened else f'json.loads(Path("{NORMALISATION}").read_text())'
+    last = "v2.LinearTransformation(**constants)" if whitened else "v2.Normalize(**constants)"
+    if whitened and distilled.images.shape[1] == 1:  # ImageFolder gives three equal channels, and the network takes three
+        last = f"v2.Grayscale(), {last}, v2.Grayscale(3)"
+    return f"""{imports}import torch
+{reader}from torch.nn import GroupNorm
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.models import resnet18
 from torchvision.transforms import v2
 
-constants = json.loads(Path("{NORMALISATION}").read_text())
-plain = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**constants)])  # for images of a test, too
+constants = {reading}
+plain = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), {last}])  # for images of a test, too
 augmented = v2.Compose([v2.RandomCrop(({height}, {width}), padding={max(1, min(height, width) // 8)}), {flip}plain])
 
 
@@ -114,4 +119,4 @@ def train(epochs=300, seed=0, norm_layer=lambda channels: GroupNorm(32, channels
             cross_entropy(network(batch), labels).backward()
             optimizer.step()
         schedule.step()
-    return network.eval()'''
+    return network.eval()"""

@@ -18,7 +18,10 @@ from torch.utils.data import Dataset
 from datastill.augment import LEAST_SIDE, expand
 from datastill.data.image_folder import array
 from datastill.data.labelled import LabelledImages, takes_pil
+from datastill.data.loading import whitening_of
+from datastill.data.normalisation import Normalisation, PerChannel
 from datastill.data.notebook import gallery
+from datastill.data.whitening import Whitening
 from datastill.errors import UserError
 from datastill.kinds import LEARNING_RATE, Canvas, Selection
 from datastill.labels import HARD, classes_of, problem, track
@@ -50,6 +53,7 @@ class Origin:
         version: Of the package that made it.
         held_out: Share of every class that was held out of what it was distilled from, as validation split.
         kind: Of the method, for example "selection"; empty where it was not recorded.
+        whitening: What the images are whitened by instead; then every mean is 0 and every standard deviation 1.
     """
 
     data: str
@@ -65,6 +69,21 @@ class Origin:
     version: str = ""
     held_out: float = 0.1
     kind: str = ""
+    whitening: Whitening | None = None
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What stands between pixels and the images of the set.
+
+        Raises:
+            UserError: If they are whitened, the cache does not have the matrices, and the data set cannot be loaded or has changed.
+        """
+        if self.whitening is None:
+            return PerChannel(self.mean, self.std)
+        try:
+            return whitening_of(self.whitening, self.data, self.held_out)
+        except UserError as error:
+            raise UserError(f"{error} (the set is whitened by its training images; if they have moved, give them with `data`)") from error
 
     @property
     def made(self) -> dict[str, str | int]:
@@ -157,7 +176,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
                 100 * self.clipped,
             )
         return LabelledImages(
-            images, labels, self.origin.class_names, self.origin.mean, self.origin.std,
+            images, labels, self.origin.class_names, self.origin.normalisation,
             form=form, transform=transform, target_transform=target_transform,
         )  # fmt: skip
 
@@ -189,14 +208,12 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
     @cached_property
     def pixels(self) -> Tensor:
         """What an 8-bit file holds: uint8 ``image channel height width``, clipped to what a screen can show."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return (self.images * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return self.origin.normalisation.invert(self.images).clamp(0, 1).mul(255).round().to(torch.uint8)
 
     @property
     def clipped(self) -> float:
         """The share of the values, from 0 to 1, that an 8-bit file cannot hold: those it clips."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return float(((self.images * std + mean - 0.5).abs() > 0.5 + 0.5 / 255).float().mean())
+        return float(((self.origin.normalisation.invert(self.images) - 0.5).abs() > 0.5 + 0.5 / 255).float().mean())
 
     @property
     def loss_of_rendering(self) -> float:
@@ -209,8 +226,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def rendered(self) -> Self:
         """The same set rounded to 8 bits and normalised again."""
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.origin.mean, self.origin.std))
-        return replace(self, images=(self.pixels.float() / 255 - mean) / std)
+        return replace(self, images=self.origin.normalisation.apply(self.pixels.float() / 255))
 
     def of_parts(self) -> Self:
         """The set with every part of an image enlarged to a separate image, for programs that know nothing about parts."""

@@ -14,6 +14,7 @@ from datastill import random
 from datastill.configuration import seed as checked_seed
 from datastill.configuration import whole
 from datastill.data import DataSet, load
+from datastill.data.whitening import whitened
 from datastill.distilled import FOREIGN_FILES, DistilledSet, Origin
 from datastill.engine import Engine
 from datastill.errors import UserError, unknown
@@ -192,6 +193,13 @@ def resolve(distilled: DistilledSet | Path | str, data: DataSet | str | Any | No
             "what is held out now may include images it was distilled from",
             data.name,
         )
-    if (origin.mean, origin.std) != (data.mean, data.std):
-        data = replace(data, mean=origin.mean, std=origin.std)
-    return distilled, data
+    return distilled, _normalised(data, origin)
+
+
+def _normalised(data: DataSet, origin: Origin) -> DataSet:
+    """A data set normalised as a set is."""
+    known = origin.whitening
+    if known and data.whitening is None and data.fingerprint == known.images:
+        whitened(data.train, data.fingerprint, epsilon=known.epsilon)  # in the cache, whatever name these images have
+    same = known == data.whitened_by and (origin.mean, origin.std) == (data.mean, data.std)
+    return data if same else data.normalised_by(origin.normalisation)

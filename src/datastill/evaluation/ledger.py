@@ -137,5 +137,5 @@ def key(
     """
     trained = checksum({"images": images, "labels": labels})
     program = (provenance.package_version(), provenance.commit())
-    content = (trained, path, data.mean, data.std, data.flip, tested, asdict(protocol), engine.describe(), label_kind, program)
+    content = (trained, path, *data.normalisation.key, data.flip, tested, asdict(protocol), engine.describe(), label_kind, program)
     return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()

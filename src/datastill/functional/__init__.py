@@ -23,6 +23,7 @@ from datastill.functional.regression import arc_cosines, ridge_weights, tangent_
 from datastill.functional.robustness import augmentation_robustness, label_robustness
 from datastill.functional.scatter import covariance_distance, scatter
 from datastill.functional.selection import farthest_first_order, forgetting_counts, herding_order
+from datastill.functional.whitening import zca
 
 __all__ = [
     "arc_cosines",
@@ -59,4 +60,5 @@ __all__ = [
     "squared_distances",
     "squared_spread",
     "tangent_kernel",
+    "zca",
 ]

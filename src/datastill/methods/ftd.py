@@ -25,7 +25,7 @@ def ftd(setting: Setting) -> TrajectoryMatching:
     ``min_{s, r} |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, as `mtt`, but the experts v take the steps of GSAM, ``v <- v - .01 (g' - a g_x)``,
     g' the gradient at ``v + .01 g / |g|``, g_x the part of the gradient g across g'; the images are a moving average over iterations.
 
-    The published code trains experts with ZCA whitening and DSA, a hundred of them; here they are as for `mtt`.
+    The published code trains a hundred experts with DSA on whitened images; here they are as for `mtt`, and the data set may be whitened.
 
     Args:
         setting: Looks up steps, epochs, rates and presets as for `mtt`, the factor a by data set and the decay of the average by IPC.

@@ -73,7 +73,10 @@ def _start(path: Path, data: DataSet, images: int) -> Strip:
     if initialisation is None:
         raise UserError(f"a method of {plan.method.kind} has no images that it starts from: leave 'start' out")
     canvas = Canvas.stacked(initial_images(initialisation, plan.fitting(data), plan.ipc, plan.seed, factor))
-    origin = Origin(data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="", seed=0, iterations=0)
+    origin = Origin(
+        data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip, method="", seed=0, iterations=0,
+        held_out=data.held_out, whitening=data.whitened_by,
+    )  # fmt: skip
     title = "start (real images)" if initialisation == "real" else f"start ({initialisation})"
     return strip(title, DistilledSet.of(canvas, origin), images)
 

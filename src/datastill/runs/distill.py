@@ -142,6 +142,6 @@ def _distilled(job: Job, run: Run | None, done: int, state: dict[str, Tensor], c
     origin = Origin(
         data.name, data.fingerprint, data.class_names, data.mean, data.std, data.flip,
         method=method.name, seed=job.seed, iterations=job.iterations, factor=stepper.factor, version=provenance.package_version(),
-        held_out=data.held_out, kind=method.kind,
+        held_out=data.held_out, kind=method.kind, whitening=data.whitened_by,
     )  # fmt: skip
     return DistilledSet.of(stepper.canvas(), origin)

@@ -11,6 +11,7 @@ from datastill import provenance
 from datastill.configuration import describe, from_plain, restore
 from datastill.data import DataSet, load
 from datastill.data.loading import VALIDATION_FRACTION
+from datastill.data.whitening import Whitening, check_same
 from datastill.engine import Engine, Policy
 from datastill.errors import UserError, unknown
 from datastill.evaluation import Protocol
@@ -126,6 +127,11 @@ class Plan:
         for key in ("fingerprint", "mean", "std"):
             if key in self.data and found[key] != self.data[key]:
                 raise UserError(f"the data set {data.name} is not that of {self.source}: its {key} was {self.data[key]}, is {found[key]}")
+        if data.whitening or "whitening" in self.data:
+            known = from_plain(Whitening, self.data.get("whitening"), f"{self.source}: data.whitening")
+            if data.whitening is None:
+                raise UserError(f"the data set {data.name} is not that of {self.source}, whose images are whitened: load it with `whiten`")
+            check_same(data.whitening.identity, known, self.source)
         return data
 
     def prepared_engine(self) -> Engine:

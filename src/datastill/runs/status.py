@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datastill.configuration import from_plain
+from datastill.data.normalisation import PerChannel
+from datastill.data.whitening import Whitening, kept
 from datastill.errors import UserError
 from datastill.files import in_use, is_empty, load_tensors
 from datastill.runs.folder import Run
@@ -44,6 +47,7 @@ class Status:
         validated: Iterations with their accuracies on the validation split, in percent.
         mean: Of the data's channels, and so `std`.
         std: Standard deviation.
+        whitening: What the data is whitened by; None where it is not.
     """
 
     folder: Path
@@ -58,6 +62,7 @@ class Status:
     validated: Sequence[tuple[int, float]] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    whitening: Whitening | None = None
 
     @property
     def left(self) -> float | None:
@@ -109,6 +114,7 @@ def read_status(folder: Path) -> Status:
         validated=[(entry["iteration"], entry["validation_accuracy"]) for entry in entries if "validation_accuracy" in entry],
         mean=_channels(data.get("mean")),
         std=_channels(data.get("std")),
+        whitening=from_plain(Whitening | None, data.get("whitening"), f"{folder / 'config.yaml'}: data.whitening"),
     )
 
 
@@ -129,8 +135,10 @@ def newest_images(status: Status) -> NDArray[np.uint8] | None:
             learned = torch.unflatten(learned, 0, (-1, status.ipc)) if len(learned) % max(1, status.ipc) == 0 else learned[None]
         if learned.ndim != 5 or learned.shape[2] not in (1, 3) or {len(status.mean), len(status.std)} != {learned.shape[2]}:
             continue
-        mean, std = (torch.tensor(values)[:, None, None] for values in (status.mean, status.std))
-        pixels = ((learned.float() * std + mean).nan_to_num() * 255).round().clamp(0, 255).to(torch.uint8)
+        normalisation = kept(status.whitening) if status.whitening else PerChannel(status.mean, status.std)
+        if normalisation is None:
+            return None
+        pixels = (normalisation.invert(learned.float()).nan_to_num() * 255).round().clamp(0, 255).to(torch.uint8)
         shown: NDArray[np.uint8] = pixels.movedim(2, -1).numpy()
         return shown
     return None

@@ -24,7 +24,7 @@ def measured_on(data: DataSet) -> str:
 
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
     """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
-    seen = hashlib.blake2b(repr((data.mean, data.std, data.flip)).encode(), digest_size=4).hexdigest()
+    seen = hashlib.blake2b(repr((*data.normalisation.key, data.flip)).encode(), digest_size=4).hexdigest()
     return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 

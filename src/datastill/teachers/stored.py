@@ -118,7 +118,7 @@ class Member:
         return {
             "network": self.network,
             "fingerprint": self.data.fingerprint,
-            "normalisation": [list(self.data.mean), list(self.data.std), self.data.flip],
+            "normalisation": [*map(list, self.data.normalisation.key), self.data.flip],
             "recipe": describe(self.recipe),
             "seed": str(self.index),
         }

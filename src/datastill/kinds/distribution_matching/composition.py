@@ -131,6 +131,13 @@ class Composition(Method):
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the terms against the IPC and the classes against the initialisation (see `Method.check`)."""
         check_factor(self.factor, *data.size)
+        if data.whitening and (self.factor > 1 or self.pixels == "box"):
+            what = f"stores {self.factor**2} parts in an image" if self.factor > 1 else "keeps pixels between black and white"
+            setting = "factor=1" if self.factor > 1 else "pixels=free"
+            raise UserError(
+                f"{self.name} {what}, and whitened images have no such pixels, as each value depends on all of them: use `{setting}`, or "
+                f"leave `whiten` out of the data set"
+            )
         if not self.terms:
             raise UserError(f"{self.name} has no terms, so there is nothing to minimise: add one, such as MeanMatching()")
         if self.views > 1 and not self.augment:

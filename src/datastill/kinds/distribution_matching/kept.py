@@ -140,7 +140,7 @@ class KeptTargets:
             {
                 "format": FORMAT,
                 "torch": torch.__version__,
-                "data": [kept.data.fingerprint, kept.data.mean, kept.data.std],
+                "data": [kept.data.fingerprint, *kept.data.normalisation.key],
                 "network": [self.session.network.name, member, self._checksums[member], self.session.fields],
                 "engine": kept.engine.describe(),
                 "terms": [described(term) for term in self.terms],

@@ -87,7 +87,7 @@ def insights(
     groups: dict[tuple[object, ...], list[int]] = {}
     for place in lacking:
         origin = sets[place][0].origin
-        groups.setdefault((origin.data, origin.fingerprint, origin.mean, origin.std, origin.held_out), []).append(place)
+        groups.setdefault((origin.data, origin.fingerprint, origin.mean, origin.std, origin.whitening, origin.held_out), []).append(place)
     for places in groups.values():
         if not look:
             outcome: list[tuple[Insight | None, str]] = [(None, "left out with --quick")] * len(places)
