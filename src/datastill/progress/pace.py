@@ -8,17 +8,21 @@ SECONDS_OF_THE_RATE = 100.0
 """The rate is that of the last steps, of this much time."""
 FEWEST_OF_THE_RATE = 5
 """The rate is that of at least this many steps, however long they take."""
+PAUSE = 20.0
+"""A step that takes so many times as long as those before it was interrupted: the process was stopped, or the machine asleep."""
 
 
 class Pace:
     """A moving average over the last steps. The first step warms up: it counts only until there is another one.
+
+    A step with a pause in it (see `PAUSE`) counts as one of those before. If the next one takes as long, it was no pause, and both count.
 
     Args:
         now: The time at which the first step begins, in seconds.
     """
 
     def __init__(self, now: float) -> None:
-        self.steps, self.marks = 0, deque([(now, 0.0)])
+        self.steps, self.marks, self.paused = 0, deque([(now, 0.0)]), 0.0
 
     def add(self, now: float, work: float = 1.0) -> None:
         """Count a step that has just ended.
@@ -28,6 +32,8 @@ class Pace:
             work: How long it takes compared with the others.
         """
         self.steps += 1
+        expected = self.seconds(work) if self.steps > 2 else None
+        self._leave_out(now - self.marks[-1][0], expected)
         self.marks.append((now, self.marks[-1][1] + work))
         if self.steps == 2:
             self.marks.popleft()
@@ -46,6 +52,20 @@ class Pace:
         """
         (began, before), (now, after) = self.marks[0], self.marks[-1]
         return (now - began) * work / (after - before) if after > before else None
+
+    def _leave_out(self, taken: float, expected: float | None) -> None:
+        """Move the earlier marks by the length of a pause, or back if it was none."""
+        pause = taken - expected if expected is not None and taken > PAUSE * expected else 0.0
+        last = self.marks.pop()
+        if pause and not self.paused:
+            self.marks = deque((moment + pause, done) for moment, done in self.marks)
+            self.marks.append((last[0] + pause, last[1]))
+            self.paused = pause
+            return
+        if pause:
+            self.marks = deque((moment - self.paused, done) for moment, done in self.marks)
+        self.marks.append(last)
+        self.paused = 0.0
 
 
 def speed(seconds: float, unit: str) -> str:
