@@ -10,7 +10,7 @@ import pytest
 from benchmarks.bench import GROUPS
 from benchmarks.page import write_page
 
-from benchmarks import exported_page
+from benchmarks import exported_page, targets_page
 from datastill.experiments import EXPERIMENTS
 from datastill.report import results
 
@@ -41,7 +41,7 @@ def test_the_index_names_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "README.md").unlink()
     results.write_index(EXPERIMENTS, tmp_path)
     assert (tmp_path / "README.md").read_text() == (RESULTS / "README.md").read_text()
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks", "exported", "faults"}
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks", "exported", "faults", "targets"}
 
 
 @pytest.mark.skipif(not (RESULTS / "exported").exists(), reason="no exported folders trained on here")
@@ -50,6 +50,14 @@ def test_the_page_of_exported_folders_is_what_the_records_say(tmp_path: Path) ->
     (folder / "README.md").unlink()
     exported_page.write_page(folder)
     assert same(folder, RESULTS / "exported")
+
+
+@pytest.mark.skipif(not (RESULTS / "targets").exists(), reason="kept targets not measured here")
+def test_the_page_of_kept_targets_is_what_the_measurements_say(tmp_path: Path) -> None:
+    folder = shutil.copytree(RESULTS / "targets", tmp_path / "targets")
+    (folder / "README.md").unlink()
+    targets_page.write_page(folder)
+    assert same(folder, RESULTS / "targets")
 
 
 @pytest.mark.skipif(not (RESULTS / "benchmarks").exists(), reason="no measurements here")

@@ -50,6 +50,8 @@ def write_index(experiments: Specifications, results: Path) -> None:
     ]
     if (results / "exported" / "README.md").exists():
         lines.append("- [Exported image folders in a plain training](exported/README.md), written by `python -m benchmarks.exported`")
+    if (results / "targets" / "README.md").exists():
+        lines.append("- [Kept targets: seconds and bytes](targets/README.md), written by `python -m benchmarks.targets`")
     if (results / "benchmarks" / "README.md").exists():
         lines.append("- [Speed](benchmarks/README.md), written by `make bench`")
     write_atomic(results / "README.md", "\n".join(lines) + "\n")
