@@ -129,7 +129,8 @@ def method(
         raise unknown("preset", preset, PRESETS)
     given = {"data": data, "classes": data if isinstance(data, DataSet) else classes, "ipc": ipc}
     left = frozenset(fact for fact, value in given.items() if value is None)
-    ipc, classes = whole("ipc", STAND_IN.ipc if ipc is None else ipc, least=1), whole("classes", classes or STAND_IN.classes, least=1)
+    ipc = whole("ipc", STAND_IN.ipc if ipc is None else ipc, least=1)
+    classes = whole("classes", STAND_IN.classes if classes is None else classes, least=1)
     if isinstance(data, DataSet):
         setting = Setting(data.source, data.classes, ipc, preset, min(data.size))
     else:
