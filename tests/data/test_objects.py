@@ -141,7 +141,7 @@ def test_gray_and_sixteen_bits(tmp_path: Path) -> None:
         ([(IMAGES[0], 1, 2)] * 4, "item 0 of memory:list: expected an image and its label, got 3 values"),
         ([("cat.png", 1)] * 4, "expected a PIL image, an array or a tensor as image, got str"),
         ([(IMAGES[0], np.eye(2)[0])] * 4, "for one-hot or soft labels, give the argmax"),
-        (Path("photos"), "'folder:photos' or 'parquet:photos' or 'arrow:photos'"),
+        (Path("nowhere/photos"), "'folder:nowhere/photos' or 'parquet:nowhere/photos' or 'arrow:nowhere/photos'"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(thing: Any, said: str) -> None:
