@@ -8,7 +8,7 @@ from datastill.progress.pace import Pace
 
 
 def paced(*steps: float) -> Pace:
-    """The pace after steps of so many seconds."""
+    """The pace after steps that took these seconds."""
     pace, now = Pace(0.0), 0.0
     for taken in steps:
         now += taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,20 +45,12 @@ def test_the_index_names_what_is_there(tmp_path: Path) -> None:
     assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks", "exported", "faults", "targets"}
 
 
-@pytest.mark.skipif(not (RESULTS / "exported").exists(), reason="no exported folders trained on here")
-def test_the_page_of_exported_folders_is_what_the_records_say(tmp_path: Path) -> None:
-    folder = shutil.copytree(RESULTS / "exported", tmp_path / "exported")
+@pytest.mark.parametrize(("name", "write"), [("exported", exported_page.write_page), ("targets", targets_page.write_page)])
+def test_a_page_of_a_benchmark_is_what_its_records_say(name: str, write: Callable[[Path], None], tmp_path: Path) -> None:
+    folder = shutil.copytree(RESULTS / name, tmp_path / name)
     (folder / "README.md").unlink()
-    exported_page.write_page(folder)
-    assert same(folder, RESULTS / "exported")
-
-
-@pytest.mark.skipif(not (RESULTS / "targets").exists(), reason="kept targets not measured here")
-def test_the_page_of_kept_targets_is_what_the_measurements_say(tmp_path: Path) -> None:
-    folder = shutil.copytree(RESULTS / "targets", tmp_path / "targets")
-    (folder / "README.md").unlink()
-    targets_page.write_page(folder)
-    assert same(folder, RESULTS / "targets")
+    write(folder)
+    assert same(folder, RESULTS / name)
 
 
 @pytest.mark.skipif(not (RESULTS / "benchmarks").exists(), reason="no measurements here")

@@ -9,7 +9,7 @@ SECONDS_OF_THE_RATE = 100.0
 FEWEST_OF_THE_RATE = 5
 """The rate is that of at least this many steps, however long they take."""
 PAUSE = 20.0
-"""A step that takes so many times as long as those before it was interrupted: the process was stopped, or the machine asleep."""
+"""A step this many times as long as the ones before it was interrupted: the process was stopped, or the machine slept."""
 
 
 class Pace:
