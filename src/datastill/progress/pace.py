@@ -55,17 +55,18 @@ class Pace:
 
     def _leave_out(self, taken: float, expected: float | None) -> None:
         """Move the earlier marks by the length of a pause, or back if it was none."""
-        pause = taken - expected if expected is not None and taken > PAUSE * expected else 0.0
-        last = self.marks.pop()
-        if pause and not self.paused:
-            self.marks = deque((moment + pause, done) for moment, done in self.marks)
-            self.marks.append((last[0] + pause, last[1]))
-            self.paused = pause
-            return
-        if pause:
-            self.marks = deque((moment - self.paused, done) for moment, done in self.marks)
-        self.marks.append(last)
-        self.paused = 0.0
+        if expected is None or taken <= PAUSE * expected:
+            self.paused = 0.0
+        elif not self.paused:
+            self.paused = taken - expected
+            self._move(self.paused, len(self.marks))
+        else:
+            self._move(-self.paused, len(self.marks) - 1)
+            self.paused = 0.0
+
+    def _move(self, seconds: float, count: int) -> None:
+        """Move the first marks in time."""
+        self.marks = deque((moment + seconds * (number < count), done) for number, (moment, done) in enumerate(self.marks))
 
 
 def speed(seconds: float, unit: str) -> str:
