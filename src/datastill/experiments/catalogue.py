@@ -9,6 +9,7 @@ from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIV
 from datastill.experiments.continual.catalogue import CONTINUAL
 from datastill.experiments.grids import GRIDS
 from datastill.experiments.paper import PAPER
+from datastill.experiments.recipes import SEARCHES
 from datastill.experiments.selections import SELECTIONS
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
@@ -221,6 +222,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
     ),
     **SELECTIONS,
+    **SEARCHES,
     **CHOOSING,
     **BALANCING,
     **TEACHERS,
