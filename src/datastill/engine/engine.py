@@ -62,7 +62,7 @@ class Engine:
 
         Args:
             device: "auto" takes a GPU if there is one; otherwise a name that torch knows, such as "cpu" or "cuda:1".
-            precision: "fp32", "bf16", or "auto": bf16 where compiled and supported by the hardware.
+            precision: "fp32", "bf16", or "auto": bf16 where compiled, and on a CPU only where it was measured to be faster.
             compile: Whether to compile; None decides by the size of the job and whether a compiler is there.
             cost: Approximate floating-point operations of the job.
 

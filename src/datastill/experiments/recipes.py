@@ -39,8 +39,8 @@ SEARCHES: dict[str, Experiment] = {
         preset="fast",
         split="validation",
         policy=Policy("fp32", compile=True),
-        remark="Every row has 200 iterations with 64 real images a class, stored as four parts of an image. All but `idm` read one training "
-        "run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own networks on the way. With two "
+        remark="Every row has 200 iterations with 64 real images a class, stored as four parts of an image. All but `idm` read one "
+        "training run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own on the way. With two "
         "networks a row, only differences of a point and more count.",
     ),
 }

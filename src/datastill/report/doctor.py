@@ -15,7 +15,7 @@ import torch
 from datastill import provenance
 from datastill.data import cache_folder
 from datastill.engine import hardware
-from datastill.engine.convolution import WINOGRAD, fastest, speed_up, works
+from datastill.engine.convolution import WINOGRAD, bf16_is_faster, bf16_speed_up, fastest, speed_up, works
 from datastill.engine.measuring import seconds_of
 from datastill.errors import UserError
 from datastill.plugins import GROUPS, offered
@@ -92,7 +92,10 @@ def _compiler() -> str:
 def _convolutions() -> str:
     if not works():
         return "torch's own in fp32, since the kernels that would be faster do not compile"
-    return f"{fastest()} in fp32, where {WINOGRAD} is {speed_up():.1f} times as fast as torch's own"
+    found = f"{fastest()} in fp32, where {WINOGRAD} is {speed_up():.1f} times as fast as torch's own"
+    if not bf16_speed_up():
+        return found
+    return f"{found}; bf16 {bf16_speed_up():.1f} times as fast, so {'bf16' if bf16_is_faster() else 'fp32'} is taken"
 
 
 def _gpu() -> str:

@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from datastill.data import cache_folder
-from datastill.engine import Engine
-from datastill.engine.convolution import DIRECT, WINOGRAD, choosing, fastest, native, use
+from datastill.engine import Engine, hardware
+from datastill.engine.convolution import DIRECT, WINOGRAD, bf16_is_faster, choosing, fastest, native, use
 from datastill.errors import UserError
 from datastill.networks import Network, build
 from datastill.networks.layers import Convolution
@@ -22,9 +23,10 @@ compiled = pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What measuring gives from now on, and how often it is measured is its length."""
-    ratios = [2.0]
+    """What measuring gives from now on: how many times faster the kernels are than torch's own convolution, and bf16."""
+    ratios = [2.0, 0.0]
     monkeypatch.setattr(choosing, "_ratio", lambda: ratios[0])
+    monkeypatch.setattr(choosing, "_bf16_ratio", lambda: ratios[1])
     return ratios
 
 
@@ -38,11 +40,45 @@ def test_what_is_faster_is_measured_once_and_kept(measured: list[float], cache: 
     assert fastest() == WINOGRAD
     [file] = kept()
     assert json.loads(file.read_text())["ratio"] == 2.0
+    assert json.loads(file.read_text())["bf16"] == 0.0
     file.unlink()
     assert fastest() == DIRECT
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"convolutions": "magic"}', b"[1]"])
+@pytest.mark.parametrize(
+    ("ratio", "bf16", "precision"), [(2.0, 0.5, "fp32"), (2.0, 1.9, "fp32"), (2.0, 2.1, "bf16"), (0.0, 0.9, "fp32"), (0.0, 1.1, "bf16")]
+)
+def test_bf16_is_taken_where_nothing_in_32_bits_is_as_fast(
+    ratio: float, bf16: float, precision: str, measured: list[float], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured[:] = ratio, bf16
+    monkeypatch.setattr(hardware, "bf16_supported", lambda device: True)
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "")
+    assert bf16_is_faster() == (precision == "bf16")
+    assert Engine.choose(device="cpu", compile=True).describe()["precision"] == precision
+    assert Engine.choose(device="cpu", compile=False).describe()["precision"] == "fp32"
+    assert Engine.choose(device="cpu", precision="bf16", compile=False).describe()["precision"] == "bf16"  # as asked for, however slow
+
+
+def test_processes_that_begin_at_once_agree(measured: list[float], cache: Path) -> None:
+    """One measures, and others wait for it: those that share a run must not differ in precision."""
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda number: choosing._found(), range(8)))
+    assert len(kept()) == 1
+    assert set(found) == {choosing._Speeds(2.0, 0.0)}
+
+
+def test_bf16_is_not_measured_where_the_hardware_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "bf16_supported", lambda device: False)
+    monkeypatch.setattr(choosing, "_faster", lambda *ways: pytest.fail("it was measured"))
+    choosing._bf16_ratio.cache_clear()
+    assert choosing._bf16_ratio() == 0.0
+    choosing._bf16_ratio.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b'{"ratio": 0.5}', b'{"ratio": 0.5, "bf16": "magic"}', b'{"ratio": 0.5, "bf16": NaN}', b"[1]"]
+)
 def test_a_damaged_measurement_is_made_again(content: bytes, measured: list[float], cache: Path) -> None:
     fastest()
     [file] = kept()

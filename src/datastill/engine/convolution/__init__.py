@@ -5,6 +5,16 @@ A convolution 3x3 then takes a quarter of the multiplications, so that it passes
 
 from __future__ import annotations
 
-from datastill.engine.convolution.choosing import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, speed_up, use, works
+from datastill.engine.convolution.choosing import (
+    CONVOLUTIONS,
+    DIRECT,
+    WINOGRAD,
+    bf16_is_faster,
+    bf16_speed_up,
+    fastest,
+    speed_up,
+    use,
+    works,
+)
 
-__all__ = ["CONVOLUTIONS", "DIRECT", "WINOGRAD", "fastest", "speed_up", "use", "works"]
+__all__ = ["CONVOLUTIONS", "DIRECT", "WINOGRAD", "bf16_is_faster", "bf16_speed_up", "fastest", "speed_up", "use", "works"]

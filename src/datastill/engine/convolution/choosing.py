@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.data import cache_folder
+from datastill.engine import hardware
 from datastill.engine.convolution import native, operators
 from datastill.errors import UserError
-from datastill.files import make_folder, read_sealed, reason, sealed, write_atomic
+from datastill.files import locked, make_folder, read_sealed, reason, sealed, write_atomic
 from datastill.logs import logger
 from datastill.networks import Network
 from datastill.networks.layers import Convolution, InstanceNorm
@@ -52,22 +55,67 @@ def use(network: Network, convolutions: str) -> None:
 
 
 def fastest() -> str:
-    """What is faster on this machine in training a layer of the default network, one of `CONVOLUTIONS`.
+    """What is faster on this machine in training a layer of the default network in 32 bits, one of `CONVOLUTIONS`.
 
     It is measured once for a processor, a number of threads and a version of torch: the cache folder keeps what was found.
     """
+    return _found().fastest
+
+
+def bf16_is_faster() -> bool:
+    """Whether this machine trains that layer faster in bf16 than in 32 bits, each in its fastest way (measured once, as `fastest` is).
+
+    That a processor has instructions for bf16 does not say so: some do half as much with them as the kernels do in 32 bits.
+    """
+    found = _found()
+    return found.bf16 > max(1.0, found.ratio)
+
+
+@dataclass(frozen=True)
+class _Speeds:
+    """How many times faster than the library's own convolution in 32 bits others are; 0 for what does not work here.
+
+    Attributes:
+        ratio: The kernels.
+        bf16: The library's own in bf16.
+    """
+
+    ratio: float
+    bf16: float
+
+    @property
+    def fastest(self) -> str:
+        return WINOGRAD if self.ratio > 1 else DIRECT
+
+
+def _found() -> _Speeds:
+    """What was measured on this machine, now or before; one process measures, and others wait for it, so that all of them agree."""
     try:
         kept = cache_folder() / "measured" / f"convolutions-{_machine()}.json"
-        found = read_sealed(kept)[0].get("convolutions") if kept.is_file() else None
-    except UserError:  # no cache, or a damaged one: measure again
-        return WINOGRAD if _ratio() > 1 else DIRECT
-    if found not in CONVOLUTIONS:
-        found = WINOGRAD if _ratio() > 1 else DIRECT
-        if works():
-            with suppress(UserError):  # the next process measures again
-                make_folder(kept.parent)
-                write_atomic(kept, json.dumps(sealed({"convolutions": found, "ratio": round(_ratio(), 3), "machine": machine()}), indent=1))
-    return str(found)
+        if found := _read(kept):
+            return found
+        make_folder(kept.parent)
+        with locked(kept, "the measurement of this machine", wait=True):
+            return _read(kept) or _measured_and_kept(kept)
+    except UserError:  # there is nowhere to keep it
+        return _Speeds(_ratio(), _bf16_ratio())
+
+
+def _read(kept: Path) -> _Speeds | None:
+    """What is kept; None if nothing is, or it is damaged and to be measured again."""
+    try:
+        content = read_sealed(kept)[0] if kept.is_file() else {}
+    except UserError:
+        return None
+    ratios = [float(value) for name in ("ratio", "bf16") if isinstance(value := content.get(name), int | float)]
+    return _Speeds(*ratios) if len(ratios) == 2 and all(math.isfinite(ratio) and ratio >= 0 for ratio in ratios) else None
+
+
+def _measured_and_kept(kept: Path) -> _Speeds:
+    found = _Speeds(round(_ratio(), 3), round(_bf16_ratio(), 3))
+    if found.ratio:  # a compiler may be installed later
+        write_atomic(kept, json.dumps(sealed({"ratio": found.ratio, "bf16": found.bf16, "machine": machine()}), indent=1))
+    return found
 
 
 def works() -> bool:
@@ -77,7 +125,12 @@ def works() -> bool:
 
 def speed_up() -> float:
     """How many times faster the kernels are than the library's own convolution, forward and back; 0 if they do not work here."""
-    return _ratio()
+    return _found().ratio
+
+
+def bf16_speed_up() -> float:
+    """The same of the library's own convolution in bf16; 0 if the hardware does not compute in it."""
+    return _found().bf16
 
 
 def _machine() -> str:
@@ -127,15 +180,40 @@ def _ratio() -> float:
     except Exception as error:  # whatever a compiler or a processor that was never seen makes of it
         log.info("convolutions in 32 bits are torch's own, since the faster ones do not compile (%s)", reason(error)[:120])
         return 0.0
-    generator = torch.Generator().manual_seed(0)
-    maps, weights = (torch.randn(shape, generator=generator) for shape in ((24, 128, 16, 16), (128, 128, 3, 3)))
-    ours = partial(_pass, lambda maps, weights: operators.winograd(maps, weights, None, False), native.last(maps), native.last(weights))
-    theirs = partial(_pass, partial(F.conv2d, padding=1), native.last(maps), native.last(weights))
+    maps, weights = _layer()
+    ours = partial(_pass, lambda maps, weights: operators.winograd(maps, weights, None, False), maps, weights)
+    theirs = partial(_pass, _direct, *_layer())
     if not all(float((one - other).norm()) <= CLOSE * float(other.norm()) for one, other in zip(ours(), theirs(), strict=True)):
         log.warning("the kernels for convolutions in 32 bits are wrong on this processor, so torch's own are used; please report it")
         return 0.0
-    taken = [(_seconds(theirs), _seconds(ours)) for _ in range(TIMES)]  # in turn, and the best of each: other work only ever adds
-    return min(direct for direct, _ in taken) / min(fast for _, fast in taken)
+    return _faster(ours, theirs)
+
+
+@cache
+def _bf16_ratio() -> float:
+    """How many times faster the library's own convolution is in bf16; 0 if the hardware does not compute in it."""
+    if not hardware.bf16_supported(torch.device("cpu")):
+        return 0.0
+    half = partial(_pass, _direct, *(tensor.to(torch.bfloat16) for tensor in _layer()))
+    exact = partial(_pass, _direct, *_layer())
+    half(), exact()  # the first pass of each prepares what later ones find
+    return _faster(half, exact)
+
+
+_direct = partial(F.conv2d, padding=1)
+
+
+def _layer() -> tuple[Tensor, Tensor]:
+    """Maps and weights of a layer of the default network, its channels last."""
+    generator = torch.Generator().manual_seed(0)
+    maps, weights = (torch.randn(shape, generator=generator) for shape in ((24, 128, 16, 16), (128, 128, 3, 3)))
+    return native.last(maps), native.last(weights)
+
+
+def _faster(one: Callable[[], object], other: Callable[[], object]) -> float:
+    """How many times faster one way is than the other, measured in turn, the best of each: other work only ever adds."""
+    taken = [(_seconds(other), _seconds(one)) for _ in range(TIMES)]
+    return min(slow for slow, _ in taken) / min(fast for _, fast in taken)
 
 
 def _seconds(compute: Callable[[], object]) -> float:
