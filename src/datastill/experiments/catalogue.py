@@ -8,12 +8,12 @@ from datastill.engine.policy import Policy
 from datastill.experiments.constraints import BALANCING, CHOOSING, COMPILED, GIVING, TEACHERS
 from datastill.experiments.continual.catalogue import CONTINUAL
 from datastill.experiments.grids import GRIDS
+from datastill.experiments.others import OTHERS
 from datastill.experiments.paper import PAPER
 from datastill.experiments.recipes import SEARCHES
 from datastill.experiments.selections import SELECTIONS
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
-from datastill.methods import dc, dcc, dsa, mtt
 from datastill.teachers.recipe import RECIPES
 
 SQUARED = ("cc.form=squared", "cc.weight=0.1", "balance=0")
@@ -169,33 +169,6 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         "measures that, seconds per step and the size on disk ([targets](../targets/README.md)). Class centralization takes nothing from "
         "the real images of a step; it reads a ConvNet in every row, which is trained sooner than a ResNet18.",
     ),
-    "gradients-cifar10-ipc1": Experiment(
-        title="Matching gradients (Table 1 of the paper), CIFAR-10, IPC 1",
-        blocks=(Block("cifar10", (1,), 100, validate_at=(0, 25, 50, 100)),),
-        policy=Policy("fp32", compile=True),
-        rows=(
-            Row("dc", dc.PUBLISHED["cifar10", 1]),
-            Row("dsa", dsa.PUBLISHED["cifar10", 1]),
-            Row("dcc", dcc.PUBLISHED["cifar10", 1], settings=("summed_from=2",)),
-        ),
-        preset="code",
-        remark="The published numbers are of 1,000 networks, which are 1,000 iterations of `dc` and `dsa` and 10,000 of `dcc`; here there "
-        "are 100 iterations, a tenth and a hundredth. `dcc` sums gradients over classes from its third network of ten on, after a "
-        "fifth of the run instead of a quarter.",
-    ),
-    "trajectories-cifar10-ipc1": Experiment(
-        title="Matching training trajectories, CIFAR-10, IPC 1",
-        blocks=(Block("cifar10", (1,), 300, validate_at=(0, 100, 200, 300)),),
-        rows=(
-            Row("mtt", mtt.PUBLISHED["cifar10", 1]),
-            Row("mtt", label="mtt-constant-memory", settings=("through=no",)),
-            Row("ftd"),
-        ),
-        preset="fast",
-        remark="The published number is the best of 5,000 iterations on the test split, with 100 experts and ZCA whitening; here there are "
-        "300 iterations, three experts and no whitening, and nothing was chosen by the curve. `mtt-constant-memory` leaves out how later "
-        "steps depend on earlier ones, as TESLA does. The images of `ftd` are the average over all of its iterations.",
-    ),
     "sets-digits": Experiment(
         title="Sets to take: scikit-learn's digits",
         blocks=(Block("digits", (1, 2, 5, 10), 300),),
@@ -206,21 +179,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         keep_sets=True,
         remark="The default method after 300 iterations, with four views of every image, so that one image of a class has a covariance.",
     ),
-    "kernels-cifar10-ipc1": Experiment(
-        title="Images and labels learned by kernel regression, CIFAR-10, IPC 1",
-        blocks=(Block("cifar10", (1,), 300),),
-        rows=(
-            Row("kip", 29.8, iterations=1000, validate_at=(0, 100, 300, 1000)),
-            Row("kip", label="kip-labels", settings=("labels=scores",), iterations=1000, validate_at=(0, 100, 300, 1000)),
-            Row("frepo", validate_at=(0, 100, 300)),
-            Row("ld", 25.7, validate_at=(0, 100, 300)),
-        ),
-        preset="fast",
-        remark="`kip` has the kernel of a fully connected network with one hidden layer, and hard labels. The published 29.8 is the row of "
-        "later tables; kernels of infinitely wide ConvNets have 64.7 and features of finite networks 49.9 under the same name. The "
-        "published 25.7 of `ld` is of another network. The runs have as many steps as fit ten minutes on a core, not those published. "
-        "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
-    ),
+    **OTHERS,
     **SELECTIONS,
     **SEARCHES,
     **CHOOSING,
