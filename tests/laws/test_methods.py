@@ -22,7 +22,7 @@ from datastill.kinds.constrained import Constrained
 from datastill.methods import METHODS, Method, method
 from datastill.networks import NETWORKS
 from datastill.runs.configuration import plain
-from datastill.setting import PRESETS
+from datastill.setting import BEST, FAST, PRESETS
 from datastill.terms import BUNDLES, TERMS
 from small_methods import POOL, brief, gradient, opened, quick, small
 from small_methods import matching as matched
@@ -132,7 +132,7 @@ def test_it_has_values_for_every_preset_with_the_constraints(base: str) -> None:
         for data, ipc in (("cifar10", 1), ("cifar100", 10), ("tinyimagenet", 50), ("digits", 2)):
             composed = matched(f"{base}+iid", data=data, ipc=ipc, preset=preset)
             assert {term.name for term in composed.terms} <= set(TERMS)
-            assert (composed.averaging > 0) is (preset == "fast")
+            assert (composed.averaging > 0) is (preset in (FAST, BEST))
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -90,4 +90,4 @@ def forgetting(setting: Setting) -> Forgetting:
     Reference:
         Toneva et al.: An Empirical Study of Example Forgetting during Deep Neural Network Learning, ICLR 2019, arXiv:1812.05159.
     """
-    return Forgetting(name="forgetting", recipe=RECIPES["fast" if setting.preset == "fast" else "paper"])
+    return Forgetting(name="forgetting", recipe=RECIPES["fast" if setting.quick else "paper"])

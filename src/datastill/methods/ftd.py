@@ -37,6 +37,6 @@ def ftd(setting: Setting) -> TrajectoryMatching:
     """
     base = mtt(setting)
     ipc = max(each for each in AVERAGES if each <= max(1, setting.ipc))
-    starts = STARTS.get((setting.data, ipc), base.latest_start) if setting.preset != "fast" else base.latest_start
+    starts = STARTS.get((setting.data, ipc), base.latest_start) if not setting.quick else base.latest_start
     recipe = replace(EXPERT, sharpness=SHARPNESS, gap=GAPS.get(setting.data, GAPS["cifar10"]))
     return replace(base, name="ftd", recipe=recipe, latest_start=starts, averaging=AVERAGES[ipc])

@@ -112,7 +112,7 @@ def method(
         data: The data set, or its name; None for what will be distilled.
         classes: Number of classes, where `data` is a name; None for as many as what will be distilled has.
         ipc: Synthetic images per class; None for as many as will be distilled.
-        preset: "paper", "code" or "fast", see `datastill.setting.PRESETS`.
+        preset: "paper", "code", "fast" or "best", see `datastill.setting.PRESETS`.
         settings: Changes to the published values, each ``FIELD=VALUE``, ``TERM.FIELD=VALUE`` or ``ENCODER.FIELD=VALUE``: ``real_batch=64``,
             ``cc.form=squared``, ``pretrained.recipe=paper``, ``pretrained.recipe.epochs=4``.
 

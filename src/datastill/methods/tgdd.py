@@ -23,6 +23,7 @@ def stages(epochs: int, count: int, later: int) -> dict[str, TrajectoryNetwork]:
 PRESETS: Presets = {
     "code": {"balance": 0.0},
     "fast": {"encoders": lambda setting: stages(10, 3, 6), "learning_rate": half_of_ipc, "real_batch": 64, "averaging": 0.99},
+    "best": {"encoders": lambda setting: stages(12, 1, 6), "learning_rate": half_of_ipc, "real_batch": 64, "averaging": 0.99},
 }
 
 

@@ -37,7 +37,7 @@ DONE = "iterations done"
 def distill(
     data: DataSet | str | Any = "digits",
     *,
-    method: Method | str = "dm+iid",
+    method: Method | str | None = None,
     ipc: int = 10,
     iterations: int | None = None,
     seed: int = 0,
@@ -57,7 +57,8 @@ def distill(
     Args:
         data: A data set, its name, or an object: all that `datastill.load` takes.
         method: A method, or its name in the grammar ``METHOD[+TERM...]``: it has the values published for this data set and IPC, but for
-            those that you set. One that was composed for another data set or IPC is refused where its values would be others.
+            those that you set. One that was composed for another data set or IPC is refused where its values would be others. By default
+            "dm+iid"; the preset "best" has a method of its own.
         ipc: Synthetic images per class.
         iterations: The total number of steps, by default 2,000; methods with a fixed number, such as a selection, say so and use theirs.
         seed: The same seed gives the same bits on the same machine.

@@ -22,6 +22,7 @@ from datastill.methods import Method, method, resolved
 from datastill.runs.folder import Run
 from datastill.runs.loggers import Loggers, RunLogger
 from datastill.runs.plan import Plan
+from datastill.setting import usual_method
 
 log = logger(__name__)
 
@@ -77,7 +78,7 @@ class Job:
     def of(
         cls,
         data: DataSet | str | Any,
-        named: Method | str,
+        named: Method | str | None,
         *,
         ipc: int,
         iterations: int | None = None,
@@ -108,6 +109,8 @@ class Job:
                 Run(Path(out)).existing(resume=resume)
         found = Loggers.of(loggers)
         data = load(data)
+        if named is None:
+            named = usual_method(preset or "paper")
         if isinstance(named, str):
             composed = method(named, data=data, ipc=ipc, preset=preset or "paper", settings=settings)
         elif settings or preset:

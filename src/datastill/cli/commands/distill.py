@@ -36,7 +36,9 @@ def distill(
     *,
     out: Annotated[Path | None, Parameter(help="the run's folder; needed unless --dry-run")] = None,
     config: Annotated[Path | None, Parameter(help="repeat the run of this config.yaml, which supplies all other options")] = None,
-    method: Annotated[str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid")] = None,
+    method: Annotated[
+        str | None, Parameter(help="METHOD[+TERM...], see `datastill list methods`; default dm+iid, --preset best has its own")
+    ] = None,
     ipc: Annotated[Whole | None, Parameter(help="synthetic images per class; default 10")] = None,
     iterations: Annotated[Whole | None, Parameter(help="total steps; default 2000; ignored by methods that choose real images")] = None,
     seed: Annotated[Whole | None, Parameter(help="the same seed gives the same bits; default 0")] = None,
@@ -122,8 +124,10 @@ def distill(
     from datastill.runs.distill import run_job
     from datastill.runs.job import Job, check_size
     from datastill.runs.sharing import sharing
+    from datastill.setting import usual_method
 
-    dataset, method, preset = dataset or "digits", method or "dm+iid", preset or "paper"
+    dataset, preset = dataset or "digits", preset or "paper"
+    method = method or usual_method(preset)
     ipc = 10 if ipc is None else ipc
     compose(method, data=parse(dataset)[0], ipc=ipc, preset=preset, settings=changes)  # a misspelt name is reported before the data is read
     with sharing(share) as ranks:
