@@ -47,6 +47,19 @@ SEARCHES: dict[str, Experiment] = {
         "training run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own on the way. With two "
         "networks a row, only differences of a point and more count.",
     ),
+    "recipes-values-cifar10-ipc10": Experiment(
+        title="Choosing the values of the preset best, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 200, repeats=2, epochs=200),),
+        rows=tuple(
+            Row("tgdd", label=label, settings=(*SNAPSHOTS, change))
+            for label, change in (("rate10", "learning_rate=10"), ("rate2", "learning_rate=2"), ("cal10", "cal.weight=10"))
+        ),
+        preset="fast",
+        split="validation",
+        policy=EXACT,
+        remark="The budget, the training run and the networks are those of recipes-cifar10-ipc10, whose row `tgdd` has a rate of 5 and a "
+        "weight of the cross-entropy of 2.5.",
+    ),
     "best-cifar10-ipc10": Experiment(
         title="The preset best, CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 500, validate_at=(0, 50, 100, 200, 500), validation_epochs=100, repeats=3),),
