@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from datastill.engine import Engine
 from datastill.engine.unrolled import Step, Unrolled, Weights
 from datastill.networks import Features, Network
 
@@ -47,7 +48,7 @@ REAL, OF_REAL = drawn(7, 1, 8, 8, seed=1), torch.arange(7) % CLASSES
 
 def result(images: Tensor, rates: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Weights]:
     """The summed loss after steps, its derivatives by step, and the last weights."""
-    unrolled, start = Unrolled(network(), limit=3), tuple(network().parameters())
+    unrolled, start = Unrolled(network(), Engine(micro_batch=3)), tuple(network().parameters())
     steps = [Step(images[number], LABELS, rates[number]) for number in range(STEPS)]
     trajectory = unrolled.forward(start, steps)
     loss, _, gradient = unrolled.outcome(trajectory[-1], REAL, OF_REAL)

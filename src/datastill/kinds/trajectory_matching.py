@@ -202,7 +202,7 @@ class TrajectoryStepper(Stepper):
     def __init__(self, method: TrajectoryMatching, data: DataSet, engine: Engine, ipc: int, seed: int, experts: Sequence[Expert]) -> None:
         self.method, self.seed, self.experts, self.device = method, seed, experts, engine.device
         network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
-        self.unrolled = Unrolled(network, engine.images_at_a_time(network, training=True))
+        self.unrolled = Unrolled(network, engine)
         self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
         self.batch, self.labels = method.batch_size(data, ipc), torch.arange(data.classes, device=self.device).repeat_interleave(ipc)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(self.device).requires_grad_()

@@ -105,7 +105,7 @@ class UnrolledStepper(Stepper):
     def __init__(self, method: UnrolledTraining, data: DataSet, engine: Engine, ipc: int, seed: int) -> None:
         self.method, self.data, self.engine, self.ipc, self.seed = method, data, engine, ipc, seed
         self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
-        self.unrolled = Unrolled(self.network, engine.images_at_a_time(self.network, training=True))
+        self.unrolled = Unrolled(self.network, engine)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
         start = math.log(math.expm1(method.start_rate))  # whose softplus it is
         self.sizes = torch.full((method.epochs, ipc), start, device=engine.device).requires_grad_()
