@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from datastill.engine import Engine
-from datastill.engine.unrolled import Step, Unrolled, Weights
+from datastill.engine.curvature import Weights
+from datastill.engine.unrolled import Step, Unrolled
 from datastill.networks import Features, Network
 
 CLASSES, STEPS = 3, 3

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datastill.engine.curvature import Curvature
 from datastill.engine.engine import Engine
 from datastill.engine.micro_batches import even_micro_batch, pieces
-from datastill.networks import Features, Network
+from datastill.networks import Network
 
 Gradients = tuple[Tensor, ...]
 """Of every convolution and linear layer, ``row weight``, a row for each output. Biases and norms are left out."""
@@ -20,9 +21,8 @@ Gradients = tuple[Tensor, ...]
 class WeightGradients:
     """The gradients of the mean cross-entropy with respect to the weights of a network that keeps changing.
 
-    The gradient on images alone (`of`) is of the first order: it is compiled where the engine compiles, and computes in its precision.
-    The step on the images (`pull`) is of the second order, through the gradient itself. What ``torch.compile`` makes of a network can be
-    differentiated only once, so that step runs uncompiled, and in 32 bits.
+    The gradient on images alone (`of`) computes in the precision of the engine. The step on the images (`pull`) goes through the gradient
+    itself (see `Curvature`), in 32 bits.
 
     Args:
         engine: How to run.
@@ -33,7 +33,8 @@ class WeightGradients:
         self.engine, self.network = engine, network
         self.layers = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         self.limit = engine.images_at_a_time(network, training=True)
-        self._losses = engine.compile(self._computed)
+        self.curvature = Curvature(engine, network)
+        self._losses, self._exact = (engine.compile(partial(self._computed, precision)) for precision in (engine.precision, None))
 
     def of(self, images: Tensor, labels: Tensor) -> Gradients:
         """The gradient of the mean loss, without a graph.
@@ -45,26 +46,22 @@ class WeightGradients:
         return self._summed(self._losses, images, labels)
 
     def exact(self, images: Tensor, labels: Tensor) -> Gradients:
-        """The same as `pull` computes it: uncompiled and in 32 bits."""
-        return self._summed(partial(self._computed, precision=torch.float32), images, labels)
+        """The same in the precision of the images, as `pull` computes it."""
+        return self._summed(self._exact, images, labels)
 
-    def pull(self, images: Tensor, labels: Tensor, towards: Callable[[Gradients], Gradients]) -> tuple[Tensor, Features]:
+    def pull(self, images: Tensor, labels: Tensor, towards: Callable[[Gradients], Gradients]) -> Tensor:
         """The gradient, with respect to images, of a function of their gradient.
 
         Args:
-            images: Normalised ``image channel height width``, a leaf that requires a gradient. All of them are in memory with two graphs.
+            images: Normalised ``image channel height width``. All of them are in memory with their graph.
             labels: int64 ``image``.
             towards: Gives the derivative of the function with respect to their gradient.
-
-        Returns:
-            What it was asked for, shaped like `images`; and the features of the images, from which other losses may go back to them.
         """
-        features: Features = self.network(images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(features.logits, labels)
-        gradients = rows(torch.autograd.grad(loss, self.layers, create_graph=True))
-        directions = towards(tuple(gradient.detach() for gradient in gradients))
-        (pulled,) = torch.autograd.grad(gradients, images, directions, retain_graph=True)
-        return pulled, features
+        images = images.detach()
+        directions = iter(towards(self.exact(images, labels)))
+        weights = tuple(parameter.detach() for parameter in self.network.parameters())
+        direction = tuple(next(directions).view_as(each) if each.ndim > 1 else torch.zeros_like(each) for each in weights)
+        return self.curvature.along(direction, weights, images, labels, of_weights=False)[1]
 
     def _summed(self, losses: Callable[..., tuple[Tensor, ...]], images: Tensor, labels: Tensor) -> Gradients:
         """The gradients of micro-batches, added up."""
@@ -77,8 +74,8 @@ class WeightGradients:
             total = added(total, torch.autograd.grad(loss, self.layers))
         return rows(total)
 
-    def _computed(self, images: Tensor, labels: Tensor, weights: Tensor, precision: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        images = images.to(precision or self.engine.precision, memory_format=torch.channels_last)
+    def _computed(self, precision: torch.dtype | None, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        images = images.to(precision or images.dtype, memory_format=torch.channels_last)
         return ((F.cross_entropy(self.network(images).logits, labels, reduction="none") * weights).sum(),)
 
 

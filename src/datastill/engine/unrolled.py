@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call, grad_and_value, jvp
 
-from datastill.engine.convolution import DIRECT, use
+from datastill.engine.curvature import Curvature, Weights, features
 from datastill.engine.engine import Engine
-from datastill.networks import Features, Network
-
-Weights = tuple[Tensor, ...]
-"""Of a network, in the order of its parameters."""
+from datastill.networks import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +35,6 @@ class Unrolled:
     Only the weights before every step are kept: on the way back each step is taken again, so that one step's graph is in memory, however
     many there are.
 
-    What ``torch.compile`` makes of a network can be differentiated only once. So the way back through a gradient is written as the change
-    of the gradient along a direction of the weights, forward-mode over reverse-mode, which is of the first order to the compiler: it takes
-    a third of the time of the uncompiled double backward pass.
-
     Args:
         network: Whose weights; without batch norm. Its own weights change nothing.
         engine: How to run; steps compute in the precision of their images.
@@ -54,10 +43,7 @@ class Unrolled:
     def __init__(self, network: Network, engine: Engine) -> None:
         self.network, self.limit = network, engine.images_at_a_time(network, training=True)
         self.names = [name for name, _ in network.named_parameters()]
-        self._direct = deepcopy(network)
-        use(self._direct, DIRECT)  # the kernels have no derivative in forward mode
-        _prepare()
-        self._losses, self._changes = engine.compile(self._computed), engine.compile(self._changed)
+        self.curvature, self._losses = Curvature(engine, network), engine.compile(self._computed)
 
     def forward(self, weights: Weights, steps: Sequence[Step]) -> list[Weights]:
         """Take steps.
@@ -80,7 +66,7 @@ class Unrolled:
         total, correct = torch.zeros((), dtype=leaves[0].dtype, device=leaves[0].device), 0
         gradient = tuple(torch.zeros_like(leaf) for leaf in leaves)
         for part, classes in zip(torch.split(images, self.limit), torch.split(labels, self.limit), strict=True):
-            logits = self._features(self.network, leaves, part).logits
+            logits = features(self.network, self.names, leaves, part).logits
             loss = F.cross_entropy(logits, classes, reduction="sum")
             gradient = tuple(one + other for one, other in zip(gradient, torch.autograd.grad(loss, leaves), strict=True))
             total, correct = total + loss.detach(), correct + int((logits.argmax(1) == classes).sum())
@@ -107,39 +93,11 @@ class Unrolled:
         found = []
         for before, step in zip(reversed(trajectory[:-1]), reversed(steps), strict=True):
             images, rate = step.images.detach(), step.rate.detach()
-            along, of_images, *of_weights = self._changes(images, step.labels, before, gradient, through)
+            along, of_images, *of_weights = self.curvature.along(gradient, before, images, step.labels, of_weights=through)
             if through:
                 gradient = tuple(arrived - rate * own for arrived, own in zip(gradient, of_weights, strict=True))
             found.append((-rate * of_images, -along))
         return found[::-1]
 
     def _computed(self, images: Tensor, labels: Tensor, weights: Weights) -> tuple[Tensor, ...]:
-        return (F.cross_entropy(self._features(self.network, weights, images).logits, labels),)
-
-    @torch.no_grad()
-    def _changed(self, images: Tensor, labels: Tensor, weights: Weights, arrived: Weights, through: bool) -> tuple[Tensor, ...]:
-        """How the loss changes along a direction of the weights, and its derivatives with respect to images and, if asked, weights."""
-
-        def loss(weights: Weights, images: Tensor) -> Tensor:
-            return F.cross_entropy(self._features(self._direct, weights, images).logits, labels)
-
-        def derivatives(weights: Weights) -> tuple[tuple[Weights | Tensor, ...], Tensor]:
-            found: tuple[tuple[Weights | Tensor, ...], Tensor] = grad_and_value(loss, argnums=(0, 1) if through else (1,))(weights, images)
-            return found
-
-        changes, along = jvp(derivatives, (weights,), (arrived,))[1]
-        *of_weights, of_images = changes
-        return (along, of_images, *(of_weights[0] if through else ()))
-
-    def _features(self, network: Network, weights: Weights, images: Tensor) -> Features:
-        named = dict(zip(self.names, weights, strict=True))
-        features: Features = functional_call(network, named, (images.contiguous(memory_format=torch.channels_last),))
-        return features
-
-
-@cache
-def _prepare() -> None:
-    """Have torch load what its forward mode needs, in which it calls a function of its own that it warns of."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        jvp(torch.sin, (torch.zeros(()),), (torch.zeros(()),))
+        return (F.cross_entropy(features(self.network, self.names, weights, images).logits, labels),)

@@ -60,9 +60,7 @@ class Constraints:
                 self.sessions[name].begin(iteration)
         self.sums = {term.name: torch.zeros((), device=self.device) for terms in self.due.values() for term in terms}
 
-    def pulls(
-        self, iteration: int, label: int, seen: Tensor, at: Tensor, draw: Draw, features: Features | None = None
-    ) -> dict[str, Tensor]:
+    def pulls(self, iteration: int, label: int, seen: Tensor, at: Tensor, draw: Draw) -> dict[str, Tensor]:
         """The weighted gradients of the terms that are due, and their values, which are added to `sums`.
 
         Args:
@@ -71,7 +69,6 @@ class Constraints:
             seen: Its synthetic images as networks see them, ``image channel height width``.
             at: What `seen` was computed from, of the same shape; may be `seen` itself.
             draw: How they were augmented.
-            features: Of `seen`, in the network that the kind lends; None to compute them.
 
         Returns:
             By encoder, each shaped like `at`.
@@ -80,7 +77,7 @@ class Constraints:
         for name, terms in self.due.items():
             targets = self._targets(name, iteration, label, draw)
             if name == MATCHING:
-                of_synthetic = (features or self.synthetic(seen)).float().stack(labels, pixels=seen[0].numel())
+                of_synthetic = self.synthetic(seen).float().stack(labels, pixels=seen[0].numel())
             else:
                 of_synthetic = self.sessions[name].synthetic(self._some(seen, iteration, label, name)[None], labels)
             loss = torch.zeros((), device=self.device)

@@ -16,7 +16,8 @@ from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
-from datastill.engine.unrolled import Step, Unrolled, Weights
+from datastill.engine.curvature import Weights
+from datastill.engine.unrolled import Step, Unrolled
 from datastill.errors import UserError, unknown
 from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, PixelSGD, check_start, initial_images

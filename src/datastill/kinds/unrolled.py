@@ -14,7 +14,8 @@ from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
-from datastill.engine.unrolled import Step, Unrolled, Weights
+from datastill.engine.curvature import Weights
+from datastill.engine.unrolled import Step, Unrolled
 from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
 from datastill.kinds.adam import Adam

@@ -155,8 +155,8 @@ class GradientStepper(Stepper):
     def _pull(self, iteration: int, augmented: Tensor, label: int, draw: Draw, towards: Callable[[Gradients], Gradients]) -> None:
         """Add to the pixels of a class the gradient of its distance, and that of the constraints."""
         seen = augmented.detach().requires_grad_()
-        pulled, features = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
-        constraints = self.constraints.pulls(iteration, label, seen, seen, draw, features)
+        pulled = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
+        constraints = self.constraints.pulls(iteration, label, seen, seen, draw)
         torch.autograd.backward(augmented, pulled + self.constraints.bounded(constraints, pulled) if constraints else pulled)
 
     def _distance(self, real: Gradients, synthetic: Gradients) -> tuple[Tensor, Gradients]:
