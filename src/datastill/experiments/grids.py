@@ -42,7 +42,7 @@ def _rows(methods: Mapping[str, tuple[tuple[str, ...], tuple[int, int, int, int]
 EQUAL = (
     "The budget is equal in floating-point operations of distilling, constraints included, as each method counts the `cost` of a step: "
     "{budget} for every set, so a constraint has to make up for the steps that it costs. Operations are the same on every machine; the "
-    "minutes beside them are what these took on this one, where steps that go through a gradient are never compiled. What is trained once "
+    "minutes beside them are what these took on this one{minutes}. What is trained once "
     "for all sets is left out: {trained}. {changes} Nothing was chosen on this split, and budgets are small: only differences well beyond "
     "the deviation over the three distilling seeds count."
 )
@@ -57,6 +57,7 @@ GRIDS: dict[str, Experiment] = {
         policy=Policy("fp32", False),
         remark=EQUAL.format(
             budget="500 billion",
+            minutes=", where steps that go through a gradient are never compiled",
             trained="three experts of three epochs, and one ConvNet of four",
             changes="`dsa` has ten times the published learning rate, as it takes a twentieth of the steps; `mtt` takes ten inner steps, "
             "about as many as its experts take in two epochs.",
@@ -69,6 +70,7 @@ GRIDS: dict[str, Experiment] = {
         preset="fast",
         remark=EQUAL.format(
             budget="5 trillion",
+            minutes="",
             trained="two experts of two epochs, and one ConvNet of two",
             changes="Values are cut so that the steps of all methods cost alike: 32 real images a class; `dsa` trains its network for 2 "
             "epochs between matches instead of 50, at ten times the published learning rate; `mtt` takes 10 inner steps on 20 images "

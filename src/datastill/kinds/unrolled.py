@@ -36,8 +36,7 @@ class UnrolledTraining(Method):
     """Learn images and step sizes so that a random network, after a few steps on them, classifies real images.
 
     ``L = mean cross-entropy(w_K; real)``, ``w_{k+1} = w_k - r_k grad mean cross-entropy(w_k; s_k)``, w_0 random. Step k reads one image of
-    every class, the next ones in the next step, and begins again after IPC steps, `epochs` times in all. Everything is computed in 32 bits
-    and uncompiled.
+    every class, the next ones in the next step, and begins again after IPC steps, `epochs` times in all. Everything is computed in 32 bits.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`, without batch norm.
