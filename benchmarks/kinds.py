@@ -11,7 +11,7 @@ from benchmarks.reference_unrolled import ReferenceTrajectories, ReferenceUnroll
 from datastill import random
 from datastill.data import DataSet
 from datastill.engine import Engine
-from datastill.engine.unrolled import Weights
+from datastill.engine.curvature import Weights
 from datastill.kinds import GradientMatching, KernelRegression, Stepper, TrajectoryMatching, UnrolledTraining
 from datastill.kinds.trajectory_matching import TrajectoryStepper
 from datastill.methods import Method, method

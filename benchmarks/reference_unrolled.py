@@ -14,7 +14,7 @@ from benchmarks.reference_constraints import ReferenceConstraints
 from datastill import random
 from datastill.augment import DSA, families
 from datastill.data import DataSet
-from datastill.engine.unrolled import Weights
+from datastill.engine.curvature import Weights
 from datastill.kinds import TrajectoryMatching, UnrolledTraining
 from datastill.networks import Network, build
 

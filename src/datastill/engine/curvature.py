@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from torch.func import functional_call, grad_and_value, jvp
 
 from datastill.engine.convolution import DIRECT, use
 from datastill.engine.engine import Engine
+from datastill.engine.micro_batches import even_micro_batch, shares
 from datastill.networks import Features, Network
 
 Weights = tuple[Tensor, ...]
@@ -25,15 +27,16 @@ class Curvature:
 
     That is what a step through a gradient g comes down to: the derivative of ``<g, v>``, v fixed, is the change of the gradient along v.
     What ``torch.compile`` makes of a network can be differentiated only once, and forward mode over reverse mode needs no more than that.
-    Compiled, it takes a third of the time of the uncompiled backward pass through a gradient.
 
     Args:
         engine: How to run; computes in the precision of the images, so in 32 bits if they are.
-        network: Whose loss, at any weights; its own change nothing. A batch norm has the statistics that the network has then.
+        network: Whose loss, at any weights; its own change nothing. A batch norm must be in evaluation, and has the statistics that the
+            network has then.
     """
 
     def __init__(self, engine: Engine, network: Network) -> None:
         self.network, self.names = network, [name for name, _ in network.named_parameters()]
+        self.limit, self.size = engine.images_at_a_time(network, training=True), 0
         self.direct = deepcopy(network)
         use(self.direct, DIRECT)  # the kernels have no derivative in forward mode
         _prepare()
@@ -45,19 +48,25 @@ class Curvature:
         Args:
             direction: Shaped like the weights.
             weights: Where.
-            images: Normalised ``image channel height width``. All of them are in memory with their graph.
+            images: Normalised ``image channel height width``, any number; a micro-batch of them is in memory with its graph at a time.
             labels: int64 ``image``.
             of_weights: Whether to compute the last.
         """
         self.direct.train(self.network.training)
         for own, now in zip(self.direct.buffers(), self.network.buffers(), strict=True):
             own.copy_(now)
-        return self._changes(direction, weights, images, labels, of_weights)
+        self.size = self.size or even_micro_batch(len(images), self.limit)
+        parts = [self._changes(direction, weights, *part, of_weights) for part in shares(images, labels, self.size)]
+        of_loss, of_images, *others = zip(*parts, strict=True)
+        return (sum_of(of_loss), torch.cat(of_images)[: len(images)], *map(sum_of, others))
 
     @torch.no_grad()
-    def _changed(self, direction: Weights, weights: Weights, images: Tensor, labels: Tensor, of_weights: bool) -> tuple[Tensor, ...]:
+    def _changed(
+        self, direction: Weights, weights: Weights, images: Tensor, labels: Tensor, share: Tensor, of_weights: bool
+    ) -> tuple[Tensor, ...]:
         def loss(weights: Weights, images: Tensor) -> Tensor:
-            return F.cross_entropy(features(self.direct, self.names, weights, images).logits, labels)
+            logits = features(self.direct, self.names, weights, images).logits
+            return (F.cross_entropy(logits, labels, reduction="none") * share).sum()
 
         def derivatives(weights: Weights) -> tuple[tuple[Any, ...], Tensor]:
             found: tuple[tuple[Any, ...], Tensor] = grad_and_value(loss, argnums=asked)(weights, images)
@@ -66,6 +75,11 @@ class Curvature:
         asked = (0, 1) if of_weights else (1,)
         changes, of_loss = jvp(derivatives, (weights,), (direction,))[1]
         return (of_loss, changes[-1], *(changes[0] if of_weights else ()))
+
+
+def sum_of(tensors: Sequence[Tensor]) -> Tensor:
+    """Their sum."""
+    return torch.stack(tuple(tensors)).sum(0) if len(tensors) > 1 else tensors[0]
 
 
 def features(network: Network, names: list[str], weights: Weights, images: Tensor) -> Features:
@@ -77,7 +91,7 @@ def features(network: Network, names: list[str], weights: Weights, images: Tenso
 
 @cache
 def _prepare() -> None:
-    """Have torch load what its forward mode needs, in which it calls a function of its own that it warns of."""
+    """Have torch load its forward mode: the first use of it warns of a deprecated call of torch's own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         jvp(torch.sin, (torch.zeros(()),), (torch.zeros(()),))

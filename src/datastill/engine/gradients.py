@@ -11,7 +11,7 @@ from torch import Tensor
 
 from datastill.engine.curvature import Curvature
 from datastill.engine.engine import Engine
-from datastill.engine.micro_batches import even_micro_batch, pieces
+from datastill.engine.micro_batches import even_micro_batch, shares
 from datastill.networks import Network
 
 Gradients = tuple[Tensor, ...]
@@ -49,34 +49,29 @@ class WeightGradients:
         """The same in the precision of the images, as `pull` computes it."""
         return self._summed(self._exact, images, labels)
 
-    def pull(self, images: Tensor, labels: Tensor, towards: Callable[[Gradients], Gradients]) -> Tensor:
-        """The gradient, with respect to images, of a function of their gradient.
+    def pull(self, images: Tensor, labels: Tensor, directions: Gradients) -> Tensor:
+        """The derivative, with respect to images, of the product of their gradient with fixed directions.
 
         Args:
-            images: Normalised ``image channel height width``. All of them are in memory with their graph.
+            images: Normalised ``image channel height width``, any number.
             labels: int64 ``image``.
-            towards: Gives the derivative of the function with respect to their gradient.
+            directions: Shaped like the gradient.
         """
-        images = images.detach()
-        directions = iter(towards(self.exact(images, labels)))
-        weights = tuple(parameter.detach() for parameter in self.network.parameters())
-        direction = tuple(next(directions).view_as(each) if each.ndim > 1 else torch.zeros_like(each) for each in weights)
-        return self.curvature.along(direction, weights, images, labels, of_weights=False)[1]
+        left, weights = iter(directions), tuple(parameter.detach() for parameter in self.network.parameters())
+        direction = tuple(next(left).view_as(each) if each.ndim > 1 else torch.zeros_like(each) for each in weights)
+        return self.curvature.along(direction, weights, images.detach(), labels, of_weights=False)[1]
 
     def _summed(self, losses: Callable[..., tuple[Tensor, ...]], images: Tensor, labels: Tensor) -> Gradients:
         """The gradients of micro-batches, added up."""
-        count = len(images)
-        size = even_micro_batch(count, self.limit)
-        weights = torch.full((count,), 1 / count, device=images.device)
         total: Gradients = ()
-        for part, label, weight in zip(*(pieces(tensor, size) for tensor in (images, labels, weights)), strict=True):
-            (loss,) = losses(part, label, weight)
+        for part, label, share in shares(images, labels, even_micro_batch(len(images), self.limit)):
+            (loss,) = losses(part, label, share)
             total = added(total, torch.autograd.grad(loss, self.layers))
         return rows(total)
 
-    def _computed(self, precision: torch.dtype | None, images: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    def _computed(self, precision: torch.dtype | None, images: Tensor, labels: Tensor, share: Tensor) -> tuple[Tensor, ...]:
         images = images.to(precision or images.dtype, memory_format=torch.channels_last)
-        return ((F.cross_entropy(self.network(images).logits, labels, reduction="none") * weights).sum(),)
+        return ((F.cross_entropy(self.network(images).logits, labels, reduction="none") * share).sum(),)
 
 
 def added(one: Gradients, other: Gradients) -> Gradients:

@@ -14,6 +14,12 @@ def pieces(images: Tensor, size: int) -> list[Tensor]:
     return list(torch.split(images, size))
 
 
+def shares(images: Tensor, labels: Tensor, size: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Cut a labelled batch into micro-batches of one size, each with the shares of its images in the batch's mean: 0 for padding."""
+    share = torch.full((len(images),), 1 / len(images), dtype=images.dtype, device=images.device)
+    return list(zip(*(pieces(each, size) for each in (images, labels, share)), strict=True))
+
+
 def even_micro_batch(count: int, limit: int) -> int:
     """The size of the fewest micro-batches of at most `limit` images, as even as possible.
 

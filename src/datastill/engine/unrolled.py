@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.engine.curvature import Curvature, Weights, features
+from datastill.engine.curvature import Curvature, Weights, features, sum_of
 from datastill.engine.engine import Engine
+from datastill.engine.micro_batches import even_micro_batch, shares
 from datastill.networks import Network
 
 
@@ -32,8 +33,8 @@ class Step:
 class Unrolled:
     """Takes steps from weights, and goes back through them.
 
-    Only the weights before every step are kept: on the way back each step is taken again, so that one step's graph is in memory, however
-    many there are.
+    Only the weights before every step are kept: on the way back each step is taken again, so that the graph of one micro-batch of one step
+    is in memory, however many there are.
 
     Args:
         network: Whose weights; without batch norm. Its own weights change nothing.
@@ -43,7 +44,7 @@ class Unrolled:
     def __init__(self, network: Network, engine: Engine) -> None:
         self.network, self.limit = network, engine.images_at_a_time(network, training=True)
         self.names = [name for name, _ in network.named_parameters()]
-        self.curvature, self._losses = Curvature(engine, network), engine.compile(self._computed)
+        self.size, self.curvature, self._losses = 0, Curvature(engine, network), engine.compile(self._computed)
 
     def forward(self, weights: Weights, steps: Sequence[Step]) -> list[Weights]:
         """Take steps.
@@ -54,9 +55,11 @@ class Unrolled:
         trajectory = [tuple(weight.detach() for weight in weights)]
         for step in steps:
             leaves = tuple(weight.requires_grad_() for weight in trajectory[-1])
-            (loss,) = self._losses(step.images.detach(), step.labels, leaves)
-            gradients = torch.autograd.grad(loss, leaves)
-            rate = step.rate.detach()
+            self.size = self.size or even_micro_batch(len(step.images), self.limit)
+            parts = [
+                torch.autograd.grad(self._losses(*part, leaves)[0], leaves) for part in shares(step.images.detach(), step.labels, self.size)
+            ]
+            gradients, rate = map(sum_of, zip(*parts, strict=True)), step.rate.detach()
             trajectory.append(tuple(leaf.detach() - rate * slope for leaf, slope in zip(leaves, gradients, strict=True)))
         return trajectory
 
@@ -99,5 +102,6 @@ class Unrolled:
             found.append((-rate * of_images, -along))
         return found[::-1]
 
-    def _computed(self, images: Tensor, labels: Tensor, weights: Weights) -> tuple[Tensor, ...]:
-        return (F.cross_entropy(features(self.network, self.names, weights, images).logits, labels),)
+    def _computed(self, images: Tensor, labels: Tensor, share: Tensor, weights: Weights) -> tuple[Tensor, ...]:
+        logits = features(self.network, self.names, weights, images).logits
+        return ((F.cross_entropy(logits, labels, reduction="none") * share).sum(),)

@@ -12,6 +12,7 @@ from datastill.experiments.others import OTHERS
 from datastill.experiments.paper import PAPER
 from datastill.experiments.recipes import SEARCHES
 from datastill.experiments.selections import SELECTIONS
+from datastill.experiments.small import SMALL
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
 from datastill.teachers.recipe import RECIPES
@@ -190,5 +191,6 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
     **CONTINUAL,
     **USES,
     **PAPER,
+    **SMALL,
 }
 """Every experiment by name."""

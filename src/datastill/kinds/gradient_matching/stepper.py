@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -113,13 +112,9 @@ class GradientStepper(Stepper):
         total = torch.zeros((), device=self.engine.device)
         for label in self.own:
             real, augmented, draw = self._pair(iteration, label)
-
-            def towards(synthetic: Gradients, real: Gradients = real) -> Gradients:
-                distance, directions = self._distance(real, synthetic)
-                total.add_(distance)
-                return directions
-
-            self._pull(iteration, augmented, label, draw, towards)
+            distance, directions = self._distance(real, self.gradients.exact(augmented.detach(), self._labels(label, len(augmented))))
+            total.add_(distance)
+            self._pull(iteration, augmented, label, draw, directions)
         return total
 
     def _matched_together(self, iteration: int) -> Tensor:
@@ -138,7 +133,7 @@ class GradientStepper(Stepper):
         distance, directions = self._distance(tuple(each / classes for each in real), tuple(each / classes for each in synthetic))
         directions = tuple(direction / classes for direction in directions)
         for label, (augmented, draw) in zip(self.own, pairs, strict=True):
-            self._pull(iteration, augmented, label, draw, lambda _: directions)
+            self._pull(iteration, augmented, label, draw, directions)
         return distance if ranks.first else torch.zeros_like(distance)
 
     def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor, Draw]:
@@ -152,10 +147,10 @@ class GradientStepper(Stepper):
             found = added(found, gradient if share == 1 else tuple(share * each for each in gradient))
         return found, self.augmentation(self.pixels[label : label + 1], draw)[0], draw
 
-    def _pull(self, iteration: int, augmented: Tensor, label: int, draw: Draw, towards: Callable[[Gradients], Gradients]) -> None:
+    def _pull(self, iteration: int, augmented: Tensor, label: int, draw: Draw, directions: Gradients) -> None:
         """Add to the pixels of a class the gradient of its distance, and that of the constraints."""
         seen = augmented.detach().requires_grad_()
-        pulled = self.gradients.pull(seen, self._labels(label, len(seen)), towards)
+        pulled = self.gradients.pull(seen, self._labels(label, len(seen)), directions)
         constraints = self.constraints.pulls(iteration, label, seen, seen, draw)
         torch.autograd.backward(augmented, pulled + self.constraints.bounded(constraints, pulled) if constraints else pulled)
 
