@@ -112,9 +112,9 @@ def _others(rows: list[dict[str, Any]]) -> list[str]:
     return [
         "## Gradients, trajectories, unrolled training, kernels",
         "",
-        "The published values, but for those named. Steps through a gradient are never compiled, in ours as in the reference, which keeps "
-        "the graphs of all inner steps in memory; ours keeps the weights and takes the steps again. With `through=no` ours is the form of "
-        "constant memory, and the reference is still the whole. The second memory is the peak of the process once both ran.",
+        "The published values, but for those named. The reference is never compiled and keeps the graphs of all inner steps in memory; "
+        "ours keeps the weights and takes the steps again. With `through=no` ours is the form of constant memory, and the reference is "
+        "still the whole. The second memory is the peak of the process once both ran.",
         "",
         *table(head, cells),
         "",

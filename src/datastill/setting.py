@@ -40,7 +40,7 @@ class Setting:
 
     @property
     def quick(self) -> bool:
-        """Whether time counts: the preset "fast", or "best", which is it where a method has no other values."""
+        """Whether time counts: the preset "fast", or "best", which has the values of "fast" for most methods."""
         return self.preset in (FAST, BEST)
 
     def values(self, presets: Presets) -> dict[str, Any]:
@@ -88,20 +88,22 @@ PRESETS: dict[str, str] = {
     "paper": "the values the paper states",
     "code": "the values of the paper's published code, where they differ",
     FAST: "values to get further in less time; those of dm were chosen on the validation split of CIFAR-10 at IPC 10",
-    BEST: "what was highest for its time on the validation split of CIFAR-10 at IPC 10: tgdd+cm where no method is named; methods that "
-    "were not tried have the values of fast",
+    BEST: "the recipe chosen so far on the validation split of CIFAR-10 at IPC 10: tgdd+cm where `distill` is given no method; all methods "
+    "but tgdd have the values of fast",
 }
 """Named presets and what they are."""
 
 USUAL = "dm+iid"
-OF_PRESETS = {BEST: "tgdd+cm"}
+"""The method of `datastill.distill` and the command, if the user names none."""
+METHOD_OF_PRESET = {BEST: "tgdd+cm"}
+"""The same with presets that have their own."""
 
 
 def usual_method(preset: str) -> str:
-    """The method that a preset has where none is named.
+    """The method of a preset, if the user names none.
 
     Example:
         >>> usual_method("paper"), usual_method("best")
         ('dm+iid', 'tgdd+cm')
     """
-    return OF_PRESETS.get(preset, USUAL)
+    return METHOD_OF_PRESET.get(preset, USUAL)

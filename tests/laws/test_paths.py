@@ -70,7 +70,7 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 def check_fast_against_exact(data: DataSet) -> None:
-    """In what the machine is fastest in: bf16, or where it would only be emulated 32 bits with kernels of our own for convolutions."""
+    """In what the machine is fastest in: bf16, or 32 bits with kernels of our own for convolutions."""
     engine = Engine.choose(device="cpu", compile=True)
     exact_loss, exact = stepped(iid("convnet"), data, Engine())
     fast_loss, fast = stepped(iid("convnet"), data, engine)

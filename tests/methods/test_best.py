@@ -10,10 +10,12 @@ import pytest
 from datastill import distill, method
 from datastill.cli import main
 from datastill.data import DataSet
+from datastill.experiments.catalogue import EXPERIMENTS
+from datastill.experiments.specification import Experiment
 from datastill.methods import METHODS
-from datastill.setting import BEST, FAST, OF_PRESETS, PRESETS, Setting, usual_method
+from datastill.setting import BEST, FAST, METHOD_OF_PRESET, PRESETS, Setting, usual_method
 
-KNOWN = {OF_PRESETS[BEST].partition("+")[0]}
+KNOWN = {METHOD_OF_PRESET[BEST].partition("+")[0]}
 """Methods with values of their own for it."""
 
 
@@ -32,9 +34,20 @@ def test_a_preset_that_a_method_does_not_know_changes_nothing_unless_it_is_best(
 
 
 def test_it_names_a_method_that_there_is() -> None:
-    assert set(OF_PRESETS) <= set(PRESETS)
+    assert set(METHOD_OF_PRESET) <= set(PRESETS)
     assert {usual_method(preset) for preset in ("paper", "code", FAST)} == {"dm+iid"}
     assert method(usual_method(BEST), preset=BEST).name == usual_method(BEST)
+
+
+def test_its_values_are_those_of_the_row_that_was_chosen() -> None:
+    search = EXPERIMENTS["recipes-cifar10-ipc10"]
+    assert isinstance(search, Experiment)
+    (row,) = (row for row in search.rows if row.method == usual_method(BEST))
+    chosen, best = (
+        replace(method(row.method, data="cifar10", ipc=10, preset=preset, settings=settings), lookup=None)
+        for preset, settings in ((search.preset, row.settings), (BEST, ()))
+    )
+    assert best == chosen
 
 
 def test_it_is_taken_where_no_method_is_named(tiny: DataSet, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

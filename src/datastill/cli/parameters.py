@@ -30,7 +30,8 @@ Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1, mps")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], Parameter(help="precision of the convolutions; auto is bf16 where that is faster")]
 Compile = Annotated[bool | None, Parameter(help="compile the networks; by default if the job is long enough", negative="--no-compile")]
 Preset = Annotated[
-    str | None, Parameter(help="values to use: paper, code (the published code's), fast (our cheapest), best (our highest); default paper")
+    str | None,
+    Parameter(help="values to use: paper, code (the published code's), fast (cheapest), best (highest so far); default paper"),
 ]
 Set = Annotated[
     list[str] | None,

@@ -73,5 +73,5 @@ class Policy:
 
 
 def _gains_by_bf16(device: torch.device) -> bool:
-    """Whether the device computes in bf16 itself, and sooner: on a CPU that is measured, as some are twice as fast in 32 bits."""
+    """Whether the device computes in bf16 itself, and sooner: on a CPU that is measured, as some are faster in 32 bits."""
     return hardware.bf16_supported(device) and (device.type != "cpu" or bf16_is_faster())

@@ -44,8 +44,8 @@ SEARCHES: dict[str, Experiment] = {
         split="validation",
         policy=EXACT,
         remark="Every row has 200 iterations with 64 real images a class, stored as four parts of an image. All but `idm` read one "
-        "training run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own on the way. With two "
-        "networks a row, only differences of a point and more count.",
+        "training run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own, and `tgdd+iid` reads a "
+        "ConvNet of 4 epochs too. With two networks a row, only differences of a point and more count.",
     ),
     "recipes-values-cifar10-ipc10": Experiment(
         title="Choosing the values of the preset best, CIFAR-10, IPC 10",

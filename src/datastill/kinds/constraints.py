@@ -32,7 +32,7 @@ class Constraints:
         data: The real images.
         engine: Where to run.
         seed: Of the run.
-        network: What the kind matches in: features of its own images come from the kind, those of real ones from here.
+        network: What the kind matches in, which terms read too.
         batches: The real images of a step.
         augmentation: How real images are augmented, by the draw of the synthetic ones.
     """

@@ -41,7 +41,7 @@ EXPERT = TrainingRecipe(schedule="constant", epochs=1, learning_rate=0.01, batch
 SNAPSHOTS = Snapshots(every=1, early=0, parts=1, type="float32")
 """What is kept of them: the weights after every epoch, exactly, as what is matched are small differences between them."""
 SECOND_ORDER = 13
-"""Forward passes that a step on an image takes: the step (3), and the way back through it (10)."""
+"""Forward passes that a step on an image takes: the step (3), and the way back through it, at most 10."""
 FIRST_ORDER = 8
 """The same where later steps are taken not to depend on earlier ones."""
 

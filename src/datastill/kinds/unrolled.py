@@ -28,7 +28,7 @@ from datastill.networks import build, network_type
 CHUNK_BYTES = 2**26
 """Bytes of real images, as floats, that are in memory at a time."""
 SECOND_ORDER = 13
-"""Forward passes that a step on an image takes: the step (3), and the way back through it (10)."""
+"""Forward passes that a step on an image takes: the step (3), and the way back through it, at most 10."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ def findings(*, compile: bool = False) -> Iterator[tuple[str, str]]:
     yield "gpu", _gpu()
     yield "speed", f"{_gigaflops():.0f} GFLOP/s, product of {SIDE}x{SIDE} matrices in fp32"
     cpu = torch.device("cpu")
-    yield "bf16", "supported by the hardware" if hardware.bf16_supported(cpu) else "not supported by the hardware, fp32 is used"
+    supported = hardware.bf16_supported(cpu)
+    yield "bf16", "supported by the hardware; taken where it is measured to be faster" if supported else "not supported by the hardware"
     broken = hardware.why_no_compiler(hardware.device("auto")) if compile else ""
     yield "compiler", (broken or "works") if compile else _compiler()
     if compile and not broken:
@@ -90,9 +91,9 @@ def _compiler() -> str:
 
 
 def _convolutions() -> str:
-    if not works():
-        return "torch's own in fp32, since the kernels that would be faster do not compile"
     found = f"{fastest()} in fp32, where {WINOGRAD} is {speed_up():.1f} times as fast as torch's own"
+    if not works():
+        found = "torch's own in fp32, since the kernels that would be faster do not compile"
     if not bf16_speed_up():
         return found
     return f"{found}; bf16 {bf16_speed_up():.1f} times as fast, so {'bf16' if bf16_is_faster() else 'fp32'} is taken"

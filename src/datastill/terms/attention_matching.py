@@ -48,5 +48,5 @@ class AttentionMatching(Term):
 
     @classmethod
     def suited(cls, setting: Setting) -> AttentionMatching:
-        """The paper's exponent, or the published code's with the presets "code" and "fast"."""
+        """The paper's exponent, or the published code's with every other preset than "paper"."""
         return cls(power=4 if setting.preset == "paper" else 1)

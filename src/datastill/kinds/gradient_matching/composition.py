@@ -16,7 +16,7 @@ from datastill.kinds.method import check_enough_classes
 from datastill.networks import build
 
 SECOND_ORDER = 10
-"""Forward passes that a second-order step on an image takes: the gradient (3), and the way back through all of it."""
+"""Forward passes that a second-order step on an image takes at most: the gradient (3), and the way back through all of it."""
 SEEN = 8
 """Times that an image is in memory, at least, while it is matched."""
 
