@@ -29,9 +29,9 @@ RECIPES = (
     Row("idm"),
     Row("dance", settings=ENDS),
     Row("tgdd", settings=SNAPSHOTS),
-    Row("tgdd+cm", settings=SNAPSHOTS),
-    Row("tgdd+iid", settings=(*SNAPSHOTS, *CONVNET)),
-    Row("cf+cal", settings=ENDS),
+    Row("tgdd+cm", label="tgdd+cm", settings=SNAPSHOTS),
+    Row("tgdd+iid", label="tgdd+iid", settings=(*SNAPSHOTS, *CONVNET)),
+    Row("cf+cal", label="cf+cal", settings=ENDS),
 )
 """Methods that read trained networks, with the networks of `SNAPSHOTS`; `idm` trains its own."""
 
@@ -74,6 +74,7 @@ SEARCHES: dict[str, Experiment] = {
         title="The preset best under the IDC protocol, CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 500, repeats=2),),
         rows=(Row(usual_method(BEST), tgdd.PUBLISHED["cifar10", 10], of=f"best-cifar10-ipc10/{usual_method(BEST)}"),),
+        preset=BEST,
         policy=EXACT,
         protocol=Protocol.named("idc"),
         remark="The set is that of best-cifar10-ipc10. The published number is that of TGDD, of 60 epochs of five training runs.",
