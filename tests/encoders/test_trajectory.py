@@ -12,7 +12,7 @@ from datastill.encoders import Encoder, FreshNetwork, Snapshots, TrainingRecipe,
 from datastill.encoders.trajectory import TrajectorySession
 from datastill.engine import Engine
 from datastill.errors import UserError
-from datastill.teachers.trajectories import trajectories
+from datastill.teachers.trajectories import kept, trajectories
 from small_methods import matching, opened
 from small_methods import small as method
 
@@ -106,6 +106,16 @@ def test_it_is_measured_without_being_trained_and_its_training_is_foretold(tiny:
     opened(composed, tiny)
     assert composed.missing(tiny) == ()
     assert composed.pretraining_seconds(tiny) > 0
+
+
+def test_a_run_that_two_encoders_read_is_trained_and_counted_once(tiny: DataSet, cache: Path) -> None:
+    one, two = replace(SMALL, count=1), SMALL
+    composed = method("dm+cal", encoders={"matching": one, "expert": replace(two, later=1)})
+    (missing,) = composed.missing(tiny)
+    assert missing.count == 2
+    opened(composed, tiny)
+    runs = kept(tiny, SMALL.network, 2, SMALL.recipe, SMALL.snapshots)
+    assert composed.pretraining_seconds(tiny) == sum(run.seconds for run in runs) > 0
 
 
 def test_its_targets_can_be_kept_unless_it_interpolates(tiny: DataSet, cache: Path) -> None:

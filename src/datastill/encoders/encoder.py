@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -119,9 +119,12 @@ class Encoder(ABC):
         """Bytes that it takes at least, apart from features."""
         return 0
 
-    def pretraining_seconds(self, data: DataSet) -> float:
-        """How long the training of its networks took, as their files say; 0 without any."""
-        return 0.0
+    def training_seconds(self, data: DataSet) -> Mapping[Hashable, float]:
+        """Networks that were trained for it and are in the cache: what tells each from others, and how many seconds it took.
+
+        Encoders that read the same network name it alike, so that its seconds count once.
+        """
+        return {}
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
         """Networks that `open` trains first, as they are not in the cache."""
@@ -243,3 +246,19 @@ def check_accuracies(values: Tensor, what: str) -> None:
     """
     if values.numel() and not 0 <= float(values.min()) <= float(values.max()) <= 1:
         raise UserError(f"{what} does not fit: accuracies must be from 0 to 1, got {float(values.min()):.4g} to {float(values.max()):.4g}")
+
+
+def seconds_of_training(encoders: Iterable[Encoder], data: DataSet) -> float:
+    """How long the training of the networks that encoders read took, each counted once; 0 for what is not trained yet."""
+    return sum({key: seconds for encoder in encoders for key, seconds in encoder.training_seconds(data).items()}.values())
+
+
+def missing_once(encoders: Iterable[Encoder], data: DataSet) -> tuple[Untrained, ...]:
+    """Networks that encoders read and that are not in the cache; where several read the same ones, those of the one that reads most."""
+    most: dict[Hashable, Untrained] = {}
+    for encoder in encoders:
+        for each in encoder.missing(data):
+            alike = replace(each, count=0)
+            if alike not in most or each.count > most[alike].count:
+                most[alike] = each
+    return tuple(most.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -63,9 +63,10 @@ class PretrainedPool(Encoder):
         weights, accuracies = [member.weights for member in pool], [member.accuracy / 100 for member in pool]
         return PoolSession(self.network, data, engine, fields, seed, weights, accuracies)
 
-    def pretraining_seconds(self, data: DataSet) -> float:
-        """Seconds of the networks of the pool that are in the cache (see `Encoder.pretraining_seconds`)."""
-        return sum(member.seconds for member in found(data, self.network, self.count, self.recipe))
+    def training_seconds(self, data: DataSet) -> Mapping[Hashable, float]:
+        """The networks of the pool that are in the cache (see `Encoder.training_seconds`)."""
+        folder, members = pool_folder(data, self.network, self.recipe), found(data, self.network, self.count, self.recipe)
+        return {(folder, number): member.seconds for number, member in enumerate(members)}
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
         """Networks of the pool that are not in the cache (see `Encoder.missing`)."""

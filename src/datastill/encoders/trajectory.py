@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -86,9 +86,10 @@ class TrajectoryNetwork(Encoder):
         weights, accuracies = [run.snapshots for run in runs], [run.accuracies for run in runs]
         return TrajectorySession(self, data, engine, fields, seed, runs[0].epochs, weights, accuracies)
 
-    def pretraining_seconds(self, data: DataSet) -> float:
-        """Seconds of the runs that are in the cache (see `Encoder.pretraining_seconds`)."""
-        return sum(run.seconds for run in kept(data, self.network, self.count, self.recipe, self.snapshots))
+    def training_seconds(self, data: DataSet) -> Mapping[Hashable, float]:
+        """The runs that are in the cache (see `Encoder.training_seconds`)."""
+        folder, runs = pool_folder(data, self.network, self.recipe), kept(data, self.network, self.count, self.recipe, self.snapshots)
+        return {(folder, self.snapshots, number): run.seconds for number, run in enumerate(runs)}
 
     def memory(self, data: DataSet) -> int:
         """The snapshots (see `Encoder.memory`)."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from datastill.configuration import added_later, describe
 from datastill.data import DataSet
 from datastill.encoders import Encoder
+from datastill.encoders.encoder import missing_once, seconds_of_training
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError
 from datastill.kinds.balance import MATCHING
@@ -132,11 +133,11 @@ class Constrained(Method):
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of the encoders that constraints read took (see `Method.pretraining_seconds`)."""
-        return sum(encoder.pretraining_seconds(data) for encoder in self.used().values())
+        return seconds_of_training(self.used().values(), data)
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
         """Networks of encoders that constraints read (see `Method.missing`)."""
-        return tuple(untrained for encoder in self.used().values() for untrained in encoder.missing(data))
+        return missing_once(self.used().values(), data)
 
     def untrained(self, data: DataSet) -> Self:
         """The same without networks that are trained first, for measuring how long a step takes."""

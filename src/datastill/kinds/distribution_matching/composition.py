@@ -11,6 +11,7 @@ from datastill.augment import check_factor
 from datastill.configuration import added_later, describe, not_set
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork
+from datastill.encoders.encoder import missing_once, seconds_of_training
 from datastill.engine import Engine
 from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
@@ -240,13 +241,11 @@ class Composition(Method):
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """How long the training of the encoders that it reads took; 0 for what is not trained yet."""
-        return sum(
-            encoder.pretraining_seconds(data) for name, encoder in self.encoders.items() if any(t.encoder == name for t in self.terms)
-        )
+        return seconds_of_training(self.used().encoders.values(), data)
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
         """Networks of encoders that it reads (see `Method.missing`)."""
-        return tuple(untrained for encoder in self.used().encoders.values() for untrained in encoder.missing(data))
+        return missing_once(self.used().encoders.values(), data)
 
     def measure(self, data: DataSet, engine: Engine, ipc: int, seed: int, iterations: int) -> Measured:
         """Take steps until the turns of all encoders repeat (see `Method.measure`)."""
