@@ -32,6 +32,9 @@ class Curvature:
         engine: How to run; computes in the precision of the images, so in 32 bits if they are.
         network: Whose loss, at any weights; its own change nothing. A batch norm must be in evaluation, and has the statistics that the
             network has then.
+
+    Reference:
+        Pearlmutter: Fast Exact Multiplication by the Hessian, Neural Computation 6(1), 1994.
     """
 
     def __init__(self, engine: Engine, network: Network) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
+from datastill.experiments.others import COMPILED_FP32
 from datastill.experiments.specification import Block, Experiment, Row
 from datastill.methods import tgdd
 from datastill.setting import BEST, usual_method
 
-EXACT = Policy("fp32", compile=True)
 EPOCHS = 12
 READERS = ("matching", "expert")
 
@@ -42,7 +41,7 @@ SEARCHES: dict[str, Experiment] = {
         rows=RECIPES,
         preset="fast",
         split="validation",
-        policy=EXACT,
+        policy=COMPILED_FP32,
         remark="Every row has 200 iterations with 64 real images a class, stored as four parts of an image. All but `idm` read one "
         "training run of 12 epochs, whose minutes are told apart and paid once for all rows; `idm` trains its own, and `tgdd+iid` reads a "
         "ConvNet of 4 epochs too. With two networks a row, only differences of a point and more count.",
@@ -56,7 +55,7 @@ SEARCHES: dict[str, Experiment] = {
         ),
         preset="fast",
         split="validation",
-        policy=EXACT,
+        policy=COMPILED_FP32,
         remark="The budget, the training run and the networks are those of recipes-cifar10-ipc10, whose row `tgdd` has a rate of 5 and a "
         "weight of the cross-entropy of 2.5.",
     ),
@@ -65,7 +64,7 @@ SEARCHES: dict[str, Experiment] = {
         blocks=(Block("cifar10", (10,), 500, validate_at=(0, 50, 100, 200, 500), validation_epochs=100, repeats=3),),
         rows=(Row(usual_method(BEST)),),
         preset=BEST,
-        policy=EXACT,
+        policy=COMPILED_FP32,
         keep_sets=True,
         remark="The method and its values were chosen on the validation split (see recipes-cifar10-ipc10), so the curve flatters them; the "
         "accuracy on the test split does not. No accuracy is published for this method under this protocol.",
@@ -75,7 +74,7 @@ SEARCHES: dict[str, Experiment] = {
         blocks=(Block("cifar10", (10,), 500, repeats=2),),
         rows=(Row(usual_method(BEST), tgdd.PUBLISHED["cifar10", 10], of=f"best-cifar10-ipc10/{usual_method(BEST)}"),),
         preset=BEST,
-        policy=EXACT,
+        policy=COMPILED_FP32,
         protocol=Protocol.named("idc"),
         remark="The set is that of best-cifar10-ipc10. The published number is that of TGDD, of 60 epochs of five training runs.",
     ),

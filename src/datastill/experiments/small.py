@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
+from datastill.experiments.constraints import EXACT, RANDOM, SEEDS
 from datastill.experiments.continual.specification import ContinualExperiment, ContinualRow
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row
 
-EXACT = Policy("fp32", compile=False)
-SEEDS = (0, 1, 2)
 HINGE = ("cc.form=hinge", "cc.alpha=0.02", "cc.weight=0.3", "balance=0")
 """As strong as it may be before images leave the range of real ones."""
-RANDOM = Row("random", inherits=False, iterations=0)
 CHOSEN = Row("k-center", inherits=False, iterations=0)
 
 SMALL: dict[str, AnyExperiment] = {

@@ -58,8 +58,7 @@ class TrajectoryMatching(Constrained):
 
     ``L = |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, ``w_0 = v_t``, ``w_{k+1} = w_k - r grad mean cross-entropy(w_k; A(b_k))``; v_t the
     weights of an expert, a network trained on the real images, after t epochs, b_k a batch of synthetic images, A an augmentation. The
-    expert and t are drawn in every iteration. Steps are computed in 32 bits; only the weights before each of them are kept, and every step
-    is taken again on the way back.
+    expert and t are drawn in every iteration. Steps are computed in 32 bits, and taken again on the way back from the weights before them.
 
     Experts are trained once for a data set and recipe, and kept in the cache, no longer than is read: ``latest_start - 1 + expert_epochs``
     epochs.
