@@ -87,6 +87,17 @@ def test_sets_of_one_name_are_told_apart_by_their_experiment(kept: Path, tmp_pat
     assert torch.equal(one.images, two.images)
 
 
+def test_a_set_that_another_table_evaluates_again_is_listed_once(tmp_path: Path) -> None:
+    made = replace(TABLE, blocks=(replace(TABLE.blocks[0], seeds=(0,)),), rows=TABLE.rows[1:])
+    again = replace(made, rows=(Row("dm", of="made/plain", label="plain"),))
+    for name in ("made", "again"):
+        experiments = {"made": made, "again": again}
+        run_experiment(name, results=tmp_path / "results", runs=tmp_path / "runs", recorded=write, experiments=experiments)
+    (name,) = kept_sets(tmp_path / "results")
+    assert name == "digits-0-2/ipc2/plain"
+    assert kept_sets(tmp_path / "results")[name].folder == tmp_path / "results/made/plain"
+
+
 def test_they_are_listed_from_where_they_are_looked_for(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATASTILL_RESULTS", raising=False)
     monkeypatch.chdir(kept.parent)

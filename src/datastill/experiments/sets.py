@@ -54,6 +54,8 @@ def results_folder(results: Path | str | None = None) -> Path:
 def kept_sets(results: Path | str | None = None) -> dict[str, KeptSet]:
     """All kept sets by name: ``DATA/ipcN/ROW``, with ``/seedS`` where there are several, and ``@EXPERIMENT`` where several have that name.
 
+    A set that was evaluated again in another table is listed once, with the table that made it.
+
     Args:
         results: The folder of results; by default see `results_folder`.
 
@@ -66,6 +68,8 @@ def kept_sets(results: Path | str | None = None) -> dict[str, KeptSet]:
         if (path.parent / IMAGES).exists():
             record = record_of(Record, *read_sealed(path), path)
             found.append((_name(record), KeptSet(path.parent, record)))
+    makers = {kept.record.cell.name for _, kept in found}
+    found = [(name, kept) for name, kept in found if kept.record.cell.run not in makers - {kept.record.cell.name}]
     several = Counter(name for name, _ in found)
     return {f"{name}@{kept.record.cell.name.partition('/')[0]}" if several[name] > 1 else name: kept for name, kept in found}
 
