@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datastill.augment import DSA, FAMILIES, Draw, families
+from datastill.augment import AUGMENTATIONS, DSA, FAMILIES, Draw, families, matching, training
 from datastill.augment.dsa import PARAMETERS
 from datastill.errors import UserError
 from datastill.random import generator
@@ -124,3 +124,61 @@ def test_uniform_numbers_are_drawn_from_zero_to_one() -> None:
     assert 0 <= float(uniforms.min()) < 0.01
     assert 0.99 < float(uniforms.max()) < 1
     assert (uniforms.mean((0, 1)) - 0.5).abs().max() < 0.03
+
+
+ALWAYS = DSA(("crop", "rotate"), before=("flip", "colour"), after=("cutout",))
+
+
+def test_what_is_always_applied_comes_before_and_after_the_drawn_family() -> None:
+    images = noise(2, 4, 3, 16, 16)
+    draw = drawn(ALWAYS, [0, 1], 4)
+    assert draw.uniforms.shape == (2, 4, 4 * PARAMETERS)
+    own, flip, colour, cutout = torch.split(draw.uniforms.flatten(0, 1), PARAMETERS, 1)
+    expected = torch.unflatten(FAMILIES["colour"](FAMILIES["flip"](images.flatten(0, 1), flip), colour), 0, (2, 4))
+    expected = torch.stack(
+        [FAMILIES[name](each, own[4 * row : 4 * row + 4]) for row, (name, each) in enumerate(zip(draw.families, expected, strict=True))]
+    )
+    assert torch.equal(ALWAYS(images, draw), torch.unflatten(FAMILIES["cutout"](expected.flatten(0, 1), cutout), 0, (2, 4)))
+
+
+def test_families_that_are_always_applied_have_draws_of_their_own() -> None:
+    uniforms = drawn(ALWAYS, [0], 3).uniforms
+    assert len(set(uniforms.flatten().tolist())) == uniforms.numel()
+
+
+def test_a_siamese_draw_of_several_families_does_the_same_to_any_number_of_images() -> None:
+    draw, image = drawn(ALWAYS, [3]), noise(1, 1, 3, 16, 16)
+    five = ALWAYS(image.expand(1, 5, 3, 16, 16), draw)
+    assert torch.equal(five, ALWAYS(image, draw).expand_as(five)) and not torch.equal(five[:, :1], image)
+
+
+def test_one_family_alone_can_always_be_applied() -> None:
+    images, mirror = noise(1, 64, 3, 8, 8), DSA((), before=("flip",))
+    seen = mirror(images, drawn(mirror, [0], 64))
+    kinds = Counter(
+        "same" if torch.equal(a, b) else "mirrored" if torch.equal(a, b.flip(2)) else "other"
+        for a, b in zip(seen[0], images[0], strict=True)
+    )
+    assert set(kinds) == {"same", "mirrored"}
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_families_of_idc(flip: bool) -> None:
+    """Its code matches with colour, crop and cutout together, and trains with all but cutout, as cutmix takes its place."""
+    assert matching("idc", flip=flip) == DSA(("crop",), ("colour",), ("cutout",))
+    mirror = ("flip",) if flip else ()
+    assert training("idc", flip=flip, cutout=False) == DSA(("crop", "scale", "rotate"), (*mirror, "colour"))
+    assert training("idc", flip=flip).after == ("cutout",)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_dsa_draws_one_of_all_families(flip: bool) -> None:
+    assert matching("dsa", flip=flip) == training("dsa", flip=flip) == DSA(families(flip=flip))
+    assert set(families(flip=flip)) - set(training("dsa", flip=flip, cutout=False).families) == {"cutout"}
+
+
+@pytest.mark.parametrize("of", [matching, training])
+def test_an_unknown_augmentation_is_refused(of: object) -> None:
+    with pytest.raises(UserError, match="unknown augmentation 'simclr'.*dsa, idc"):
+        of("simclr", flip=True)  # type: ignore[operator]
+    assert AUGMENTATIONS == ("dsa", "idc")

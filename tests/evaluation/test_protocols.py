@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from datastill import evaluate, labels
+from datastill.augment import DSA
+from datastill.configuration import describe, restore
 from datastill.data import DataSet
 from datastill.engine import Engine, Trainer
 from datastill.errors import UserError
@@ -100,11 +102,18 @@ def test_half_of_the_batches_are_mixed_with_the_same_draws_every_time(tiny: Data
 
 
 def test_there_is_no_cutout_where_there_is_cutmix(tiny: DataSet) -> None:
-    def families(protocol: Protocol) -> set[str]:
-        return set(Scorer(tiny, tiny.test, protocol, Engine()).augmentation.families)
+    def augmentation(protocol: Protocol) -> DSA:
+        return Scorer(tiny, tiny.test, protocol, Engine()).augmentation
 
-    assert families(Protocol()) - families(IDC) == {"cutout"}
-    assert families(replace(IDC, cutmix=0.0)) == families(Protocol())
+    assert set(augmentation(Protocol()).families) - set(augmentation(Protocol(cutmix=0.5)).families) == {"cutout"}
+    assert augmentation(IDC) == DSA(("crop", "scale", "rotate"), ("flip", "colour"))
+    assert augmentation(replace(IDC, cutmix=0.0)).after == ("cutout",)
+    assert augmentation(replace(IDC, augment=False)) == DSA(())
+
+
+def test_what_was_measured_before_idc_had_its_own_augmentation_says_so() -> None:
+    earlier = {name: value for name, value in describe(IDC).items() if name != "augmentation"}
+    assert restore(earlier, Protocol).changes == "augmentation dsa"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in labels.KINDS if kind != "hard"] + ["hard"])

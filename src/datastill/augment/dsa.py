@@ -21,6 +21,10 @@ SCALE = 1.2
 ROTATION = 15.0
 PARAMETERS = 3
 """The most parameters a family takes."""
+NONE = "none"
+"""Stands for the family that is drawn where there are none."""
+AUGMENTATIONS = ("dsa", "idc")
+"""Ways of putting families together: "dsa" draws one of all, "idc" always applies some (see `matching` and `training`)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Draw:
 
     Attributes:
         families: The family of every class.
-        uniforms: ``class image parameter`` in [0, 1); siamese draws have one image, which applies to all.
+        uniforms: ``class image parameter`` in [0, 1); siamese draws have one image, which applies to all. The first `PARAMETERS` are of the
+            drawn family, the next ones of those that are always applied, in their order.
     """
 
     families: tuple[str, ...]
@@ -41,10 +46,13 @@ class DSA:
     """Draws and applies augmentations; gradients flow through every family.
 
     Args:
-        families: What to draw from, each with the same chance; see `FAMILIES`. Empty leaves images as they are.
+        families: What to draw from, each with the same chance; see `FAMILIES`. Empty draws none.
+        before: Families that are always applied, one after the other, before the drawn one.
+        after: The same, after the drawn one.
 
     Reference:
-        Zhao, Bilen: Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, arXiv:2102.08259, section 3.2 and table 8.
+        Zhao, Bilen: Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, arXiv:2102.08259, section 3.2 and table 8,
+        where every batch has one family. What is always applied is of Kim et al. (see `matching`).
 
     Example:
         >>> dsa = DSA()
@@ -54,9 +62,11 @@ class DSA:
     """
 
     families: tuple[str, ...] = ("colour", "crop", "cutout", "flip", "scale", "rotate")
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for family in self.families:
+        for family in (*self.families, *self.before, *self.after):
             if family not in FAMILIES:
                 raise unknown("augmentation family", family, FAMILIES)
 
@@ -67,23 +77,32 @@ class DSA:
             generators: One per class.
             images: 1 for siamese parameters shared by all images of the class; otherwise how many images get their own parameters.
         """
-        if not self.families:
-            return Draw(("none",) * len(generators), torch.zeros(len(generators), images, PARAMETERS))
-        choices = [int(torch.randint(len(self.families), (), generator=generator)) for generator in generators]
-        uniforms = torch.stack([torch.rand(images, PARAMETERS, generator=generator) for generator in generators])
-        return Draw(tuple(self.families[choice] for choice in choices), uniforms)
+        families = self.families or (NONE,)
+        parameters = PARAMETERS * (1 + len(self.before) + len(self.after))
+        if families == (NONE,) and parameters == PARAMETERS:
+            return Draw(families * len(generators), torch.zeros(len(generators), images, PARAMETERS))
+        choices = [int(torch.randint(len(families), (), generator=generator)) for generator in generators]
+        uniforms = torch.stack([torch.rand(images, parameters, generator=generator) for generator in generators])
+        return Draw(tuple(families[choice] for choice in choices), uniforms)
 
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
         """Apply a draw to ``class image channel height width``, normalised."""
+        first, *others = torch.split(draw.uniforms.to(images.device).expand(-1, images.shape[1], -1), PARAMETERS, 2)
+        for family, uniforms in zip(self.before, others, strict=False):
+            images = _applied(family, images, uniforms)
+        images = self._drawn(images, draw.families, first)
+        for family, uniforms in zip(self.after, others[len(self.before) :], strict=True):
+            images = _applied(family, images, uniforms)
+        return images
+
+    def _drawn(self, images: Tensor, families: Sequence[str], uniforms: Tensor) -> Tensor:
+        """Apply to every class its own family."""
         parts, order = [], []
-        uniforms = draw.uniforms.to(images.device).expand(-1, images.shape[1], -1)
-        for family in dict.fromkeys(draw.families):
-            rows = [row for row, drawn in enumerate(draw.families) if drawn == family]
+        for family in dict.fromkeys(families):
+            rows = [row for row, drawn in enumerate(families) if drawn == family]
             order += rows
-            transform = FAMILIES.get(family, _unchanged)
             chosen = images if len(rows) == len(images) else images[rows]
-            augmented = transform(chosen.flatten(0, 1), uniforms[rows].flatten(0, 1))
-            parts.append(torch.unflatten(augmented, 0, (len(rows), images.shape[1])))
+            parts.append(_applied(family, chosen, uniforms[rows]))
         if len(parts) == 1:
             return parts[0]
         inverse = torch.tensor(order).argsort().to(images.device)
@@ -98,8 +117,11 @@ def _column(uniforms: Tensor, index: int) -> Tensor:
     return uniforms[:, index, None, None, None]
 
 
-def _unchanged(images: Tensor, uniforms: Tensor) -> Tensor:
-    return images
+def _applied(family: str, images: Tensor, uniforms: Tensor) -> Tensor:
+    """Apply one family to the images of some classes, by ``class image parameter``."""
+    if family == NONE:
+        return images
+    return torch.unflatten(FAMILIES[family](images.flatten(0, 1), uniforms.flatten(0, 1)), 0, images.shape[:2])
 
 
 def colour(images: Tensor, uniforms: Tensor) -> Tensor:
@@ -175,3 +197,59 @@ FAMILIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def families(*, flip: bool) -> tuple[str, ...]:
     """The families for a data set: all, without the mirror where it changes a class."""
     return tuple(name for name in FAMILIES if flip or name != "flip")
+
+
+def matching(name: str, *, flip: bool) -> DSA:
+    """The augmentation of real and synthetic images that are matched.
+
+    Args:
+        name: One of `AUGMENTATIONS`: "dsa" draws one family; "idc" applies colour, crop and cutout, one after the other.
+        flip: Whether a mirror image keeps its class.
+
+    Raises:
+        UserError: If there is none of that name.
+
+    Reference:
+        Kim et al.: Dataset Condensation via Efficient Synthetic-Data Parameterization (IDC), ICML 2022, arXiv:2205.14959; ``diffaug`` of
+        its published code, which DANCE shares.
+
+    Example:
+        >>> matching("idc", flip=True)
+        DSA(families=('crop',), before=('colour',), after=('cutout',))
+    """
+    check_augmentation(name)
+    return DSA(families(flip=flip)) if name == "dsa" else DSA(("crop",), before=("colour",), after=("cutout",))
+
+
+def training(name: str, *, flip: bool, cutout: bool = True) -> DSA:
+    """The augmentation of images that networks are trained on.
+
+    Args:
+        name: One of `AUGMENTATIONS`: "dsa" draws one family; "idc" applies mirror and colour, then crop, scale or rotate, then cutout.
+        flip: Whether a mirror image keeps its class.
+        cutout: Whether there is cutout at all; cutmix takes its place.
+
+    Raises:
+        UserError: If there is none of that name.
+
+    Reference:
+        As `matching`; ``DiffAug`` and ``remove_aug`` of the same code.
+
+    Example:
+        >>> training("idc", flip=True, cutout=False)
+        DSA(families=('crop', 'scale', 'rotate'), before=('flip', 'colour'), after=())
+    """
+    check_augmentation(name)
+    if name == "dsa":
+        return DSA(tuple(family for family in families(flip=flip) if cutout or family != "cutout"))
+    return DSA(("crop", "scale", "rotate"), before=("flip", "colour") if flip else ("colour",), after=("cutout",) if cutout else ())
+
+
+def check_augmentation(name: str) -> None:
+    """Refuse a name that is not one of `AUGMENTATIONS`.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if name not in AUGMENTATIONS:
+        raise unknown("augmentation", name, AUGMENTATIONS)

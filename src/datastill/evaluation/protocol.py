@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from datastill.augment import check_augmentation
 from datastill.configuration import added_later, check_fields
 from datastill.errors import UserError, unknown
 from datastill.networks import network_type
@@ -42,7 +43,7 @@ class Protocol:
     Attributes:
         network: A name that `datastill.networks.network_type` takes.
         epochs: Passes over the set; None is 1,000 with augmentation and 300 without, and under "idc" what `idc_epochs` says.
-        augment: Whether DSA is applied, parameters for every image; without it there is no cutmix either.
+        augment: Whether images are augmented, parameters for every image; without it there is no cutmix either.
         learning_rate: Of SGD.
         momentum: Of SGD.
         weight_decay: Of SGD.
@@ -53,6 +54,7 @@ class Protocol:
         fall_at: After which shares of the epochs, rounded down to whole epochs.
         restart: Whether the momentum starts afresh then.
         cutmix: Probability that a batch is mixed by cutmix after its augmentation, which is without cutout then.
+        augmentation: How images are augmented, a name that `datastill.augment.training` takes.
 
     Reference:
         Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
@@ -71,10 +73,12 @@ class Protocol:
     fall_at: tuple[float, ...] = added_later((0.5,))
     restart: bool = added_later(True)
     cutmix: float = added_later(0.0)
+    augmentation: str = added_later("dsa")
 
     def __post_init__(self) -> None:
         check_fields(self)
         network_type(self.network)
+        check_augmentation(self.augmentation)
         if self.batch < 1 or not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"evaluation needs a batch of at least 1 and a learning rate above 0, got {self.batch} and {self.learning_rate}"
@@ -149,21 +153,22 @@ class Protocol:
         values = [f"{words} {getattr(self, name):g}" for name, words in told.items() if getattr(self, name) != getattr(usual, name)]
         own = [] if self.learned_rate else ["learned rates not used"]
         own += [] if self.fall_at == usual.fall_at else [f"rate falls at {', '.join(f'{share:.3g}' for share in self.fall_at)}"]
+        own += [] if self.augmentation == usual.augmentation else [f"augmentation {self.augmentation}"]
         own += [] if self.restart == usual.restart else [f"momentum {'restarts' if self.restart else 'goes on'}"]
         return ", ".join([*([] if self.augment else ["not augmented"]), *values, *own])
 
 
 PROTOCOLS = {
     "dc": Protocol(),
-    "idc": Protocol(called="idc", batch=64, fall=5.0, fall_at=(2 / 3, 5 / 6), restart=False, cutmix=0.5),
+    "idc": Protocol(called="idc", batch=64, fall=5.0, fall_at=(2 / 3, 5 / 6), restart=False, cutmix=0.5, augmentation="idc"),
 }
 """Protocols by name.
 
 - "dc": Zhao, Bilen, ICML 2021, arXiv:2102.08259. SGD .01, momentum .9, weight decay 5e-4, batch 256, 1,000 epochs, DSA; at half of them a
   tenth of the rate and a fresh momentum.
 - "idc": Kim et al., ICML 2022, arXiv:2205.14959, and its published code, as DREAM, DANCE and NCFM evaluate. SGD .01, momentum .9, weight
-  decay 5e-4, batch 64; a fifth of the rate after 2/3 and 5/6 of the epochs (`idc_epochs`), the momentum going on; DSA without cutout, then
-  cutmix with probability .5 and beta 1.
+  decay 5e-4, batch 64; a fifth of the rate after 2/3 and 5/6 of the epochs (`idc_epochs`), the momentum going on; mirror and colour, then
+  crop, scale or rotate, then cutmix with probability .5 and beta 1.
 
 Numbers under one say nothing of numbers under the other.
 """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill import random, stopping
-from datastill.augment import DSA, cutmix, families
+from datastill.augment import DSA, cutmix, training
 from datastill.data import ClassImages, DataSet
 from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
@@ -56,9 +56,9 @@ class Scorer:
             weight_decay=protocol.weight_decay,
         )
         self.runner = Runner(engine, self.network, ("logits",))
-        chosen = families(flip=data.flip) if protocol.augment else ()
         self.mixing = protocol.cutmix if protocol.augment else 0.0
-        self.augmentation = DSA(tuple(name for name in chosen if name != "cutout") if self.mixing else chosen)
+        augmentation = training(protocol.augmentation, flip=data.flip, cutout=not self.mixing)
+        self.augmentation = augmentation if protocol.augment else DSA(())
 
     def steps(self, images: int) -> int:
         """Training steps that one network takes on `images` images."""

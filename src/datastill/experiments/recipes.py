@@ -24,6 +24,8 @@ def _runs(*readers: str, count: int = 1, epochs: int = EPOCHS) -> tuple[str, ...
 SNAPSHOTS = _runs(*READERS)
 ENDS = (*SNAPSHOTS, *(f"{reader}.first={EPOCHS}" for reader in READERS))
 CONVNET = ("pretrained.network=convnet",)
+IDC = ("augmentation=idc",)
+AUGMENTED = tuple(f"{reader}.recipe.augment=yes" for reader in READERS)
 RECIPES = (
     Row("idm"),
     Row("dance", settings=ENDS),
@@ -58,6 +60,25 @@ SEARCHES: dict[str, Experiment] = {
         policy=COMPILED_FP32,
         remark="The budget, the training run and the networks are those of recipes-cifar10-ipc10, whose row `tgdd` has a rate of 5 and a "
         "weight of the cross-entropy of 2.5.",
+    ),
+    "recipes-augmentation-cifar10-ipc10": Experiment(
+        title="Choosing the augmentation of the preset best, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 200, repeats=2, epochs=200),),
+        rows=tuple(
+            Row("tgdd+cm", label=label, settings=(*SNAPSHOTS, *settings))
+            for label, settings in (
+                ("idc", IDC),
+                ("augmented-experts", AUGMENTED),
+                ("idc-augmented-experts", (*IDC, *AUGMENTED)),
+                ("idc-two-views", (*IDC, "views=2")),
+            )
+        ),
+        preset="fast",
+        split="validation",
+        policy=COMPILED_FP32,
+        remark="The budget is that of recipes-cifar10-ipc10, whose row `tgdd+cm` draws one family of DSA for real and synthetic images and "
+        "reads a network trained without augmentation. `idc` applies colour, crop and cutout together, as IDC and DANCE publish. Augmented "
+        "experts are trained on mirrored and shifted images. With two views every part of an image is seen under two draws in a step.",
     ),
     "best-cifar10-ipc10": Experiment(
         title="The preset best, CIFAR-10, IPC 10",

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import DSA, check_augmentation, training
+from datastill.configuration import added_later
 from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
 from datastill.engine import Engine
@@ -44,7 +45,6 @@ SECOND_ORDER = 13
 """Forward passes that a step on an image takes: the step (3), and the way back through it, at most 10."""
 FIRST_ORDER = 8
 """The same where later steps are taken not to depend on earlier ones."""
-
 MOST_CHANGE = 2.0
 """The factor by which a step may change the learned rate: elsewhere than on the published data its slope may be a thousand times larger."""
 
@@ -81,7 +81,8 @@ class TrajectoryMatching(Constrained):
         through: Whether the gradient takes in how later steps depend on earlier ones through the weights. Without it steps are cheaper, as
             in TESLA; for a single step it changes nothing.
         initialisation: What the images start from, a name of `datastill.kinds.canvas.INITIALISATIONS`.
-        augment: Whether DSA is applied to the synthetic images, parameters for every image.
+        augment: Whether the synthetic images are augmented, parameters for every image.
+        augmentation: How, a name that `datastill.augment.training` takes: "dsa" for one family of DSA, "idc" for several together.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last ones.
 
     `real_batch`, `terms`, `encoders` and `balance` are those of `Constrained`.
@@ -104,6 +105,7 @@ class TrajectoryMatching(Constrained):
     initialisation: str = "real"
     augment: bool = True
     averaging: float = 0.0
+    augmentation: str = added_later("dsa")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -114,6 +116,7 @@ class TrajectoryMatching(Constrained):
                 f"{self.name} needs experts, latest_start, expert_epochs and inner of at least 1 and a batch of at least 0, "
                 f"got {self.experts}, {self.latest_start}, {self.expert_epochs}, {self.inner} and {self.batch}"
             )
+        check_augmentation(self.augmentation)
         check_sgd(f"the pixels of {self.name}", self.learning_rate, self.momentum, 0.0)
         if not (0 < self.start_rate < math.inf and 0 <= self.rate_rate < math.inf and 0 <= self.averaging < 1):
             raise UserError(
@@ -153,8 +156,8 @@ class TrajectoryMatching(Constrained):
         for epoch in range(self.trained.epochs + 1):
             network.reset(random.generator(0, epoch, "untrained expert"))
             experts[0].append(tuple(value.clone() for value in network.weights().values()))
-        turns = math.lcm(*(encoder.every for encoder in self.used().values()))
-        return Measured.of(TrajectoryStepper(self.untrained(data), data, engine, ipc, seed, experts), iterations, turns)
+        stepper = TrajectoryStepper(self.untrained(data), data, engine, ipc, seed, experts)
+        return Measured.of(stepper, iterations, math.lcm(*(encoder.every for encoder in self.used().values())))
 
     def pretraining_seconds(self, data: DataSet) -> float:
         """Seconds of the experts, and of other networks, that are in the cache (see `Method.pretraining_seconds`)."""
@@ -163,10 +166,9 @@ class TrajectoryMatching(Constrained):
 
     def missing(self, data: DataSet) -> tuple[Untrained, ...]:
         """Experts, and other networks, that are not in the cache (see `Method.missing`)."""
-        count = self.experts - len(kept(data, self.network, self.experts, self.trained, SNAPSHOTS))
         size, folder = bytes_of_run(data, self.network, self.trained, SNAPSHOTS), pool_folder(data, self.network, self.trained)
-        experts = (Untrained(self.network, count, self.trained, folder, size),) if count else ()
-        return (*experts, *super().missing(data))
+        count = self.experts - len(kept(data, self.network, self.experts, self.trained, SNAPSHOTS))
+        return (*([Untrained(self.network, count, self.trained, folder, size)] if count else []), *super().missing(data))
 
     def batch_size(self, data: DataSet, ipc: int) -> int:
         """Synthetic images in a step."""
@@ -203,7 +205,7 @@ class TrajectoryStepper(Stepper):
         self.method, self.seed, self.experts, self.device = method, seed, experts, engine.device
         network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.unrolled = Unrolled(network, engine)
-        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.augmentation = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
         self.batch, self.labels = method.batch_size(data, ipc), torch.arange(data.classes, device=self.device).repeat_interleave(ipc)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(self.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
@@ -282,8 +284,7 @@ class TrajectoryStepper(Stepper):
 
     def _seen(self, iteration: int, number: int, rows: Tensor) -> Tensor:
         """The images of a step, augmented."""
-        generator = random.generator(self.seed, iteration, number, "augmentation")
-        return self.augmentation.batch(self.pixels.flatten(0, 1)[rows], generator)
+        return self.augmentation.batch(self.pixels.flatten(0, 1)[rows], random.generator(self.seed, iteration, number, "augmentation"))
 
     def _constrained(self, iteration: int, start: Weights, loss: float) -> dict[str, float]:
         """Add to the pixels' gradient that of the constraints; the loss with them."""
@@ -293,8 +294,7 @@ class TrajectoryStepper(Stepper):
         return self.constraints.figures(iteration, loss, self.constraints.sums, self.pixels.shape[1])
 
     def _move_rate(self, slope: Tensor) -> None:
-        if not self.method.rate_rate:
-            return
-        self.velocity.mul_(self.method.momentum).add_(slope)
-        before = self.rate.clone()
-        self.rate.sub_(self.method.rate_rate * self.velocity).clamp_(before / MOST_CHANGE, before * MOST_CHANGE)
+        if self.method.rate_rate:
+            self.velocity.mul_(self.method.momentum).add_(slope)
+            least, most = self.rate / MOST_CHANGE, self.rate * MOST_CHANGE
+            self.rate.sub_(self.method.rate_rate * self.velocity).clamp_(least, most)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
-from datastill.augment import check_factor
+from datastill.augment import check_augmentation, check_factor
 from datastill.configuration import added_later, describe, not_set
 from datastill.data import DataSet
 from datastill.encoders import Encoder, FreshNetwork
@@ -43,7 +43,8 @@ class Composition(Method):
         real_batch: Real images per class and step.
         initialisation: "real" starts from real images, "noise" from normal noise, "augmented" from real images and changed copies of them
             where a class has fewer than IPC.
-        augment: Whether DSA is applied, one draw per class for real and synthetic images.
+        augment: Whether images are augmented, one draw per class for real and synthetic images.
+        augmentation: How, a name that `datastill.augment.matching` takes: "dsa" for one family of DSA, "idc" for several together.
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; the steps continue
             from the pixels themselves. 0 gives the last pixels, as the papers do.
         factor: Parts per side of a stored image, each used as a separate image (see `datastill.augment.expand`); 1 for none.
@@ -81,6 +82,7 @@ class Composition(Method):
     balance: float = 1.0
     halve_at: tuple[int, ...] = ()
     pixels: str = added_later("free")
+    augmentation: str = added_later("dsa")
     wants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +104,7 @@ class Composition(Method):
             raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
         if self.pixels not in PIXELS:
             raise unknown("setting of pixels", self.pixels, PIXELS)
+        check_augmentation(self.augmentation)
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         check_terms(self.name, self.terms, self.encoders, RESERVED)

@@ -144,12 +144,18 @@ class KeptTargets:
                 "network": [self.session.network.name, member, self._checksums[member], self.session.fields],
                 "engine": kept.engine.describe(),
                 "terms": [described(term) for term in self.terms],
-                "augmentation": [kept.augmentation.families, kept.batches.views, number],
+                "augmentation": [*_families(kept.augmentation), kept.batches.views, number],
                 "real": [kept.batches.size, kept.batches.limit],
             },
             sort_keys=True,
             default=str,
         )
+
+
+def _families(augmentation: DSA) -> list[tuple[str, ...]]:
+    """What is drawn from, and where there is any, what is always applied."""
+    always = [augmentation.before, augmentation.after]
+    return [augmentation.families, *(always if any(always) else [])]
 
 
 def described(term: Term) -> dict[str, Any]:

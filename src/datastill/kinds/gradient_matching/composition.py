@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from datastill.augment import check_augmentation
+from datastill.configuration import added_later
 from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
 from datastill.engine.cost import forward_cost
@@ -45,8 +47,10 @@ class GradientComposition(Constrained):
         batch: Synthetic images in a step of the network.
         real_batch: Real images per class and match.
         initialisation: "real", "noise" or "augmented", as in `DistributionMatching`.
-        augment: Whether DSA is applied: one draw per class for real and synthetic images, and parameters for every image where the network
-            is trained.
+        augment: Whether images are augmented: one draw per class for real and synthetic images, and parameters for every image where the
+            network is trained.
+        augmentation: How, a name that `datastill.augment.matching` and `training` take: "dsa" for one family of DSA, "idc" for several
+            together.
         epsilon: As in `datastill.functional.gradient_distance`, above 0.
         summed_from: The network, counted from 0, from which on gradients are summed over classes before they are matched, once; None to
             match every class apart, always.
@@ -74,6 +78,7 @@ class GradientComposition(Constrained):
     summed_from: int | None = None
     summed_after: int = 10
     averaging: float = 0.0
+    augmentation: str = added_later("dsa")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,6 +89,7 @@ class GradientComposition(Constrained):
                 f"{self.name} needs matches, batch and real_batch of at least 1 and epochs of at least 0, "
                 f"got {self.matches}, {self.batch}, {self.real_batch} and {self.epochs}"
             )
+        check_augmentation(self.augmentation)
         check_sgd(f"the pixels of {self.name}", self.learning_rate, self.momentum, 0.0)
         check_sgd(f"the network of {self.name}", self.network_rate, 0.0, 0.0)
         if not 0 < self.epsilon < math.inf or not 0 <= self.averaging < 1:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, Draw, families
+from datastill.augment import DSA, Draw, matching, training
 from datastill.data import DataSet
 from datastill.engine import Engine, Trainer
 from datastill.engine.gradients import Gradients, WeightGradients, added
@@ -38,7 +38,8 @@ class GradientStepper(Stepper):
         self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.trainer = Trainer(engine, self.network, learning_rate=method.network_rate, momentum=0.0, weight_decay=0.0)
         self.gradients = WeightGradients(engine, self.network)
-        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.augmentation = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_training = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
         limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
         self.batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device, limit=limit)
         self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
@@ -174,4 +175,4 @@ class GradientStepper(Stepper):
             generator = random.generator(self.seed, iteration, epoch, "training between matches")
             order = torch.randperm(len(labels), generator=generator).to(labels.device)
             for batch in torch.split(order, self.method.batch):
-                self.trainer.step(self.augmentation.batch(images[batch], generator), labels[batch])
+                self.trainer.step(self.of_training.batch(images[batch], generator), labels[batch])
