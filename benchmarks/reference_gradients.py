@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.reference import plain
 from benchmarks.reference_constraints import ReferenceConstraints
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import DSA, matching, training
 from datastill.data import DataSet
 from datastill.kinds import GradientMatching
 from datastill.networks import Network, build
@@ -49,7 +49,8 @@ class ReferenceGradients:
         self.pixels = images.clone().requires_grad_()
         self.labels = torch.arange(data.classes).repeat_interleave(images.shape[1])
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
-        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.augmentation = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_training = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
         self.network = self.fresh(0)
 
     def fresh(self, number: int) -> Network:
@@ -121,6 +122,6 @@ class ReferenceGradients:
             generator = random.generator(self.seed, iteration, epoch, "training between matches")
             for batch in torch.split(torch.randperm(len(self.labels), generator=generator), self.method.batch):
                 optimizer.zero_grad()
-                logits = self.network(self.augmentation.batch(images[batch], generator)).logits
+                logits = self.network(self.of_training.batch(images[batch], generator)).logits
                 torch.autograd.backward(F.cross_entropy(logits, self.labels[batch]))
                 optimizer.step()

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from benchmarks.reference import plain
 from benchmarks.reference_constraints import ReferenceConstraints
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import DSA, matching, training
 from datastill.data import DataSet
 from datastill.engine.curvature import Weights
 from datastill.kinds import TrajectoryMatching, UnrolledTraining
@@ -57,7 +57,8 @@ class ReferenceTrajectories:
             lr=0.1,
             momentum=method.momentum,
         )
-        self.augmentation = DSA(families(flip=data.flip) if method.augment else ())
+        self.augmentation = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_pairs = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
         self.network = plain(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
 
     def step(self, iteration: int) -> float:
@@ -105,9 +106,9 @@ class ReferenceTrajectories:
                 min(self.method.real_batch, max(self.data.train.counts)),
                 random.generator(self.seed, iteration, label, "real batch"),
             )
-            draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "constraints")])
-            real = self.augmentation(self.data.normalise(self.data.train.gather(rows))[None], draw)[0]
-            seen = self.augmentation(pixels[None], draw)[0]
+            draw = self.of_pairs.draw([random.generator(self.seed, iteration, label, "constraints")])
+            real = self.of_pairs(self.data.normalise(self.data.train.gather(rows))[None], draw)[0]
+            seen = self.of_pairs(pixels[None], draw)[0]
             own.copy_(self.constraints.added(own.clone(), pixels, seen, real, self.network, iteration, label))
         self.network.requires_grad_(True)
 

@@ -149,7 +149,8 @@ def test_families_that_are_always_applied_have_draws_of_their_own() -> None:
 def test_a_siamese_draw_of_several_families_does_the_same_to_any_number_of_images() -> None:
     draw, image = drawn(ALWAYS, [3]), noise(1, 1, 3, 16, 16)
     five = ALWAYS(image.expand(1, 5, 3, 16, 16), draw)
-    assert torch.equal(five, ALWAYS(image, draw).expand_as(five)) and not torch.equal(five[:, :1], image)
+    assert torch.equal(five, ALWAYS(image, draw).expand_as(five))
+    assert not torch.equal(five[:, :1], image)
 
 
 def test_one_family_alone_can_always_be_applied() -> None:
@@ -179,6 +180,6 @@ def test_dsa_draws_one_of_all_families(flip: bool) -> None:
 
 @pytest.mark.parametrize("of", [matching, training])
 def test_an_unknown_augmentation_is_refused(of: object) -> None:
-    with pytest.raises(UserError, match="unknown augmentation 'simclr'.*dsa, idc"):
+    with pytest.raises(UserError, match=r"unknown augmentation 'simclr'.*dsa, idc"):
         of("simclr", flip=True)  # type: ignore[operator]
     assert AUGMENTATIONS == ("dsa", "idc")

@@ -37,9 +37,10 @@ def opened(composed: TrajectoryMatching, data: DataSet, ipc: int = 2) -> Traject
     return stepper
 
 
-@pytest.mark.parametrize("augment", [True, False])
-def test_an_iteration_is_that_of_a_plain_loop(augment: bool) -> None:
-    data, composed = data_set((4, 4, 4)), replace(SMALL, augment=augment)
+@pytest.mark.parametrize("augmentation", ["dsa", "idc", "none"])
+def test_an_iteration_is_that_of_a_plain_loop(augmentation: str) -> None:
+    augment = {"augment": False} if augmentation == "none" else {"augmentation": augmentation}
+    data, composed = data_set((4, 4, 4)), replace(SMALL, **augment)
     stepper = opened(composed, data)
     reference = ReferenceTrajectories(composed, data, stepper.images(), stepper.experts)
     loss, found = reference.step(0), stepper.step(0)

@@ -124,6 +124,17 @@ class Method(ABC):
         return describe(self)
 
 
+def check_every_class(data: DataSet, needed_by: str) -> None:
+    """Refuse a class without training images.
+
+    Raises:
+        UserError: If there is one.
+    """
+    if not min(data.train.counts):
+        name = data.class_names[data.train.counts.index(0)]
+        raise UserError(f"{needed_by} needs real images of every class, but '{name}' has no training images: leave it out")
+
+
 def check_enough_classes(data: DataSet, processes: int) -> None:
     """Refuse processes that would own no class.
 

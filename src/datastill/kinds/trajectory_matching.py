@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, check_augmentation, training
+from datastill.augment import DSA, check_augmentation, matching, training
 from datastill.configuration import added_later
 from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
@@ -24,7 +24,7 @@ from datastill.files import check_tensors, checksum
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, PixelSGD, check_start, initial_images
 from datastill.kinds.constrained import Constrained
 from datastill.kinds.constraints import STATE, Constraints
-from datastill.kinds.method import Measured, Stepper
+from datastill.kinds.method import Measured, Stepper, check_every_class
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
 from datastill.logs import logger
@@ -134,9 +134,7 @@ class TrajectoryMatching(Constrained):
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         if network_type(self.network).batchwise:
             raise UserError(f"{self.name} cannot go back through batch norm: use another network, such as `network=convnet`")
-        if not min(data.train.counts):
-            name = data.class_names[data.train.counts.index(0)]
-            raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
+        check_every_class(data, self.name)
         check_size(data, self.network, self.experts, self.trained, SNAPSHOTS)
         check_start(self.initialisation, data, ipc)
         super().check(data, ipc)
@@ -182,8 +180,9 @@ class TrajectoryMatching(Constrained):
 
     def memory(self, data: DataSet, ipc: int) -> int:
         """The experts, the weights before every step and the pixels (see `Method.memory`)."""
-        network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        weights = sum(value.nbytes for value in network.weights().values())
+        weights = sum(
+            value.nbytes for value in build(self.network, channels=data.channels, classes=data.classes, size=data.size).weights().values()
+        )
         experts = self.experts * bytes_of_run(data, self.network, self.trained, SNAPSHOTS)
         pixels = 12 * data.classes * ipc * data.channels * data.size[0] * data.size[1]
         return experts + (self.inner + 1) * weights + pixels + self.constraint_memory(data)
@@ -205,12 +204,13 @@ class TrajectoryStepper(Stepper):
         self.method, self.seed, self.experts, self.device = method, seed, experts, engine.device
         network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.unrolled = Unrolled(network, engine)
-        self.augmentation = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        made = (make(method.augmentation, flip=data.flip) if method.augment else DSA(()) for make in (training, matching))
+        self.augmentation, of_pairs = made
         self.batch, self.labels = method.batch_size(data, ipc), torch.arange(data.classes, device=self.device).repeat_interleave(ipc)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(self.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
         batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device)
-        self.constraints = Constraints(method, data, engine, seed, network, batches, self.augmentation)
+        self.constraints = Constraints(method, data, engine, seed, network, batches, of_pairs)
         self.rate = torch.tensor(method.start_rate, device=self.device)
         self.velocity = torch.zeros_like(self.rate)
 

@@ -20,7 +20,7 @@ from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
 from datastill.kinds.adam import Adam
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check_start, initial_images
-from datastill.kinds.method import Method, Stepper
+from datastill.kinds.method import Method, Stepper, check_every_class
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
 from datastill.networks import build, network_type
@@ -74,9 +74,7 @@ class UnrolledTraining(Method):
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         if network_type(self.network).batchwise:
             raise UserError(f"{self.name} cannot go back through batch norm: use another network, such as `network=convnet`")
-        if not min(data.train.counts):
-            name = data.class_names[data.train.counts.index(0)]
-            raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
+        check_every_class(data, self.name)
         check_start(self.initialisation, data, ipc)
 
     def open(self, data: DataSet, engine: Engine, ipc: int, seed: int) -> Stepper:

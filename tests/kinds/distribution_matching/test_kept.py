@@ -89,6 +89,7 @@ def test_what_a_target_depends_on_has_files_of_its_own(tiny: DataSet) -> None:
         (small("dm", *KEPT), replace(tiny, flip=False)),
         (small("dm", *KEPT, "matching.target_images=5"), tiny),
         (small("dm", *KEPT, "augment=no"), tiny),
+        (small("dm", *KEPT, "augmentation=idc"), tiny),
         (small("dm", *KEPT, "views=2"), tiny),
         (attention, tiny),
         (replace(attention, terms=(MeanMatching(), AttentionMatching(power=2))), tiny),

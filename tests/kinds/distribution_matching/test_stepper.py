@@ -18,18 +18,21 @@ from datastill.terms import ClassCentralization, CovarianceMatching, MeanMatchin
 from small_methods import POOL, gradient, opened, small, watched
 from small_terms import Brightness
 
+AUGMENTED = {"none": DSA(()), "dsa": DSA(families(flip=True)), "idc": DSA(("crop",), ("colour",), ("cutout",))}
 
-@pytest.mark.parametrize("augment", [False, True])
+
+@pytest.mark.parametrize("augmentation", AUGMENTED)
 @pytest.mark.parametrize("iteration", [0, 6])
-def test_a_step_of_dm_is_the_papers_loop_class_after_class(tiny: DataSet, augment: bool, iteration: int) -> None:
-    stepper = opened(small("dm", augment=augment), tiny, ipc=3, seed=4)
+def test_a_step_of_dm_is_the_papers_loop_class_after_class(tiny: DataSet, augmentation: str, iteration: int) -> None:
+    setting = "augment=no" if augmentation == "none" else f"augmentation={augmentation}"
+    stepper = opened(small("dm", setting), tiny, ipc=3, seed=4)
     before = stepper.images()
     figures = stepper.step(iteration)
 
     pixels = before.clone().requires_grad_()
     network = build("convnet", channels=3, classes=3, size=(8, 8))
     network.reset(random.generator(4, iteration, "network"))
-    dsa = DSA(families(flip=True) if augment else ())
+    dsa = AUGMENTED[augmentation]
     loss = torch.zeros(())
     for label in range(3):
         rows = torch.randperm(12, generator=random.generator(4, iteration, label, "real batch"))[:7] + 12 * label

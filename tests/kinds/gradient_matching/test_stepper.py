@@ -31,10 +31,11 @@ def opened(method: GradientMatching, data: DataSet, ipc: int = 2, seed: int = 0,
     [
         PLAIN,
         replace(PLAIN, augment=True, initialisation="noise"),
+        replace(PLAIN, augment=True, augmentation="idc"),
         replace(PLAIN, network="convnet-bn", momentum=0.0),
         replace(PLAIN, augment=True, summed_from=1, matches=1),
     ],
-    ids=["plain", "augmented", "batch norm", "summed over classes"],
+    ids=["plain", "augmented", "augmented as in IDC", "batch norm", "summed over classes"],
 )
 def test_steps_are_those_of_a_plain_loop(tiny: DataSet, method: GradientMatching) -> None:
     stepper = opened(method, tiny)

@@ -14,7 +14,7 @@ from datastill.engine.cost import forward_cost
 from datastill.errors import UserError, unknown
 from datastill.kinds.canvas import INITIALISATIONS, check_start
 from datastill.kinds.constrained import Constrained
-from datastill.kinds.method import check_enough_classes
+from datastill.kinds.method import check_enough_classes, check_every_class
 from datastill.networks import build
 
 SECOND_ORDER = 10
@@ -110,9 +110,7 @@ class GradientComposition(Constrained):
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the network, and the classes against the initialisation (see `Method.check`)."""
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
-        if not min(data.train.counts):
-            name = data.class_names[data.train.counts.index(0)]
-            raise UserError(f"{self.name} needs real images of every class, but '{name}' has no training images: leave it out")
+        check_every_class(data, self.name)
         check_start(self.initialisation, data, ipc)
         super().check(data, ipc)
 
