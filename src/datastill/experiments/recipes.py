@@ -91,7 +91,7 @@ SEARCHES: dict[str, Experiment] = {
         policy=COMPILED_FP32,
         keep_sets=True,
         remark="The method and its values were chosen on the validation split (see recipes-cifar10-ipc10 and "
-        "recipes-augmentation-cifar10-ipc10), so the curve flatters them; the accuracy on the test split does not. No accuracy is published "
+        "recipes-augmentation-cifar10-ipc10), so the curve flatters them; the accuracy on the test split does not. None is published "
         "for this method under this protocol.",
     ),
     "best-idc-cifar10-ipc10": Experiment(
