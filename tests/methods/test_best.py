@@ -40,9 +40,10 @@ def test_it_names_a_method_that_there_is() -> None:
 
 
 def test_its_values_are_those_of_the_row_that_was_chosen() -> None:
-    search = EXPERIMENTS["recipes-cifar10-ipc10"]
+    search = EXPERIMENTS["recipes-augmentation-cifar10-ipc10"]
     assert isinstance(search, Experiment)
-    (row,) = (row for row in search.rows if row.method == usual_method(BEST))
+    (row,) = (row for row in search.rows if row.name == "idc")
+    assert row.method == usual_method(BEST)
     chosen, best = (
         replace(method(row.method, data="cifar10", ipc=10, preset=preset, settings=settings), lookup=None)
         for preset, settings in ((search.preset, row.settings), (BEST, ()))
