@@ -108,6 +108,13 @@ def test_what_to_try_is_not_what_was_done_and_can_be_done(made: dict[str, str | 
     assert worse.advice.endswith(f": try {ways}")
 
 
+def test_where_labels_are_scores_the_rate_of_networks_is_what_to_try_first() -> None:
+    """Least squares on the features of larger images diverges at the protocol's rate."""
+    worse = replace(evaluation(("cat", "dog"), (10.0, 20.0, 24.0)), label_kind="scores")
+    assert "try a `learning_rate` of 0.001 for the networks, as the labels are scores, another method" in worse.advice
+    assert "learning_rate" not in replace(worse, label_kind="logits").advice
+
+
 def test_one_network_has_no_interval(printed: Callable[[Evaluation], str]) -> None:
     text = printed(evaluation(("cat", "dog"), (50.0,)))
     assert "nan" not in text

@@ -171,6 +171,8 @@ class Evaluation:
             ways.append("another number of iterations")
         if "+" in made:
             ways.append("a smaller weight of an added term")
+        if self.label_kind == "scores":
+            ways.insert(0, f"a `learning_rate` of {self.protocol.learning_rate / 10:.4g} for the networks, as the labels are scores")
         return " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
 
     def describe(self) -> dict[str, Any]:

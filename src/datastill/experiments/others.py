@@ -78,7 +78,8 @@ OTHERS: dict[str, Experiment] = {
         remark="`kip` has the kernel of a fully connected network with one hidden layer, and hard labels. The published 29.8 is the row of "
         "later tables; kernels of infinitely wide ConvNets have 64.7 and features of finite networks 49.9 under the same name. The "
         "published 25.7 of `ld` is of another network. The runs have as many steps as fit ten minutes on a core, not those published. "
-        "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve.",
+        "What the methods optimise, accuracy in kernel regression, is in each run's `metrics.jsonl`. Nothing was chosen by the curve. The "
+        "rate of the protocol is too high for labels that are scores (`frepo`, `kip-labels`); see scores-cifar10-ipc1.",
     ),
     "scores-cifar10-ipc1": Experiment(
         title="Labels that are learned scores, with a tenth of the learning rate, CIFAR-10, IPC 1",
