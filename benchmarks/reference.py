@@ -18,6 +18,18 @@ from datastill.networks import Network, build
 from datastill.networks.layers import InstanceNorm
 
 
+def augmentations(name: str, flip: bool) -> tuple[DSA, DSA]:
+    """How images are augmented that are matched, and how those that networks are trained on, written out."""
+    six = ("colour", "crop", "cutout", "flip", "scale", "rotate")
+    one = DSA(six) if flip else DSA(tuple(family for family in six if family != "flip"))
+    mirrored = ("flip", "colour") if flip else ("colour",)
+    return {
+        "none": (DSA(()), DSA(())),
+        "dsa": (one, one),
+        "idc": (DSA(("crop",), ("colour",), ("cutout",)), DSA(("crop", "scale", "rotate"), mirrored, ("cutout",))),
+    }[name]
+
+
 def plain(network: Network) -> Network:
     """Copy a network with the group norms, one channel a group, that the condensation papers' zoo is written with."""
     copied = copy.deepcopy(network)

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.reference import plain
+from benchmarks.reference import augmentations, plain
 from benchmarks.reference_constraints import ReferenceConstraints
 from datastill import random
-from datastill.augment import DSA, matching, training
 from datastill.data import DataSet
 from datastill.kinds import GradientMatching
 from datastill.networks import Network, build
@@ -49,8 +48,7 @@ class ReferenceGradients:
         self.pixels = images.clone().requires_grad_()
         self.labels = torch.arange(data.classes).repeat_interleave(images.shape[1])
         self.optimizer = torch.optim.SGD([self.pixels], lr=method.learning_rate, momentum=method.momentum)
-        self.augmentation = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
-        self.of_training = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_matching, self.of_training = augmentations(method.augmentation if method.augment else "none", data.flip)
         self.network = self.fresh(0)
 
     def fresh(self, number: int) -> Network:
@@ -97,10 +95,10 @@ class ReferenceGradients:
 
     def gradients(self, iteration: int, label: int) -> Matched:
         """What real and synthetic images of a class give the network."""
-        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation")])
+        draw = self.of_matching.draw([random.generator(self.seed, iteration, label, "augmentation")])
         count = min(self.method.real_batch, max(self.data.train.counts))
-        real = self.augmentation(self.real(iteration, label, count, self.seed)[None], draw)[0]
-        augmented = self.augmentation(self.pixels[label][None], draw)[0]
+        real = self.of_matching(self.real(iteration, label, count, self.seed)[None], draw)[0]
+        augmented = self.of_matching(self.pixels[label][None], draw)[0]
         seen = augmented.detach().requires_grad_()
         weights = [weight for weight in self.network.parameters() if weight.ndim > 1]
         losses = [F.cross_entropy(self.network(images).logits, torch.full((len(images),), label)) for images in (real, seen)]

@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from benchmarks.reference import plain
+from benchmarks.reference import augmentations, plain
 from benchmarks.reference_constraints import ReferenceConstraints
 from datastill import random
-from datastill.augment import DSA, matching, training
 from datastill.data import DataSet
 from datastill.engine.curvature import Weights
 from datastill.kinds import TrajectoryMatching, UnrolledTraining
@@ -57,8 +56,7 @@ class ReferenceTrajectories:
             lr=0.1,
             momentum=method.momentum,
         )
-        self.augmentation = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
-        self.of_pairs = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_matching, self.of_training = augmentations(method.augmentation if method.augment else "none", data.flip)
         self.network = plain(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
 
     def step(self, iteration: int) -> float:
@@ -71,7 +69,7 @@ class ReferenceTrajectories:
         weights = {name: value.clone().requires_grad_() for name, value in zip(names, start, strict=True)}
         for number, rows in enumerate(self.batches(iteration)):
             augmenting = random.generator(self.seed, iteration, number, "augmentation")
-            images = self.augmentation.batch(self.pixels.flatten(0, 1)[rows], augmenting)
+            images = self.of_training.batch(self.pixels.flatten(0, 1)[rows], augmenting)
             weights = stepped(self.network, weights, images, self.labels[rows], self.rate)
         off = torch.stack([(weight - to).square().sum() for weight, to in zip(weights.values(), target, strict=True)]).sum()
         way = torch.stack([(before - to).square().sum() for before, to in zip(start, target, strict=True)]).sum()
@@ -106,9 +104,9 @@ class ReferenceTrajectories:
                 min(self.method.real_batch, max(self.data.train.counts)),
                 random.generator(self.seed, iteration, label, "real batch"),
             )
-            draw = self.of_pairs.draw([random.generator(self.seed, iteration, label, "constraints")])
-            real = self.of_pairs(self.data.normalise(self.data.train.gather(rows))[None], draw)[0]
-            seen = self.of_pairs(pixels[None], draw)[0]
+            draw = self.of_matching.draw([random.generator(self.seed, iteration, label, "constraints")])
+            real = self.of_matching(self.data.normalise(self.data.train.gather(rows))[None], draw)[0]
+            seen = self.of_matching(pixels[None], draw)[0]
             own.copy_(self.constraints.added(own.clone(), pixels, seen, real, self.network, iteration, label))
         self.network.requires_grad_(True)
 

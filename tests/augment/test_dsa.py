@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -179,7 +180,8 @@ def test_dsa_draws_one_of_all_families(flip: bool) -> None:
 
 
 @pytest.mark.parametrize("of", [matching, training])
-def test_an_unknown_augmentation_is_refused(of: object) -> None:
+def test_an_unknown_augmentation_is_refused(of: Callable[..., DSA]) -> None:
     with pytest.raises(UserError, match=r"unknown augmentation 'simclr'.*dsa, idc"):
-        of("simclr", flip=True)  # type: ignore[operator]
+        of("simclr", flip=True)
+    assert of("idc", flip=True, augment=False) == DSA(())
     assert AUGMENTATIONS == ("dsa", "idc")

@@ -46,11 +46,12 @@ def plain(stepper: Stepping, data: DataSet, constraints: ReferenceConstraints | 
 
 
 FREE, BOUNDED, IN_PART = {"balance": 0.0}, {"balance": 0.1}, {"balance": 0.1, "every": 2, "most": 2}
+AS_IDC = {"balance": 0.1, "augmentation": "idc"}
 
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [*((name, changes) for name in ("dsa", "mtt") for changes in (FREE, BOUNDED, IN_PART)), ("dcc", IN_PART)],
+    [*((name, changes) for name in ("dsa", "mtt") for changes in (FREE, BOUNDED, IN_PART, AS_IDC)), ("dcc", IN_PART)],
 )
 def test_a_step_with_constraints_is_that_of_a_plain_loop(tiny: DataSet, name: str, changes: dict[str, Any]) -> None:
     composed = constrained(name, **changes)

@@ -13,12 +13,15 @@ import yaml
 from matplotlib.image import imread
 
 from datastill.cli import main
+from datastill.configuration import describe
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments import Cell
 from datastill.experiments.stored import write_record
 from datastill.files import write_atomic
+from datastill.methods import method
 from datastill.report.comparison import ComparisonLine, compare, write_comparison
+from datastill.report.comparison.measured import values_of
 from records import MAKER, METHOD, record
 
 CELL = Cell("table/dm", "table/dm", "digits", "dm", 2, 0, 30, repeats=2)
@@ -64,6 +67,7 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "network": ({"protocol": Protocol("vgg11")}, {}),
     "epochs": ({}, {"evaluation_epochs": 300}),
     "augmentation": ({"protocol": Protocol(augment=False, epochs=1000)}, {}),
+    "augmentation by name": ({"protocol": Protocol(augmentation="idc")}, {}),
     "batch": ({"protocol": Protocol(batch=64)}, {}),
     "learning rate": ({"protocol": Protocol(learning_rate=0.1)}, {}),
     "labels": ({}, {"label_kind": "weights"}),
@@ -82,6 +86,13 @@ def test_what_was_measured_otherwise_is_in_another_table(other: str, tmp_path: P
     alike = written(tmp_path, replace(CELL, name="table/alike", method="dm+cm", seed=3, ipc=10))
     (table,) = compare([first, alike]).tables
     assert [(line.name, line.ipc) for line in table.lines] == [("dm", 2), ("alike", 10)]
+
+
+def test_a_field_that_a_description_leaves_out_is_compared_at_its_default() -> None:
+    plain, other = (values_of(describe(method("dm", settings=(f"augmentation={name}",))), 10) for name in ("dsa", "idc"))
+    assert (plain["augmentation"], other["augmentation"]) == ("dsa", "idc")
+    assert {path for path in plain if plain[path] != other[path]} == {"augmentation"}
+    assert set(plain) == set(other)
 
 
 def test_titles_say_the_conditions(tmp_path: Path) -> None:
@@ -179,8 +190,8 @@ def test_the_same_networks_with_other_results_are_two_lines(tmp_path: Path) -> N
 
 def test_lines_of_one_name_say_what_they_differ_in(tmp_path: Path) -> None:
     heavy = {**METHOD, "terms": {"mm": {"class": "somewhere.MeanMatching", "weight": 2.0}}, "momentum": 0.5}
-    for name, method in (("light", METHOD), ("heavy", heavy)):
-        evaluation(run(tmp_path / name, method=method) / "evaluation.json")
+    for name, made in (("light", METHOD), ("heavy", heavy)):
+        evaluation(run(tmp_path / name, method=made) / "evaluation.json")
     (table,) = compare([tmp_path]).tables
     assert {line.differs for line in table.lines} == {"mm.weight=1.0", "mm.weight=2.0"}
 

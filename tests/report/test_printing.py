@@ -111,8 +111,10 @@ def test_what_to_try_is_not_what_was_done_and_can_be_done(made: dict[str, str | 
 def test_where_labels_are_scores_the_rate_of_networks_is_what_to_try_first() -> None:
     """Least squares on the features of larger images diverges at the protocol's rate."""
     worse = replace(evaluation(("cat", "dog"), (10.0, 20.0, 24.0)), label_kind="scores")
-    assert "try a `learning_rate` of 0.001 for the networks, as the labels are scores, another method" in worse.advice
-    assert "learning_rate" not in replace(worse, label_kind="logits").advice
+    assert "try `--set learning_rate=0.001` (least squares on scores may need a tenth of the rate), another method" in worse.advice
+    followed = replace(worse, protocol=replace(worse.protocol, learning_rate=0.001))
+    for other in (replace(worse, label_kind="logits"), replace(worse, learned_rate=0.01), followed):
+        assert "learning_rate" not in other.advice
 
 
 def test_one_network_has_no_interval(printed: Callable[[Evaluation], str]) -> None:

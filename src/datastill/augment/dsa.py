@@ -1,4 +1,4 @@
-"""Differentiable siamese augmentation (DSA): one family of transformations per class, one draw for real and synthetic images."""
+"""Differentiable siamese augmentation (DSA): transformations of a class, one draw for its real and its synthetic images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.errors import unknown
+from datastill.errors import UserError, unknown
 
 BRIGHTNESS = 1.0
 SATURATION = 2.0
@@ -71,16 +71,16 @@ class DSA:
                 raise unknown("augmentation family", family, FAMILIES)
 
     def draw(self, generators: Sequence[torch.Generator], images: int = 1) -> Draw:
-        """Draw a family for every class, and parameters.
+        """Draw a family for every class, and the parameters of all that is applied.
 
         Args:
             generators: One per class.
             images: 1 for siamese parameters shared by all images of the class; otherwise how many images get their own parameters.
         """
         families = self.families or (NONE,)
-        parameters = PARAMETERS * (1 + len(self.before) + len(self.after))
-        if families == (NONE,) and parameters == PARAMETERS:
+        if not (self.families or self.before or self.after):
             return Draw(families * len(generators), torch.zeros(len(generators), images, PARAMETERS))
+        parameters = PARAMETERS * (1 + len(self.before) + len(self.after))
         choices = [int(torch.randint(len(families), (), generator=generator)) for generator in generators]
         uniforms = torch.stack([torch.rand(images, parameters, generator=generator) for generator in generators])
         return Draw(tuple(families[choice] for choice in choices), uniforms)
@@ -88,7 +88,7 @@ class DSA:
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
         """Apply a draw to ``class image channel height width``, normalised."""
         first, *others = torch.split(draw.uniforms.to(images.device).expand(-1, images.shape[1], -1), PARAMETERS, 2)
-        for family, uniforms in zip(self.before, others, strict=False):
+        for family, uniforms in zip(self.before, others[: len(self.before)], strict=True):
             images = _applied(family, images, uniforms)
         images = self._drawn(images, draw.families, first)
         for family, uniforms in zip(self.after, others[len(self.before) :], strict=True):
@@ -109,7 +109,7 @@ class DSA:
         return torch.cat(parts)[inverse]
 
     def batch(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment ``image channel height width`` with one family and parameters for every image, as evaluation does."""
+        """Augment ``image channel height width`` with one drawn family and parameters for every image, as evaluation does."""
         return self(images[None], self.draw([generator], len(images)))[0]
 
 
@@ -199,12 +199,13 @@ def families(*, flip: bool) -> tuple[str, ...]:
     return tuple(name for name in FAMILIES if flip or name != "flip")
 
 
-def matching(name: str, *, flip: bool) -> DSA:
+def matching(name: str, *, flip: bool, augment: bool = True) -> DSA:
     """The augmentation of real and synthetic images that are matched.
 
     Args:
         name: One of `AUGMENTATIONS`: "dsa" draws one family; "idc" applies colour, crop and cutout, one after the other.
         flip: Whether a mirror image keeps its class.
+        augment: Whether anything is applied.
 
     Raises:
         UserError: If there is none of that name.
@@ -218,38 +219,53 @@ def matching(name: str, *, flip: bool) -> DSA:
         DSA(families=('crop',), before=('colour',), after=('cutout',))
     """
     check_augmentation(name)
+    if not augment:
+        return DSA(())
     return DSA(families(flip=flip)) if name == "dsa" else DSA(("crop",), before=("colour",), after=("cutout",))
 
 
-def training(name: str, *, flip: bool, cutout: bool = True) -> DSA:
+def training(name: str, *, flip: bool, cutout: bool = True, augment: bool = True) -> DSA:
     """The augmentation of images that networks are trained on.
 
     Args:
         name: One of `AUGMENTATIONS`: "dsa" draws one family; "idc" applies mirror and colour, then crop, scale or rotate, then cutout.
         flip: Whether a mirror image keeps its class.
         cutout: Whether there is cutout at all; cutmix takes its place.
+        augment: Whether anything is applied.
 
     Raises:
         UserError: If there is none of that name.
 
     Reference:
-        As `matching`; ``DiffAug`` and ``remove_aug`` of the same code.
+        As `matching`; ``DiffAug``, and ``dsa_strategy`` and ``remove_aug`` of ``argument.py``, which are how IDC evaluates on small images.
+        Inside its method IDC trains networks on real images with colour and crop; to train on synthetic ones between steps as it
+        evaluates is ours.
 
     Example:
         >>> training("idc", flip=True, cutout=False)
         DSA(families=('crop', 'scale', 'rotate'), before=('flip', 'colour'), after=())
     """
     check_augmentation(name)
+    if not augment:
+        return DSA(())
     if name == "dsa":
         return DSA(tuple(family for family in families(flip=flip) if cutout or family != "cutout"))
     return DSA(("crop", "scale", "rotate"), before=("flip", "colour") if flip else ("colour",), after=("cutout",) if cutout else ())
 
 
-def check_augmentation(name: str) -> None:
-    """Refuse a name that is not one of `AUGMENTATIONS`.
+def check_augmentation(name: str, idle: str = "") -> None:
+    """Refuse a name that is not one of `AUGMENTATIONS`, or that would do nothing.
+
+    Args:
+        name: What is to be checked.
+        idle: The name of a method that does not augment at all; empty if it does.
 
     Raises:
-        UserError: If it is not.
+        UserError: If it is refused.
     """
     if name not in AUGMENTATIONS:
         raise unknown("augmentation", name, AUGMENTATIONS)
+    if idle and name != AUGMENTATIONS[0]:
+        raise UserError(
+            f"{idle} does not augment, so `augmentation={name}` would do nothing: use `augment=true`, or `augmentation={AUGMENTATIONS[0]}`"
+        )

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, families
+from datastill.augment import check_augmentation, training
+from datastill.configuration import added_later
 from datastill.data import DataSet
 from datastill.encoders.encoder import Encoder, Session, check_accuracies, check_sgd
 from datastill.engine import Engine, Runner, Trainer
@@ -40,7 +41,8 @@ class GrowingNetwork(Encoder):
         learning_rate: Of SGD on the network.
         momentum: Of that SGD.
         weight_decay: Of that SGD.
-        augment: Whether it is trained with DSA, parameters for every image.
+        augment: Whether images are augmented, parameters for every image.
+        augmentation: How, a name that `datastill.augment.training` takes.
 
     Reference:
         Wang et al., CAFE, CVPR 2022, arXiv:2203.01531, dynamic bi-level optimization; thresholds and numbers of the published code.
@@ -61,9 +63,11 @@ class GrowingNetwork(Encoder):
     momentum: float = 0.0
     weight_decay: float = 0.0
     augment: bool = False
+    augmentation: str = added_later("dsa")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_augmentation(self.augmentation, idle="" if self.augment else "the network")
         if min(self.window, self.judged, self.query, self.batch) < 1 or self.passes < 0 or min(self.outer, self.inner) < 0:
             raise UserError(
                 f"a growing network needs window, judged, query and batch of at least 1 and passes, outer and inner of at least 0, "
@@ -97,7 +101,7 @@ class GrowingSession(Session):
             engine, trainee, learning_rate=growing.learning_rate, momentum=growing.momentum, weight_decay=growing.weight_decay
         )
         self.runner = Runner(engine, trainee, ("logits",))
-        self.augmentation = DSA(families(flip=data.flip) if growing.augment else ())
+        self.augmentation = training(growing.augmentation, flip=data.flip, augment=growing.augment)
         self.history: list[float] = []
         self._begin_anew(0)
 

@@ -153,7 +153,7 @@ class Protocol:
         values = [f"{words} {getattr(self, name):g}" for name, words in told.items() if getattr(self, name) != getattr(usual, name)]
         own = [] if self.learned_rate else ["learned rates not used"]
         own += [] if self.fall_at == usual.fall_at else [f"rate falls at {', '.join(f'{share:.3g}' for share in self.fall_at)}"]
-        own += [] if self.augmentation == usual.augmentation else [f"augmentation {self.augmentation}"]
+        own += [] if self.augmentation == usual.augmentation or not self.augment else [f"augmentation {self.augmentation}"]
         own += [] if self.restart == usual.restart else [f"momentum {'restarts' if self.restart else 'goes on'}"]
         return ", ".join([*([] if self.augment else ["not augmented"]), *values, *own])
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from datastill.configuration import describe
 from datastill.data.notebook import table
-from datastill.evaluation.protocol import Protocol
+from datastill.evaluation.protocol import PROTOCOLS, Protocol
 from datastill.evaluation.spread import bounds, half_interval, spread
 from datastill.labels import HARD, track
 from datastill.text import escaped
@@ -163,7 +163,7 @@ class Evaluation:
 
     @property
     def _other_ways(self) -> str:
-        """What may give a better set, but for what this one was made with, and for what its method does not have."""
+        """What may give a better result, but for what this set was made with, and for what its method does not have."""
         made, steps = str(self.made.get("method", "")), self.made.get("iterations")
         candidates = ("idm", "dm") if 0 < self.images <= len(self.class_names) else ("dm+cm", "dm+iid")
         ways = [f"another method (such as {next(name for name in candidates if name != made)})"]
@@ -171,8 +171,9 @@ class Evaluation:
             ways.append("another number of iterations")
         if "+" in made:
             ways.append("a smaller weight of an added term")
-        if self.label_kind == "scores":
-            ways.insert(0, f"a `learning_rate` of {self.protocol.learning_rate / 10:.4g} for the networks, as the labels are scores")
+        usual = PROTOCOLS[self.protocol.called].learning_rate
+        if self.label_kind == "scores" and self.learned_rate is None and self.protocol.learning_rate >= usual:
+            ways.insert(0, f"`--set learning_rate={usual / 10:.4g}` (least squares on scores may need a tenth of the rate)")
         return " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
 
     def describe(self) -> dict[str, Any]:

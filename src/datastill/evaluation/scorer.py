@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill import random, stopping
-from datastill.augment import DSA, cutmix, training
+from datastill.augment import cutmix, training
 from datastill.data import ClassImages, DataSet
 from datastill.data.images import fingerprint
 from datastill.engine import Engine, Runner, Trainer
@@ -57,8 +57,7 @@ class Scorer:
         )
         self.runner = Runner(engine, self.network, ("logits",))
         self.mixing = protocol.cutmix if protocol.augment else 0.0
-        augmentation = training(protocol.augmentation, flip=data.flip, cutout=not self.mixing)
-        self.augmentation = augmentation if protocol.augment else DSA(())
+        self.augmentation = training(protocol.augmentation, flip=data.flip, cutout=not self.mixing, augment=protocol.augment)
 
     def steps(self, images: int) -> int:
         """Training steps that one network takes on `images` images."""

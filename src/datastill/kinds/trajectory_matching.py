@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, check_augmentation, matching, training
+from datastill.augment import check_augmentation, matching, training
 from datastill.configuration import added_later
 from datastill.data import DataSet
 from datastill.encoders.encoder import check_sgd
@@ -60,10 +60,9 @@ class TrajectoryMatching(Constrained):
     weights of an expert, a network trained on the real images, after t epochs, b_k a batch of synthetic images, A an augmentation. The
     expert and t are drawn in every iteration. Steps are computed in 32 bits, and taken again on the way back from the weights before them.
 
-    Experts are trained once for a data set and recipe, and kept in the cache, no longer than is read: ``latest_start - 1 + expert_epochs``
-    epochs.
+    Experts are trained once for a data set and recipe, for the epochs that are read (see `trained`), and kept in the cache.
 
-    Constraints are computed once an iteration, on the images of each class under one draw of DSA for synthetic and real ones. Those that
+    Constraints are computed once an iteration, on the images of each class, its real ones under the same draw of augmentation. Those that
     read the encoder "matching" get features in the network with the weights v_t. `balance` compares gradients at the pixels themselves.
 
     Attributes:
@@ -82,7 +81,7 @@ class TrajectoryMatching(Constrained):
             in TESLA; for a single step it changes nothing.
         initialisation: What the images start from, a name of `datastill.kinds.canvas.INITIALISATIONS`.
         augment: Whether the synthetic images are augmented, parameters for every image.
-        augmentation: How, a name that `datastill.augment.training` takes: "dsa" for one family of DSA, "idc" for several together.
+        augmentation: How, a name that `datastill.augment.training` and, for constraints, `matching` take: "dsa", "idc".
         averaging: Decay in [0, 1) of a moving average of the pixels over iterations, which is what the method gives; 0 gives the last ones.
 
     `real_batch`, `terms`, `encoders` and `balance` are those of `Constrained`.
@@ -116,7 +115,7 @@ class TrajectoryMatching(Constrained):
                 f"{self.name} needs experts, latest_start, expert_epochs and inner of at least 1 and a batch of at least 0, "
                 f"got {self.experts}, {self.latest_start}, {self.expert_epochs}, {self.inner} and {self.batch}"
             )
-        check_augmentation(self.augmentation)
+        check_augmentation(self.augmentation, idle="" if self.augment else self.name)
         check_sgd(f"the pixels of {self.name}", self.learning_rate, self.momentum, 0.0)
         if not (0 < self.start_rate < math.inf and 0 <= self.rate_rate < math.inf and 0 <= self.averaging < 1):
             raise UserError(
@@ -180,9 +179,8 @@ class TrajectoryMatching(Constrained):
 
     def memory(self, data: DataSet, ipc: int) -> int:
         """The experts, the weights before every step and the pixels (see `Method.memory`)."""
-        weights = sum(
-            value.nbytes for value in build(self.network, channels=data.channels, classes=data.classes, size=data.size).weights().values()
-        )
+        network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
+        weights = sum(value.nbytes for value in network.weights().values())
         experts = self.experts * bytes_of_run(data, self.network, self.trained, SNAPSHOTS)
         pixels = 12 * data.classes * ipc * data.channels * data.size[0] * data.size[1]
         return experts + (self.inner + 1) * weights + pixels + self.constraint_memory(data)
@@ -204,13 +202,13 @@ class TrajectoryStepper(Stepper):
         self.method, self.seed, self.experts, self.device = method, seed, experts, engine.device
         network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.unrolled = Unrolled(network, engine)
-        made = (make(method.augmentation, flip=data.flip) if method.augment else DSA(()) for make in (training, matching))
-        self.augmentation, of_pairs = made
+        self.of_training = training(method.augmentation, flip=data.flip, augment=method.augment)
+        of_matching = matching(method.augmentation, flip=data.flip, augment=method.augment)
         self.batch, self.labels = method.batch_size(data, ipc), torch.arange(data.classes, device=self.device).repeat_interleave(ipc)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(self.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
         batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device)
-        self.constraints = Constraints(method, data, engine, seed, network, batches, of_pairs)
+        self.constraints = Constraints(method, data, engine, seed, network, batches, of_matching)
         self.rate = torch.tensor(method.start_rate, device=self.device)
         self.velocity = torch.zeros_like(self.rate)
 
@@ -284,7 +282,7 @@ class TrajectoryStepper(Stepper):
 
     def _seen(self, iteration: int, number: int, rows: Tensor) -> Tensor:
         """The images of a step, augmented."""
-        return self.augmentation.batch(self.pixels.flatten(0, 1)[rows], random.generator(self.seed, iteration, number, "augmentation"))
+        return self.of_training.batch(self.pixels.flatten(0, 1)[rows], random.generator(self.seed, iteration, number, "augmentation"))
 
     def _constrained(self, iteration: int, start: Weights, loss: float) -> dict[str, float]:
         """Add to the pixels' gradient that of the constraints; the loss with them."""

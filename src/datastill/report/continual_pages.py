@@ -134,7 +134,7 @@ def _line(name: str, curve: _Curve) -> ContinualLine:
         minutes=round(fmean(known) * max(1, cell.iterations) * curve.steps / 60, 2) if known else None,
         network=cell.protocol.network,
         epochs=first.evaluation_epochs,
-        protocol=", ".join(filter(None, ["DC", cell.protocol.changes])),
+        protocol=", ".join(filter(None, [cell.protocol.called.upper(), cell.protocol.changes])),
         preset=cell.preset,
         iterations=cell.iterations,
         settings=", ".join(cell.settings),

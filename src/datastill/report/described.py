@@ -20,6 +20,7 @@ def pixels(method: Mapping[str, Any]) -> str:
         return ""
     found = [f"rate {method['learning_rate']}", *([f"momentum {method['momentum']}"] if "momentum" in method else [])]
     found += [f"{name} {method[name]}" for name in ("averaging", "factor", "views") if method.get(name, 1) not in (0, 1)]
+    found += [f"augmentation {method['augmentation']}"] if method.get("augmentation", "dsa") != "dsa" else []
     return ", ".join([*found, *(["by class"] if method.get("by_class") else []), *(["box"] if method.get("pixels") == "box" else [])])
 
 

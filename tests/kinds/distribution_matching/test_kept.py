@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_what_a_target_depends_on_has_files_of_its_own(tiny: DataSet) -> None:
     ):
         assert run(composed, data)[1]
         assert not run(composed, data)[1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "families"),
+    [("augmentation=dsa", [list(DSA().families)]), ("augmentation=idc", [["crop"], ["colour"], ["cutout"]]), ("augment=no", [[]])],
+)
+def test_targets_are_named_by_their_augmentation_and_those_of_one_family_as_before(tiny: DataSet, setting: str, families: object) -> None:
+    stepper = opened(small("dm", *KEPT, setting), tiny)
+    stepper.step(0)
+    name = stepper.targets.kept["matching"].made_of(1)
+    assert json.loads(name)["augmentation"] == [*families, 1, 1]  # type: ignore[misc]  # a list
 
 
 def test_networks_of_a_pool_keep_theirs_by_their_weights(tiny: DataSet) -> None:

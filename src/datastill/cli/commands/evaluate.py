@@ -28,7 +28,7 @@ def evaluate(
     split: Annotated[Literal["test", "validation"], Parameter(help="test for reporting, validation for choices")] = "test",
     compare: Annotated[str, Parameter(help="what to compare with, comma-separated: rendering, random; or none")] = "rendering,random",
     epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation; idc: by IPC")] = None,
-    augment: Annotated[bool, Parameter(help="train with DSA", negative="--no-augment")] = True,
+    augment: Annotated[bool, Parameter(help="augment the images, as the protocol says", negative="--no-augment")] = True,
     protocol: Annotated[
         Literal["dc", "idc"],
         Parameter(help="how networks are trained: as in the condensation papers, or as in IDC and DANCE (cutmix, longer)"),
@@ -47,7 +47,8 @@ def evaluate(
         list[str] | None,
         Parameter(
             name="--set",
-            help="change another value of the protocol: learning_rate, momentum, weight_decay, batch, cutmix; repeatable",
+            help="change another value of the protocol: learning_rate, momentum, weight_decay, batch, fall, fall_at, restart, cutmix, "
+            "augmentation; repeatable",
             negative="",
         ),
     ] = None,

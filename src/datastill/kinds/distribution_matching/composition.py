@@ -104,7 +104,7 @@ class Composition(Method):
             raise UserError(f"{self.name} halves its learning rate at iterations from 1 on, got {self.halve_at}")
         if self.pixels not in PIXELS:
             raise unknown("setting of pixels", self.pixels, PIXELS)
-        check_augmentation(self.augmentation)
+        check_augmentation(self.augmentation, idle="" if self.augment else self.name)
         if not 0 <= self.averaging < 1:
             raise UserError(f"{self.name} needs an averaging in [0, 1), where 0 is none, got {self.averaging}")
         check_terms(self.name, self.terms, self.encoders, RESERVED)

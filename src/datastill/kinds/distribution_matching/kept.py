@@ -144,7 +144,7 @@ class KeptTargets:
                 "network": [self.session.network.name, member, self._checksums[member], self.session.fields],
                 "engine": kept.engine.describe(),
                 "terms": [described(term) for term in self.terms],
-                "augmentation": [*_families(kept.augmentation), kept.batches.views, number],
+                "augmentation": [*_augmentation_key(kept.augmentation), kept.batches.views, number],
                 "real": [kept.batches.size, kept.batches.limit],
             },
             sort_keys=True,
@@ -152,7 +152,7 @@ class KeptTargets:
         )
 
 
-def _families(augmentation: DSA) -> list[tuple[str, ...]]:
+def _augmentation_key(augmentation: DSA) -> list[tuple[str, ...]]:
     """What is drawn from, and where there is any, what is always applied."""
     always = [augmentation.before, augmentation.after]
     return [augmentation.families, *(always if any(always) else [])]

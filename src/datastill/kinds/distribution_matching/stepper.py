@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, Draw, expand, matching
+from datastill.augment import Draw, expand, matching
 from datastill.data import DataSet
 from datastill.encoders import Encoder
 from datastill.engine import Engine, even_micro_batch
@@ -42,7 +42,7 @@ class MatchingStepper(Stepper):
         self.terms = {name: [term for term in method.terms if term.encoder == name] for name in method.encoders}
         self.terms = {name: terms for name, terms in self.terms.items() if terms}
         self.encoders = {name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items()}
-        self.augmentation = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.augmentation = matching(method.augmentation, flip=data.flip, augment=method.augment)
         self.factor, views = method.factor, method.views
         self.real_batch = -(-min(method.real_batch, max(data.train.counts)) // views) * views
         self.pixels = initial_images(method.initialisation, data, ipc, seed, method.factor).to(engine.device).requires_grad_()

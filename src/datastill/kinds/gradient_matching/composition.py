@@ -89,7 +89,7 @@ class GradientComposition(Constrained):
                 f"{self.name} needs matches, batch and real_batch of at least 1 and epochs of at least 0, "
                 f"got {self.matches}, {self.batch}, {self.real_batch} and {self.epochs}"
             )
-        check_augmentation(self.augmentation)
+        check_augmentation(self.augmentation, idle="" if self.augment else self.name)
         check_sgd(f"the pixels of {self.name}", self.learning_rate, self.momentum, 0.0)
         check_sgd(f"the network of {self.name}", self.network_rate, 0.0, 0.0)
         if not 0 < self.epsilon < math.inf or not 0 <= self.averaging < 1:

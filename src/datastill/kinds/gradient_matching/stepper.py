@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill import random
-from datastill.augment import DSA, Draw, matching, training
+from datastill.augment import Draw, matching, training
 from datastill.data import DataSet
 from datastill.engine import Engine, Trainer
 from datastill.engine.gradients import Gradients, WeightGradients, added
@@ -38,14 +38,14 @@ class GradientStepper(Stepper):
         self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.trainer = Trainer(engine, self.network, learning_rate=method.network_rate, momentum=0.0, weight_decay=0.0)
         self.gradients = WeightGradients(engine, self.network)
-        self.augmentation = matching(method.augmentation, flip=data.flip) if method.augment else DSA(())
-        self.of_training = training(method.augmentation, flip=data.flip) if method.augment else DSA(())
+        self.of_matching = matching(method.augmentation, flip=data.flip, augment=method.augment)
+        self.of_training = training(method.augmentation, flip=data.flip, augment=method.augment)
         limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
         self.batches = RealBatches(data, min(method.real_batch, max(data.train.counts)), seed, engine.device, limit=limit)
         self.settling = RealBatches(data, SETTLING, random.derive(seed, "settling"), engine.device)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
-        self.constraints = Constraints(method, data, engine, seed, self.network, self.batches, self.augmentation)
+        self.constraints = Constraints(method, data, engine, seed, self.network, self.batches, self.of_matching)
         self.own = engine.ranks.own(data.classes)
         self.watch = Watch(steady=False)
         self._fresh(0)
@@ -139,14 +139,14 @@ class GradientStepper(Stepper):
 
     def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor, Draw]:
         """The gradient on the real images of a class, and its synthetic images, augmented by the same draw; and that draw."""
-        draw = self.augmentation.draw([random.generator(self.seed, iteration, label, "augmentation")])
+        draw = self.of_matching.draw([random.generator(self.seed, iteration, label, "augmentation")])
         found: Gradients = ()
         for part in self.batches.draw(iteration, [label]):
-            images = self.augmentation(part, draw)[0]
+            images = self.of_matching(part, draw)[0]
             share = len(images) / self.batches.size
             gradient = self.gradients.of(images, self._labels(label, len(images)))
             found = added(found, gradient if share == 1 else tuple(share * each for each in gradient))
-        return found, self.augmentation(self.pixels[label : label + 1], draw)[0], draw
+        return found, self.of_matching(self.pixels[label : label + 1], draw)[0], draw
 
     def _pull(self, iteration: int, augmented: Tensor, label: int, draw: Draw, directions: Gradients) -> None:
         """Add to the pixels of a class the gradient of its distance, and that of the constraints."""

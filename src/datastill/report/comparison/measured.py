@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from datastill.configuration import flat
+from datastill.configuration import flat, restore
+from datastill.configuration.types import left_out
+from datastill.errors import UserError
 from datastill.evaluation import Protocol
+from datastill.kinds import Method
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,17 @@ def values_of(method: Mapping[str, Any], iterations: int | None) -> dict[str, An
         >>> values_of({"name": "dm", "terms": {"mm": {"class": "MeanMatching", "weight": 1.0}}, "momentum": 0.5}, 20)
         {'iterations': 20, 'mm.weight': 1.0, 'momentum': 0.5}
     """
-    paths = {path.removeprefix("terms.").removeprefix("encoders."): value for path, value in flat(method).items()}
+    paths = {path.removeprefix("terms.").removeprefix("encoders."): value for path, value in flat({**_defaults(method), **method}).items()}
     return {"iterations": iterations, **{path: value for path, value in paths.items() if path.rpartition(".")[2] not in NAMES}}
+
+
+def _defaults(method: Mapping[str, Any]) -> dict[str, Any]:
+    """What a description leaves out, as it was added after others had been written; nothing of a method that is not known here."""
+    try:
+        usual = left_out(type(restore(method, Method)))  # type: ignore[type-abstract]  # it makes a concrete one
+    except UserError:
+        return {}
+    return {name: value for name, value in usual.items() if isinstance(value, str | int | float)}
 
 
 NAMES = ("name", "kind", "class", "added")
