@@ -79,9 +79,10 @@ SEARCHES: dict[str, Experiment] = {
         split="validation",
         policy=COMPILED_FP32,
         remark="The budget is that of recipes-cifar10-ipc10, whose row `tgdd+cm` draws one family of DSA for real and synthetic images and "
-        "reads a network trained without augmentation. `idc` applies colour, crop and cutout together, as IDC and DANCE publish. Augmented "
-        "experts are trained on mirrored and shifted images. With two views every part of an image is seen under two draws in a step, and "
-        "each half of the real images under one of them. The weight of the cross-entropy is 2.5 and the rate 5 where nothing else is said.",
+        "reads a network trained without augmentation, by the same recipe on another processor. `idc` applies colour, crop and cutout "
+        "together, as IDC and DANCE publish. Augmented experts are trained on mirrored and shifted images. With two views every part of an "
+        "image is seen under two draws in a step, and each half of the real images under one of them. The weight of the cross-entropy is "
+        "2.5 and the rate 5 where nothing else is said.",
     ),
     "best-cifar10-ipc10": Experiment(
         title="The preset best, CIFAR-10, IPC 10",
