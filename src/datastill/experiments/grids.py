@@ -68,6 +68,7 @@ GRIDS: dict[str, Experiment] = {
         blocks=(Block("cifar10", (10,), 100, seeds=(0, 1, 2), settings=("real_batch=32",), repeats=1, epochs=60),),
         rows=(RANDOM, *_rows(CIFAR10, (TEACHER, "pretrained.recipe.epochs=2"))),
         preset="fast",
+        policy=Policy("fp32", compile=True),
         remark=EQUAL.format(
             budget="5 trillion",
             minutes="",
