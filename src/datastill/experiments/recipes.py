@@ -86,7 +86,7 @@ SEARCHES: dict[str, Experiment] = {
     ),
     "best-cifar10-ipc10": Experiment(
         title="The preset best, CIFAR-10, IPC 10",
-        blocks=(Block("cifar10", (10,), 1200, seeds=(0, 1), validate_at=(0, 50, 100, 200, 500, 1200), validation_epochs=100),),
+        blocks=(Block("cifar10", (10,), 1200, seeds=(0, 1), validate_at=(0, 50, 100, 200, 500, 1200), validation_epochs=100, repeats=3),),
         rows=(Row(usual_method(BEST)),),
         preset=BEST,
         policy=COMPILED_FP32,
