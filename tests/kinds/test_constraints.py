@@ -12,7 +12,7 @@ from benchmarks.reference_unrolled import ReferenceTrajectories
 
 from datastill.data import DataSet
 from datastill.engine import Engine
-from datastill.kinds import GradientMatching
+from datastill.kinds import GradientMatching, TrajectoryMatching
 from datastill.kinds.constrained import Constrained
 from datastill.kinds.gradient_matching import GradientStepper
 from datastill.kinds.trajectory_matching import TrajectoryStepper
@@ -40,6 +40,7 @@ def teacher(stepper: Stepping) -> Callable[[int], Network]:
 def plain(stepper: Stepping, data: DataSet, constraints: ReferenceConstraints | None) -> ReferenceGradients | ReferenceTrajectories:
     """The same as a plain loop, from the same images."""
     if isinstance(stepper, TrajectoryStepper):
+        assert isinstance(stepper.method, TrajectoryMatching)
         return ReferenceTrajectories(stepper.method, data, stepper.images(), stepper.experts, constraints=constraints)
     assert isinstance(stepper.method, GradientMatching)
     return ReferenceGradients(stepper.method, data, stepper.images(), constraints=constraints)

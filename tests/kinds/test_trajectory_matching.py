@@ -12,13 +12,13 @@ import torch
 from benchmarks.reference_unrolled import ReferenceTrajectories, stepped
 
 import datastill
-from datastill.data import DataSet
+from datastill.data import ClassImages, DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.kinds import TrajectoryMatching
-from datastill.kinds.trajectory_matching import SNAPSHOTS, TrajectoryStepper
-from datastill.methods import method
+from datastill.kinds.trajectory_matching import EXPERT, SNAPSHOTS, TrajectoryStepper
+from datastill.methods import method, mtt
 from datastill.runs import Run
 from datastill.teachers.trajectories import kept
 from tiny_sets import data_set
@@ -130,6 +130,7 @@ def test_the_way_that_is_left_becomes_shorter(tmp_path: Path) -> None:
         ({"start_rate": 0.0}, "mine needs a start_rate above 0, a rate_rate of at least 0 and an averaging in"),
         ({"averaging": 1.0}, "got 0.01, 1e-05 and 1.0"),
         ({"initialisation": "zeros"}, "unknown initialisation 'zeros'"),
+        ({"recipe": replace(EXPERT, epochs=30)}, "mine trains experts for `latest_start` - 1 [+] `expert_epochs` epochs: set these"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -144,8 +145,8 @@ def test_data_networks_and_rates_that_do_not_fit_are_refused(tiny: DataSet) -> N
         TrajectoryMatching("mine").check(data_set((6, 5, 0)), 1)
     with pytest.raises(UserError, match="fewer than IPC 99"):
         TrajectoryMatching("mine").check(tiny, 99)
-    with pytest.raises(UserError, match="500 runs of convnet with 22 snapshots each would take"):
-        TrajectoryMatching("mine", experts=500).check(tiny, 1)
+    with pytest.raises(UserError, match="50000 runs of convnet with 22 snapshots each would take"):
+        TrajectoryMatching("mine", experts=50000).check(tiny, 1)
     with pytest.raises(UserError, match="the loss is not finite at iteration 1: lower `learning_rate`, `start_rate` or `rate_rate`"):
         opened(replace(SMALL, start_rate=1e30), tiny).step(0)
 
@@ -191,3 +192,28 @@ def test_flat_experts_have_their_own_values_and_are_trained_and_kept_apart(tiny:
     assert not any(torch.equal(*pair) for pair in zip(plain_experts[1], flat_experts[1], strict=True) if pair[0].ndim > 1)
     assert not SMALL.missing(tiny)
     assert not flat.missing(tiny)
+
+
+def of_size(classes: int, side: int, real: int) -> DataSet:
+    """A set of the sizes of another one, whose images are all one."""
+
+    def split(images: int) -> ClassImages:
+        one = torch.zeros(1, 3, side, side, dtype=torch.uint8)
+        return ClassImages(one, torch.zeros(classes * images, dtype=torch.int64), (images,) * classes)
+
+    names, constants = tuple(str(label) for label in range(classes)), ((0.5,) * 3, (0.25,) * 3)
+    return DataSet("of a size", split(real), split(1), split(1), names, *constants, flip=True, fingerprint="none")
+
+
+SIZES = {"cifar10": (10, 32, 4500), "cifar100": (100, 32, 450), "tinyimagenet": (200, 64, 450)}
+
+
+@pytest.mark.parametrize(("data", "ipc"), mtt.VALUES)
+@pytest.mark.parametrize("experts", [10, 100])
+def test_the_published_settings_are_taken_with_as_many_experts_as_are_published(data: str, ipc: int, experts: int) -> None:
+    method("mtt", data=data, ipc=ipc, settings=(f"experts={experts}",)).check(of_size(*SIZES[data]), ipc)
+
+
+def test_more_experts_than_can_be_kept_are_refused_with_what_changes_it() -> None:
+    with pytest.raises(UserError, match=r"use fewer `experts` or a smaller `latest_start`"):
+        method("mtt", data="cifar10", ipc=50, settings=("experts=1000",)).check(of_size(*SIZES["cifar10"]), 50)

@@ -7,10 +7,18 @@ import pytest
 import datastill
 from commands import refusal
 from datastill.cli import main
-from datastill.configuration import paths
-from datastill.methods import METHODS
+from datastill.configuration import describe, paths
+from datastill.methods import METHODS, method
+from datastill.report.described import networks
 from datastill.report.values import values
 from datastill.setting import PRESETS, Lookup, Setting
+
+
+def test_experts_are_among_the_networks_with_the_epochs_that_are_read() -> None:
+    """Those of mtt are trained for one less than the latest start, and the epochs that are followed."""
+    made = describe(method("mtt+cc", data="cifar10", ipc=10, settings=("experts=2",)))
+    said = networks(made, {"expert 0": "0123456789", "expert 1": "abcdefghij", "pretrained 0": "xyz"})
+    assert said.startswith("expert: 2 x convnet, 21 epochs (01234567, abcdefgh); pretrained: 1 x resnet18, 4 epochs (xyz)")
 
 
 def origins(

@@ -59,7 +59,8 @@ GRIDS: dict[str, Experiment] = {
             budget="500 billion",
             minutes=", where steps that go through a gradient are never compiled",
             trained="three experts of three epochs, and one ConvNet of four",
-            changes="`dsa` has ten times the published learning rate, as it takes a twentieth of the steps; `mtt` takes ten inner steps, "
+            changes="`dsa` has ten times the published learning rate, as it takes a twentieth of the steps, and the loops of IPC 1, so it "
+            "matches in random networks; `mtt` takes ten inner steps, "
             "about as many as its experts take in two epochs.",
         ),
     ),

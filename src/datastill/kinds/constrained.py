@@ -18,7 +18,7 @@ from datastill.kinds.composed import check_terms
 from datastill.kinds.method import Method
 from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
-from datastill.terms import Term
+from datastill.terms import Term, added_as
 
 RESERVED = ("loss", MATCHING, "rate", "iteration", "seconds", "validation_accuracy")
 
@@ -86,12 +86,13 @@ class Constrained(Method):
             if ipc < term.least_images:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use "
-                    f"`ipc={term.least_images}` or more, or leave out +{term.name}"
+                    f"`ipc={term.least_images}` or more, or leave out +{added_as(term.name, self.name)}"
                 )
             if term.source == "batch" and real < term.least_real:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
-                    f"{self.real_batch} and the smallest class has {min(data.train.counts)}: use more, or leave out +{term.name}"
+                    f"{self.real_batch} and the smallest class has {min(data.train.counts)}: use more, or leave out "
+                    f"+{added_as(term.name, self.name)}"
                 )
         for name, encoder in self.used().items():
             terms = [term for term in self.terms if term.encoder == name]

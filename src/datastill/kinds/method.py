@@ -52,10 +52,26 @@ class Method(ABC):
         Raises:
             UserError: If methods of this kind take no terms.
         """
-        raise UserError(
-            f"{self.name} is a method of {self.kind}, which takes no terms: leave out +{term.name}, or add it to a method that matches "
-            f"distributions, such as dm"
+        raise self.no_terms(term.name)
+
+    def no_terms(self, added: str) -> UserError:
+        """The error for what was added to a method of a kind that takes no terms.
+
+        Args:
+            added: As it was named, without the first ``+``.
+        """
+        return UserError(
+            f"{self.name} is a method of {self.kind}, which takes no terms: leave out +{added}, or add it to a method that matches "
+            f"distributions, gradients or trajectories, such as dm, dsa or mtt"
         )
+
+    def never(self, iterations: int) -> str:
+        """What a run of so many iterations never comes to, in a sentence; empty for nothing.
+
+        Args:
+            iterations: Of the whole run.
+        """
+        return ""
 
     def with_term(self, term: Term, encoder: Encoder | None = None) -> Self:
         """The same method with one more term, which takes the values that the method wants of it, if it wants any.

@@ -151,6 +151,8 @@ def compose(lookup: Lookup) -> Method:
         composed = function(setting)
         if not isinstance(composed, Method):
             raise ValueError(f"expected it to return a Method, got {composed!r}")
+    if extra and type(composed).__add__ is Method.__add__:
+        raise composed.no_terms("+".join(extra))
     for term in (term for short in extra for term in BUNDLES.get(short, (short,))):
         cls = TERM_NAMES.find(term, hint=f"It came in the method '{lookup.name}'.")
         with TERM_NAMES.guarded(term):

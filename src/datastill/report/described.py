@@ -30,9 +30,12 @@ def networks(method: Mapping[str, Any], checksums: Mapping[str, str]) -> str:
 
 
 def _encoders(method: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The encoders of a method by name; the network that real images are chosen by is a pool of one."""
-    chosen_by = {"pretrained": {"count": 1, **method}} if "recipe" in method else {}
-    return method.get("encoders") or chosen_by
+    """The encoders of a method by name, and its experts; the network that real images are chosen by is a pool of one."""
+    encoders = method.get("encoders") or {}
+    if "experts" in method:
+        recipe = {**method["recipe"], "epochs": method["latest_start"] - 1 + method["expert_epochs"]}
+        return {"expert": {"count": method["experts"], "network": method["network"], "recipe": recipe}, **encoders}
+    return encoders or ({"pretrained": {"count": 1, **method}} if "recipe" in method else {})
 
 
 def _encoder(name: str, encoder: Mapping[str, Any], checksums: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     if distilled.track != HARD:
         lines.append(("labels", f"soft: {distilled.label_kind}, {KINDS[distilled.label_kind]}; classes are those with the largest value"))
     if distilled.numbers:
-        lines.append(("learned", ", ".join(f"{name} {value:.6g}" for name, value in distilled.numbers.items())))
+        lines.append(("learned", ", ".join(f"{name} {value:.6g}" for name, value in sorted(distilled.numbers.items()))))
     if parts > 1:
         lines[1:1] = expanded
     if len(counts) <= MOST_CLASSES:

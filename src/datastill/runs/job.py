@@ -122,6 +122,8 @@ class Job:
             log.info("%s is a method of %s, which needs no iterations: the number given is ignored", composed.name, composed.kind)
         iterations = composed.iterations(iterations)
         check_fields(composed, composed.name)
+        if never := composed.never(iterations):
+            log.warning("%s", never)
         if late := [iteration for iteration in validate_at if iteration > iterations]:
             raise UserError(f"validation at iteration {late[0]} is not within the run's 0 to {iterations} iterations")
         if validate_at:

@@ -31,6 +31,8 @@ log = logger(__name__)
 
 MOST_BYTES = 2**29
 """Bytes that the snapshots of all runs of a recipe may take."""
+MOST_BYTES_OF_EXPERTS = 2**34
+"""The same where a method follows training epoch by epoch: the hundred runs of 41 epochs published for TinyImageNet take 15 GB."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def trajectories(
     engine: Engine,
     *,
     cache: Path | None = None,
+    most: int = MOST_BYTES,
 ) -> list[Trajectory]:
     """Train what is missing of some runs and read them all; each is checkpointed every epoch and continued with the same bits after a kill.
 
@@ -74,15 +77,16 @@ def trajectories(
         snapshots: What is kept of them.
         engine: How to run.
         cache: The folder that they are looked for and kept in; by default the user's cache.
+        most: Bytes that the snapshots of all runs may take.
 
     Returns:
         The runs, in order.
 
     Raises:
-        UserError: If the count is below 1, the snapshots would take more than `MOST_BYTES`, one cannot be read, or nothing can be written.
+        UserError: If the count is below 1, the snapshots would take more than `most`, one cannot be read, or nothing can be written.
     """
     count = whole("count", count, least=1)
-    check_size(data, network, count, recipe, snapshots)
+    check_size(data, network, count, recipe, snapshots, most)
     runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
     pretraining: Pretraining | None = None
     for run in runs:
@@ -119,17 +123,34 @@ def bytes_of_run(data: DataSet, network: str, recipe: TrainingRecipe, snapshots:
     return weights * TYPES[snapshots.type].itemsize * len(moments_of(data, recipe, snapshots))
 
 
-def check_size(data: DataSet, network: str, count: int, recipe: TrainingRecipe, snapshots: Snapshots) -> None:
+def check_size(
+    data: DataSet,
+    network: str,
+    count: int,
+    recipe: TrainingRecipe,
+    snapshots: Snapshots,
+    most: int = MOST_BYTES,
+    fewer: str = "a smaller `count`, a larger `snapshots.every`, or fewer epochs of the recipe",
+) -> None:
     """Refuse snapshots that would take too much of the disk and of memory.
 
+    Args:
+        data: What runs are trained on.
+        network: A name of `datastill.networks.NETWORKS`.
+        count: Runs.
+        recipe: How they are trained.
+        snapshots: What is kept of them.
+        most: Bytes that all of them may take.
+        fewer: What to use to have fewer of them, for the message.
+
     Raises:
-        UserError: If they would take more than `MOST_BYTES`.
+        UserError: If they would take more than `most`.
     """
     total = count * bytes_of_run(data, network, recipe, snapshots)
-    if total > MOST_BYTES:
+    if total > most:
         raise UserError(
             f"{count} runs of {network} with {len(moments_of(data, recipe, snapshots))} snapshots each would take {total / 1e6:,.0f} MB, "
-            f"more than {MOST_BYTES / 1e6:,.0f}: use a smaller `count`, a larger `snapshots.every`, or fewer epochs of the recipe"
+            f"more than {most / 1e6:,.0f}: use {fewer}"
         )
 
 

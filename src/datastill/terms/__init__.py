@@ -41,6 +41,17 @@ BUNDLES: dict[str, tuple[str, ...]] = {"iid": ("cc", "cm")}
 """Names that stand for several terms."""
 
 
+def added_as(term: str, name: str) -> str:
+    """What brought a term to a method: itself, or a name of `BUNDLES`.
+
+    Example:
+        >>> added_as("cc", "dm+iid"), added_as("cc", "dm+cc")
+        ('iid', 'cc')
+    """
+    added = name.split("+")[1:]
+    return next((short for short, terms in BUNDLES.items() if term in terms and short in added and term not in added), term)
+
+
 def _term(name: str, offered: Any) -> type[Term]:
     if not isinstance(offered, type) or not issubclass(offered, Term) or inspect.isabstract(offered):
         raise ValueError(f"expected a class that derives from datastill.Term and can be called, got {offered!r}")
@@ -73,5 +84,6 @@ __all__ = [
     "MeanMatching",
     "Target",
     "Term",
+    "added_as",
     "target_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from datastill.engine import Engine
 from datastill.kinds import GradientMatching
 from datastill.kinds.gradient_matching import GradientStepper
 from datastill.methods import method
+from datastill.runs.job import Job
 
 PLAIN = GradientMatching("plain", matches=2, epochs=2, batch=4, real_batch=6, augment=False)
 
@@ -138,3 +140,23 @@ def test_matched_digits_beat_the_noise_that_they_start_from() -> None:
     distilled = datastill.distill(data, method="dc", ipc=1, iterations=15, settings=settings)
     result = datastill.evaluate(distilled, data=data, repeats=1, protocol=Protocol(epochs=60), split="validation")
     assert result.score.mean > 50  # noise is at 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "iterations", "never"),
+    [
+        ({"summed_from": 25, "matches": 10}, 250, True),
+        ({"summed_from": 25, "matches": 10}, 251, False),
+        ({"summed_from": 25, "matches": 20, "summed_after": 10}, 11, False),
+        ({"summed_from": 25, "matches": 20, "summed_after": 10}, 10, True),
+        ({}, 1, False),
+    ],
+)
+def test_a_run_that_never_sums_gradients_is_told(changes: dict[str, Any], iterations: int, never: bool) -> None:
+    method = replace(PLAIN, **changes)
+    assert bool(method.never(iterations)) == never == (bool(changes) and not any(method.summed(each) for each in range(iterations)))
+
+
+def test_it_is_told_before_the_run_begins(tiny: DataSet, caplog: pytest.LogCaptureFixture) -> None:
+    Job.of(tiny, "dcc", ipc=1, iterations=100)
+    assert "matches summed gradients from iteration 2,501 on, which 100 never reach: lower `summed_from`" in caplog.text

@@ -21,7 +21,7 @@ from datastill.kinds.composed import check_terms
 from datastill.kinds.method import Measured, Method, check_enough_classes
 from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
-from datastill.terms import Term
+from datastill.terms import Term, added_as
 
 T = TypeVar("T", Term, Encoder)
 COPIES = 4
@@ -164,7 +164,8 @@ class Composition(Method):
             if self.sample(ipc) < term.least_images:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_images} images per class, but IPC is {ipc}: use "
-                    f"`ipc={term.least_images}` or more, several views of each image (`views=4`), or leave out +{term.name}"
+                    f"`ipc={term.least_images}` or more, several views of each image (`views=4`), or leave out "
+                    f"+{added_as(term.name, self.name)}"
                 )
             if 0 < self.encoders[term.encoder].most < term.least_images:
                 raise UserError(
@@ -188,7 +189,7 @@ class Composition(Method):
             if term.source == "batch" and min(real, smallest) < term.least_real:
                 raise UserError(
                     f"the term '{term.name}' needs at least {term.least_real} real images per class and step, but the real batch is "
-                    f"{real} and the smallest class has {smallest}: use more, or leave out +{term.name}"
+                    f"{real} and the smallest class has {smallest}: use more, or leave out +{added_as(term.name, self.name)}"
                 )
         check_start(self.initialisation, data, ipc, self.factor)
 

@@ -107,6 +107,15 @@ class GradientComposition(Constrained):
         number, match = divmod(iteration, self.matches)
         return self.summed_from is not None and (number >= self.summed_from or match >= self.summed_after)
 
+    def never(self, iterations: int) -> str:
+        """Whether gradients are summed at all (see `Method.never`)."""
+        if self.summed_from is None or self.summed(iterations - 1) or (self.summed_after < self.matches and iterations > self.summed_after):
+            return ""
+        return (
+            f"{self.name} matches summed gradients from iteration {self.summed_from * self.matches + 1:,} on, which {iterations:,} never "
+            f"reach: lower `summed_from`, such as to a quarter of the run, {max(1, iterations // self.matches // 4)}"
+        )
+
     def check(self, data: DataSet, ipc: int) -> None:
         """Check the network, and the classes against the initialisation (see `Method.check`)."""
         build(self.network, channels=data.channels, classes=data.classes, size=data.size)
