@@ -66,7 +66,7 @@ class Method(ABC):
         )
 
     def never(self, iterations: int) -> str:
-        """What a run of so many iterations never comes to, in a sentence; empty for nothing.
+        """One sentence on what a run this short leaves out; empty if it leaves out nothing.
 
         Args:
             iterations: Of the whole run.

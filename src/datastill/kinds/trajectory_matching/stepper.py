@@ -115,8 +115,8 @@ class TrajectoryStepper(Stepper):
     def _drawn(self, iteration: int) -> tuple[Weights, Weights]:
         """The weights that an iteration starts from, and those that it should come to."""
         generator = random.generator(self.seed, iteration, "expert")
-        number, start = (int(torch.randint(most, (), generator=generator)) for most in (len(self.experts), self.method.latest_start))
-        run = self.experts[number]
+        run = self.experts[int(torch.randint(len(self.experts), (), generator=generator))]
+        start = int(torch.randint(self.method.latest_start, (), generator=generator))
         first, last = (tuple(value.to(self.device) for value in run[epoch]) for epoch in (start, start + self.method.expert_epochs))
         return first, last
 
