@@ -138,7 +138,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
             Row("idm", 57.3),
         ),
         preset="fast",
-        policy=Policy("fp32", compile=True),
+        policy=COMPILED,
         keep_sets=True,
         remark="Queue networks take the published ten steps each time; the preset fast has two, and so has idm-cifar10-ipc10. All else is "
         "as in that preset: 64 real images a class, averaging, and class centralization in its relative form on ten parts a class. It "

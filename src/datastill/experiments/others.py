@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
+from datastill.experiments.constraints import COMPILED
 from datastill.experiments.specification import Block, Experiment, Row
 from datastill.methods import dc, dcc, dsa, mtt
 
@@ -110,7 +111,7 @@ OTHERS: dict[str, Experiment] = {
             Row("dcc", dcc.PUBLISHED["cifar10", 10], iterations=40, settings=("summed_from=1",)),
         ),
         preset="fast",
-        policy=COMPILED_FP32,
+        policy=COMPILED,
         remark="Every method has the steps that take some five minutes on a core, with 64 real images a class, not those published, which "
         "are 20,000 for methods that match distributions and 10,000 for `dc` and `dcc`; nothing was chosen for these runs. The numbers "
         "published for `datadam` are of ConvNets with batch norm, those for `ld` and `dd` of other networks, that for `kip` is the row of "

@@ -12,6 +12,7 @@ from datastill.experiments import ContinualExperiment, ContinualRecord, Continua
 from datastill.experiments.reading import read_cell
 from datastill.files import write_atomic
 from datastill.report.curve import write_continual_curves
+from datastill.report.durations import in_minutes
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import ContinualPoint
 
@@ -131,7 +132,7 @@ def _line(name: str, curve: _Curve) -> ContinualLine:
         mean_over_steps=round(fmean(fmean(_means(curve, step)) for step in range(curve.steps)), 2),
         orders=len(curve.records),
         n=min(len(record.stages[-1].score.accuracies) for record in curve.records),
-        minutes=round(fmean(known) * max(1, cell.iterations) * curve.steps / 60, 2) if known else None,
+        minutes=in_minutes(fmean(known) * max(1, cell.iterations) * curve.steps if known else None),
         network=cell.protocol.network,
         epochs=first.evaluation_epochs,
         protocol=", ".join(filter(None, [cell.protocol.called.upper(), cell.protocol.changes])),

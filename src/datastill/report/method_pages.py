@@ -9,6 +9,7 @@ from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Experiment, Line
 from datastill.files import write_atomic
 from datastill.report.curve import write_curves, write_ratios
+from datastill.report.durations import written
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import CurvePoint, MethodLine, curve_points, method_line
 
@@ -130,7 +131,7 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
             line.n if line.sets == 1 else f"{line.n} on {line.sets} sets",
             line.paper,
             None if line.difference is None else f"{line.difference:+.2f}",
-            None if line.minutes is None else f"{line.minutes:.1f}",
+            None if line.minutes is None else written(line.minutes),
             f"{line.network}, {line.epochs} epochs{_own_protocol(line)}",
             _halves(line.precision, line.evaluation_precision),
             _halves(line.processor, line.evaluation_processor),
@@ -208,7 +209,7 @@ def _provenance(lines: Sequence[MethodLine], *, several: bool) -> list[str]:
             line.terms,
             line.networks,
             line.pixels,
-            "not recorded" if line.teacher_minutes is None else f"{line.teacher_minutes:.1f}" if line.teacher_minutes else "none",
+            "not recorded" if line.teacher_minutes is None else written(line.teacher_minutes) if line.teacher_minutes else "none",
             f"{line.run_seed}; {line.evaluation_seeds}",
             f"[{line.log}]({line.log})",
         ]

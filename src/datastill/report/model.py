@@ -13,6 +13,7 @@ from datastill.experiments.specification import Line
 from datastill.labels import HARD
 from datastill.report import described
 from datastill.report.commands import commands
+from datastill.report.durations import in_minutes, shortened
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,9 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         learning_rate=_joined(f"{rate:.4g}" for rate in rates),
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
-        seconds_per_iteration=_rounded(seconds, 3),
-        minutes=_rounded(None if seconds is None else seconds * cell.iterations / 60),
-        teacher_minutes=_rounded(None if first.teacher_seconds is None else first.teacher_seconds / 60),
+        seconds_per_iteration=None if seconds is None else shortened(seconds, 3),
+        minutes=in_minutes(None if seconds is None else seconds * cell.iterations),
+        teacher_minutes=in_minutes(first.teacher_seconds),
         precision=_joined(maker.precision for maker in distilled),
         processor=_joined(maker.processor for maker in distilled),
         commit=_commits(distilled),
@@ -189,8 +190,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _rounded(value: float | None, digits: int = 2) -> float | None:
-    return None if value is None else round(value, digits)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _joined(values: Iterable[object]) -> str:

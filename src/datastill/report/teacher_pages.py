@@ -11,6 +11,7 @@ from datastill.experiments.record import TeacherRecord
 from datastill.experiments.specification import TeacherExperiment
 from datastill.files import write_atomic
 from datastill.report.curve import write_teacher_curves
+from datastill.report.durations import shortened, written
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import TeacherPoint
 
@@ -73,7 +74,7 @@ def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
         network=cell.network,
         held_out_accuracy=None if last.held_out is None else round(last.held_out, 2),
         training_accuracy=last.accuracy,
-        minutes=round(last.seconds / 60, 2),
+        minutes=shortened(last.seconds / 60),
         tflop=round(record.cost / 1e12, 3),
         gflops=round(record.cost / last.seconds / 1e9, 1),
         epochs=cell.recipe.epochs,
@@ -117,7 +118,7 @@ def _page(experiment: TeacherExperiment, lines: Sequence[TeacherLine], missing: 
     head = ["recipe", "held-out accuracy %", "minutes", "TFLOP", "GFLOP/s", "epochs (of half size)", "precision", "processor", "commit"]
     page += table(head, [
         [
-            f"`{line.recipe}`", _percent(line.held_out_accuracy), f"{line.minutes:.1f}", f"{line.tflop:.3g}", f"{line.gflops:.0f}",
+            f"`{line.recipe}`", _percent(line.held_out_accuracy), written(line.minutes), f"{line.tflop:.3g}", f"{line.gflops:.0f}",
             f"{line.epochs} ({line.half_size_epochs})", line.precision, f"{line.processor}, {line.cores} cores", line.commit,
         ]
         for line in lines
