@@ -17,4 +17,4 @@ def test_seconds_of_an_iteration_keep_two_digits_however_few_they_are() -> None:
 
 
 def test_pages_write_one_decimal_or_two_digits() -> None:
-    assert [written(minutes) for minutes in (0.0045, 0.1, 12.57)] == ["0.0045", "0.1", "12.6"]
+    assert [written(minutes) for minutes in (0.0, 2e-5, 0.0045, 0.1, 12.57)] == ["0", "< 0.001", "0.0045", "0.1", "12.6"]

@@ -9,6 +9,7 @@ import pytest
 
 from datastill.experiments import Block, Experiment, Row
 from datastill.experiments.stored import write_record
+from datastill.methods.published import Accuracy
 from datastill.report.results import write
 from records import MAKER, METHOD, record
 
@@ -46,6 +47,18 @@ def test_rows_that_are_missing_are_in_the_title(tmp_path: Path) -> None:
     text = page(tmp_path, TABLE, {})
     assert text.startswith("# A title (1 of 2 rows)\n\nNot run: `dm+cm`.\n")
     assert "curve" not in text
+
+
+def test_no_difference_is_printed_from_another_measurement(tmp_path: Path) -> None:
+    kernels = Accuracy(29.8, differs="another kernel")
+    rows = replace(TABLE, rows=(Row("kip", kernels), Row("dm", Accuracy(48.5, best=True)), Row("ld", kernels)))
+    text = page(tmp_path, rows, {}, {})
+    assert "| 2 | 29.8 (another kernel) |  | 1.0 |" in text
+    assert "| 2 | 48.5 (best of several tests) | -3.50 | 1.0 |" in text
+    assert "| `ld` | 2 | not run |  |  | 29.8 (another kernel) |" in text
+    with (tmp_path / "table" / "table.csv").open() as file:
+        found = [(line["paper"], line["paper_differs"], line["paper_best"]) for line in csv.DictReader(file)]
+    assert found == [("29.8", "another kernel", "False"), ("48.5", "", "True")]
 
 
 def test_minutes_and_accuracies_over_seeds(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
 from datastill.experiments.constraints import COMPILED
 from datastill.experiments.specification import Block, Experiment, Row
-from datastill.methods import dc, dcc, dsa, mtt
+from datastill.methods import dc, dcc, dd, dsa, frepo, ftd, kip, ld, mtt
+from datastill.methods.published import Accuracy
 
 COMPILED_FP32 = Policy("fp32", compile=True)
 WHITENED = "cifar10{whiten=yes}"
@@ -45,7 +46,7 @@ OTHERS: dict[str, Experiment] = {
         rows=(
             Row("mtt", mtt.PUBLISHED["cifar10", 1]),
             Row("mtt", label="mtt-constant-memory", settings=("through=no",)),
-            Row("ftd"),
+            Row("ftd", ftd.PUBLISHED["cifar10", 1]),
         ),
         settings=EXPERTS,
         preset="fast",
@@ -70,10 +71,10 @@ OTHERS: dict[str, Experiment] = {
         title="Images and labels learned by kernel regression, CIFAR-10, IPC 1",
         blocks=(Block("cifar10", (1,), 300),),
         rows=(
-            Row("kip", 29.8, iterations=1000, validate_at=(0, 100, 300, 1000)),
+            Row("kip", kip.PUBLISHED["cifar10", 1], iterations=1000, validate_at=(0, 100, 300, 1000)),
             Row("kip", label="kip-labels", settings=("labels=scores",), iterations=1000, validate_at=(0, 100, 300, 1000)),
-            Row("frepo", validate_at=(0, 100, 300)),
-            Row("ld", 25.7, validate_at=(0, 100, 300)),
+            Row("frepo", frepo.PUBLISHED["cifar10", 1], validate_at=(0, 100, 300)),
+            Row("ld", ld.PUBLISHED["cifar10", 1], validate_at=(0, 100, 300)),
         ),
         preset="fast",
         policy=COMPILED_FP32,
@@ -88,7 +89,7 @@ OTHERS: dict[str, Experiment] = {
         blocks=(Block("cifar10", (1,), 300),),
         rows=(
             Row("kip", label="kip-labels", of="kernels-cifar10-ipc1/kip-labels"),
-            Row("frepo", of="kernels-cifar10-ipc1/frepo"),
+            Row("frepo", frepo.PUBLISHED["cifar10", 1], of="kernels-cifar10-ipc1/frepo"),
         ),
         preset="fast",
         policy=COMPILED_FP32,
@@ -101,12 +102,12 @@ OTHERS: dict[str, Experiment] = {
         title="Other methods (most of them in Table 1 of the paper) in minutes, CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 300, repeats=3),),
         rows=(
-            Row("cafe", 46.3, iterations=100),
-            Row("datadam", 54.2),
+            Row("cafe", Accuracy(46.3, differs="without augmentation"), iterations=100),
+            Row("datadam", Accuracy(54.2, differs="with batch norm")),
             Row("m3d"),
-            Row("kip", 46.1, iterations=300),
-            Row("ld", 38.3),
-            Row("dd", 36.8, iterations=100),
+            Row("kip", kip.PUBLISHED["cifar10", 10], iterations=300),
+            Row("ld", ld.PUBLISHED["cifar10", 10]),
+            Row("dd", dd.PUBLISHED["cifar10", 10], iterations=100),
             Row("dc", dc.PUBLISHED["cifar10", 10], iterations=40),
             Row("dcc", dcc.PUBLISHED["cifar10", 10], iterations=40, settings=("summed_from=1",)),
         ),

@@ -12,6 +12,7 @@ from datastill.evaluation import Protocol
 from datastill.experiments.application import ApplicationExperiment
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.experiments.continual.specification import ContinualExperiment
+from datastill.methods.published import Accuracy
 from datastill.teachers.recipe import TrainingRecipe
 
 
@@ -21,7 +22,8 @@ class Row:
 
     Attributes:
         method: In the grammar of `datastill.method`.
-        paper: What is published for it in percent: a number, or one for each (data set, IPC) by the name of the block; None for nothing.
+        paper: What is published for it, in percent or with what must be said beside it: one accuracy, or one for each (data set, IPC) by
+            the name of the block; None for nothing.
         settings: Changes to the published values.
         label: What the row is called where a method alone does not tell it; also its folder.
         preset: Which published values; "" for the experiment's.
@@ -34,7 +36,7 @@ class Row:
     """
 
     method: str
-    paper: float | Mapping[tuple[str, int], float] | None = None
+    paper: float | Accuracy | Mapping[tuple[str, int], float | Accuracy] | None = None
     settings: tuple[str, ...] = ()
     label: str = ""
     preset: str = ""
@@ -53,9 +55,10 @@ class Row:
         """Its steps at an IPC; None for the block's."""
         return self.iterations.get(ipc) if isinstance(self.iterations, Mapping) else self.iterations
 
-    def published(self, block: str, ipc: int) -> float | None:
-        """The published number on a data set at an IPC."""
-        return self.paper.get((block, ipc)) if isinstance(self.paper, Mapping) else self.paper
+    def published(self, block: str, ipc: int, protocol: str) -> Accuracy | None:
+        """What is published on a data set at an IPC, as it stands beside results of a protocol; a bare number is of that protocol."""
+        found = self.paper.get((block, ipc)) if isinstance(self.paper, Mapping) else self.paper
+        return found.under(protocol) if isinstance(found, Accuracy) else None if found is None else Accuracy(found, protocol=protocol)
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,9 @@ class Line:
     place: str
 
     @property
-    def published(self) -> float | None:
-        """The published number, in percent."""
-        return self.row.published(self.block.name, self.ipc)
+    def published(self) -> Accuracy | None:
+        """What is published for it."""
+        return self.row.published(self.block.name, self.ipc, self.cells[0].protocol.called)
 
 
 @dataclass(frozen=True)

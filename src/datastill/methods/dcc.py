@@ -7,24 +7,18 @@ from dataclasses import replace
 from datastill.kinds import GradientMatching
 from datastill.methods.dc import loops
 from datastill.methods.dsa import dsa
+from datastill.methods.published import published
 from datastill.setting import Setting
 
 LOOPS: dict[int, tuple[int, int]] = {1: (10, 5), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
 """By IPC: matches in one network, and passes that it is trained for between them."""
 
-PUBLISHED: dict[tuple[str, int], float] = {
-    ("svhn", 1): 34.3,
-    ("svhn", 10): 76.2,
-    ("svhn", 50): 83.3,
-    ("cifar10", 1): 34.0,
-    ("cifar10", 10): 54.4,
-    ("cifar10", 50): 64.2,
-    ("cifar100", 1): 14.6,
-    ("cifar100", 10): 33.5,
-    ("cifar100", 50): 39.3,
-}
-"""Percent correct of a ConvNet, by data set and IPC: 1,000 networks, so 10,000 iterations at IPC 1 and 10.
-Quoted from Table 1 of the IID paper."""
+PUBLISHED = published(
+    svhn={1: 34.3, 10: 76.2, 50: 83.3},
+    cifar10={1: 34.0, 10: 54.4, 50: 64.2},
+    cifar100={1: 14.6, 10: 33.5, 50: 39.3},
+)
+"""With 1,000 networks, so 10,000 iterations at IPC 1 and 10. Quoted from Table 1 of the IID paper."""
 
 
 def dcc(setting: Setting) -> GradientMatching:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.kinds import PoolRegression
+from datastill.methods.published import published
 from datastill.setting import Presets, Setting
+
+PUBLISHED = published(
+    differs="another network",
+    cifar10={1: 46.8, 10: 65.5, 50: 71.7},
+    cifar100={1: 28.7, 10: 42.5, 50: 44.3},
+    tinyimagenet={1: 15.4, 10: 25.4},
+)
+"""Of ConvNets with batch norm, wider at every pool."""
 
 PRESETS: Presets = {"fast": {"learning_rate": 0.01}}
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from datastill.kinds import ClosedFormRegression
+from datastill.methods.published import published
 from datastill.setting import Setting
+
+PUBLISHED = published(
+    differs="another kernel",
+    svhn={1: 62.4, 10: 81.1, 50: 84.3},
+    cifar10={1: 29.8, 10: 46.1, 50: 53.2},
+    cifar100={1: 12.0, 10: 29.0},
+)
+"""The row of later tables, as the IID paper quotes it."""
 
 
 def kip(setting: Setting) -> ClosedFormRegression:

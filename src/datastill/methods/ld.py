@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.kinds import PoolRegression
+from datastill.methods.published import published
 from datastill.setting import Presets, Setting
+
+PUBLISHED = published(differs="another network", cifar10={1: 25.7, 10: 38.3, 50: 42.5}, cifar100={1: 11.5})
+"""Of AlexNet, as the IID paper quotes it."""
 
 PRESETS: Presets = {"fast": {"learning_rate": 0.01}}
 

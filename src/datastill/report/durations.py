@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SHORT = 0.1
+SHORT, SHORTEST = 0.1, 0.001
 
 
 def shortened(number: float, digits: int = 2) -> float:
@@ -21,5 +21,7 @@ def in_minutes(seconds: float | None) -> float | None:
 
 
 def written(minutes: float) -> str:
-    """Minutes as a page writes them: one decimal, or two significant digits below .1."""
+    """Minutes as a page writes them: one decimal; below .1 two significant digits, down to thousandths."""
+    if 0 < minutes < SHORTEST:
+        return f"< {SHORTEST}"
     return f"{minutes:.2g}" if minutes < SHORT else f"{minutes:.1f}"

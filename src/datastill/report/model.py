@@ -11,6 +11,7 @@ from datastill.experiments import Record
 from datastill.experiments.record import RECORD, Maker
 from datastill.experiments.specification import Line
 from datastill.labels import HARD
+from datastill.methods.published import Accuracy
 from datastill.report import described
 from datastill.report.commands import commands
 from datastill.report.durations import in_minutes, shortened
@@ -34,6 +35,8 @@ class MethodLine:
     trained_on: int
     labels: str
     paper: float | None
+    paper_differs: str
+    paper_best: bool
     split: str
     iterations: int
     train: int
@@ -60,9 +63,14 @@ class MethodLine:
     commands: str
 
     @property
+    def published(self) -> Accuracy | None:
+        """What is published."""
+        return None if self.paper is None else Accuracy(self.paper, self.paper_best, self.paper_differs)
+
+    @property
     def difference(self) -> float | None:
-        """Points above what is published."""
-        return None if self.paper is None else self.accuracy - self.paper
+        """Points above what is published; None where that is another measurement."""
+        return None if self.paper is None or self.paper_differs else self.accuracy - self.paper
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         experiment: Its name, which the logs lie below.
     """
     first, specified = records[0], {cell.name: cell for cell in line.cells}
-    cell, protocol = first.cell, first.cell.protocol
+    cell, protocol, published = first.cell, first.cell.protocol, line.published
     accuracies = [accuracy for record in records for accuracy in record.score.accuracies]
     values = [fmean(record.score.accuracies) for record in records] if len(records) > 1 else accuracies
     rates = [protocol.learning_rate if record.learned_rate is None else record.learned_rate for record in records]
@@ -147,7 +155,9 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         images=first.images,
         trained_on=first.trained_on,
         labels=first.track,
-        paper=line.published,
+        paper=None if published is None else published.percent,
+        paper_differs="" if published is None else published.differs,
+        paper_best=published is not None and published.best,
         split=cell.split,
         iterations=cell.iterations,
         train=first.train,
