@@ -12,6 +12,7 @@ from datastill.experiments.others import OTHERS
 from datastill.experiments.paper import PAPER
 from datastill.experiments.recipes import SEARCHES
 from datastill.experiments.selections import SELECTIONS
+from datastill.experiments.sized import SIZED
 from datastill.experiments.small import SMALL
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row, TeacherExperiment
 from datastill.experiments.uses import USES
@@ -208,5 +209,6 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
     **USES,
     **PAPER,
     **SMALL,
+    **SIZED,
 }
 """Every experiment by name."""
