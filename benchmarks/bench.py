@@ -66,12 +66,16 @@ def measured(case: dict[str, Any]) -> dict[str, Any]:
     return {**case, **found}
 
 
+def named(case: dict[str, Any]) -> str:
+    """What a case is, as its line on the terminal begins."""
+    what = case.get("method") or f"{NAMES[case['kind']]} {case['network']}"
+    where = " ".join(f"{key} {case[key]}" for key in ("ipc", "preset", "classes", "side", "images") if key in case)
+    return ", ".join([f"{what} {where}", *case.get("settings", ())])
+
+
 def described(result: dict[str, Any]) -> str:
     """One line about a result."""
-    what = result.get("method") or f"{NAMES[result['kind']]} {result['network']}"
-    where = " ".join(f"{key} {result[key]}" for key in ("ipc", "preset", "classes", "side", "images") if key in result)
-    where = ", ".join([where, *result.get("settings", ())])
-    line = f"{what} {where}: {result['seconds']:.3f} s"
+    line = f"{named(result)}: {result['seconds']:.3f} s"
     if "ratio" in result:
         line += f", reference {result['reference']:.2f} s, ratio {result['ratio']:.2f}"
     if "gflops" in result:
@@ -81,14 +85,46 @@ def described(result: dict[str, Any]) -> str:
     return line + (f", reference {result['reference_memory']:.0f} MiB" if "reference_memory" in result else "")
 
 
+def again(words: str, folder: Path, only: str | None = None) -> None:
+    """Measure some cases of an earlier run again and write its page, which says so.
+
+    Args:
+        words: How the lines of these cases begin on the terminal.
+        folder: That has the measurements.
+        only: A group that they are of; None for all.
+    """
+    file = folder / "measurements.json"
+    if not file.exists():
+        sys.exit(f"bench: nothing is measured in {folder} yet: run it without --again")
+    results = json.loads(file.read_text("utf-8"))
+    made_by, here = results["made_by"], provenance.machine()
+    if made_by["machine"] != here:
+        sys.exit(f"bench: {folder} was measured on another machine ({made_by['machine']['processor']}): run it without --again")
+    groups = [name for name in GROUPS if only in (None, name)]
+    chosen = [(name, number) for name in groups for number, case in enumerate(results.get(name, ())) if named(case).startswith(words)]
+    if not chosen:
+        sys.exit(f"bench: no case of {folder} begins with '{words}'")
+    for name, number in chosen:
+        case = next(each for each in GROUPS[name] if named(each) == named(results[name][number]))
+        results[name][number] = {**measured(case), "commit": provenance.commit()}
+        print(described(results[name][number]), flush=True)
+    write_atomic(file, json.dumps(results, indent=1) + "\n")
+    write_page(folder)
+    print(f"written to {folder}")
+
+
 def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="where the figures and the page are written")
-    parser.add_argument("--only", choices=tuple(GROUPS), help="one group, printed and not written")
+    parser.add_argument("--only", choices=tuple(GROUPS), help="one group; printed and not written, but for --again")
+    parser.add_argument("--again", metavar="WORDS", help="measure the cases of `--out` whose line begins so again, on the same machine")
     arguments = parser.parse_args()
-    if not arguments.only:
+    if not arguments.only or arguments.again is not None:
         check_folder(arguments.out)
+    if arguments.again is not None:
+        again(arguments.again, arguments.out, arguments.only)
+        return
     chosen = {name: cases for name, cases in GROUPS.items() if arguments.only in (None, name)}
     results: dict[str, list[dict[str, Any]]] = {}
     with progress("bench", sum(len(cases) for cases in chosen.values()), unit="case") as bar:

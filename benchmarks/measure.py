@@ -44,7 +44,9 @@ class DrawnOnce(Encoder):
 
 
 class DrawnOnceSession(Session):
-    """A `DrawnOnce` during a run."""
+    """A `DrawnOnce` during a run: one network that recurs, as a pretrained one does, so what terms keep of it is measured once."""
+
+    member = 0
 
     def begin(self, iteration: int) -> None:
         """Keep the weights (see `Session.begin`)."""
@@ -211,7 +213,8 @@ def parts(case: dict[str, Any]) -> dict[str, Any]:
         for term in matching.terms:
             timed(type(term), "__call__", f"the term {term.name}")
             timed(type(term), "target", f"the target of the term {term.name}")
-        timed(torch.autograd, "backward", "backward")
+        for way in ("backward", "grad"):
+            timed(torch.autograd, way, "backward")
         timed(stepper, "_expanded", "enlarging parts")
         timed(stepper.optimizer, "step", "step of the pixels")
         stepper.step(0)

@@ -33,6 +33,7 @@ def write_page(folder: Path) -> None:
         "process's before the reference ran: PyTorch, compiler and the set of images included. Training counts as three forward passes; "
         "features are embeddings without gradients, one forward pass.",
         "",
+        *_again(content),
         *_others(content.get("others", [])),
         *(line for parts in content["parts"] for line in _parts(parts)),
         "## Cost against IPC, classes and image size",
@@ -45,6 +46,17 @@ def write_page(folder: Path) -> None:
     ]
     write_atomic(folder / "README.md", "\n".join(lines) + "\n")
     _draw(content, folder / "bench.png")
+
+
+def _again(content: dict[str, Any]) -> list[str]:
+    """Which cases were measured later than the rest, each with its commit."""
+    rows = [
+        row for name in ("steps", "others", "training", "features", "parts", "scaling") for row in content.get(name, ()) if "commit" in row
+    ]
+    if not rows:
+        return []
+    said = [f"{_step(row) if 'method' in row else row['network']} ({row['kind']}, commit {row['commit']})" for row in rows]
+    return [f"Measured again in a later run on the same machine: {'; '.join(said)}.", ""]
 
 
 def _engine(described: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from benchmarks.reference import ReferenceFeatures
 from PIL import Image
 
 from benchmarks import bench, kinds, measure, targets
+from datastill import provenance
 from datastill.augment import DSA
 from datastill.data import ClassImages
 from datastill.encoders.fresh import FreshSession
@@ -208,6 +209,44 @@ def test_a_case_says_how_often_it_is_timed_and_how_many_images_there_are(monkeyp
     assert found["images_memory"] == 2 * 5 * 3 * 8 * 8 / 2**20
 
 
+def test_what_terms_keep_of_the_stand_in_for_a_pretrained_network_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    uses: list[str] = []
+    real = measure.DrawnOnceSession.real
+
+    def counted(session: measure.DrawnOnceSession, images: torch.Tensor, labels: torch.Tensor, use: str = "batch") -> Any:
+        uses.append(use)
+        return real(session, images, labels, use)
+
+    monkeypatch.setattr(measure.DrawnOnceSession, "real", counted)
+    measure.step({**STEP, "preset": "fast", "real_batch": 4, "reference": False, "warm": 1, "rounds": 2})
+    assert uses == ["sample"] * STEP["classes"]
+
+
+def test_cases_are_measured_again_on_the_same_machine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "measured", lambda case: {**case, "seconds": 0.25})
+    monkeypatch.setattr(bench, "write_page", lambda folder: None)
+    with pytest.raises(SystemExit, match="nothing is measured"):
+        bench.again("dm", tmp_path)
+    machine = provenance.machine()
+    content = {"made_by": {"machine": machine}, "steps": [{**case, "seconds": 0.5} for case in bench.STEPS]}
+    (tmp_path / "measurements.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=r"no case of .* begins with 'dmm'"):
+        bench.again("dmm", tmp_path)
+    bench.again("dm+iid ipc 10 preset fast", tmp_path)
+    found = json.loads((tmp_path / "measurements.json").read_text())["steps"]
+    assert [(row["method"], row.get("preset")) for row in found if row["seconds"] == 0.25] == [("dm+iid", "fast")]
+    assert [row.get("commit") for row in found if "commit" in row] == [provenance.commit()]
+    assert "dm+iid ipc 10 preset fast: 0.250 s" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no case"):
+        bench.again("dm", tmp_path, "others")
+    content["made_by"] = {"machine": {**machine, "processor": "another"}}
+    (tmp_path / "measurements.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match="was measured on another machine \\(another\\)"):
+        bench.again("dm", tmp_path)
+
+
 def test_every_case_has_a_line_on_the_terminal() -> None:
     figures = {"seconds": 0.5, "memory": 900.0}
     lines = [bench.described({**case, **figures}) for cases in bench.GROUPS.values() for case in cases]
@@ -237,7 +276,7 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
         "training": [{**case, **row} for case in bench.TRAINING],
         "features": [{**case, **row} for case in bench.FEATURES],
         "others": [{**case, **row, "reference_memory": 4321.0} for case in bench.OTHERS],
-        "parts": [{**bench.PARTS[0], "seconds": 0.5, "parts": {"backward": 0.4, "the rest": 0.1}}],
+        "parts": [{**bench.PARTS[0], "seconds": 0.5, "parts": {"backward": 0.4, "the rest": 0.1}, "commit": "later"}],
         "scaling": [{**case, **row} for case in bench.SCALING],
     }
     (tmp_path / "measurements.json").write_text(json.dumps(content))
@@ -251,6 +290,7 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     assert "| `idm+iid`, IPC 10, preset fast | bf16, compiled | 0.500 |  |  |" in page
     assert "| features of 1024 images, resnet18 | bf16, compiled | 0.500 |" in page
     assert "| backward | 0.4000 | 80.0% |" in page
+    assert "Measured again in a later run on the same machine: `dm+iid`, IPC 10 (parts, commit later)." in page
     assert page.count("| 900 | 77 | 9.0 |") == len(bench.SCALING)
     assert "| IPC 10, 200 classes, 64x64 (one step timed) | 0.500 |" in page
     assert page.count("one step timed") == 1

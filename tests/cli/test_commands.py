@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def test_the_examples_of_the_help_are_whole_lines(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("what", "names"),
-    [("datasets", CATALOGUE), ("networks", NETWORKS), ("methods", METHODS), ("terms", {**TERMS, **BUNDLES})],
+    [("datasets", CATALOGUE), ("networks", NETWORKS), ("terms", {**TERMS, **BUNDLES})],
 )
 def test_lists_name_all_that_is_registered(what: str, names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     main(["list", what])
@@ -112,13 +111,19 @@ def test_lists_name_all_that_is_registered(what: str, names: dict[str, Any], cap
 
 def test_methods_are_listed_by_kind_with_their_papers(capsys: pytest.CaptureFixture[str]) -> None:
     main(["list", "methods"])
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    kinds = [kind for kind, _ in itertools.groupby(kind_of(name) for name in lines)]
-    assert len(kinds) == len(set(kinds))
-    assert all(f"  {kind_of(name)}: " in line for name, line in lines.items())
-    assert "(CVPR 2023, arXiv:2211.11004)" in lines["ftd"]
-    assert "(2020, arXiv:2006.08572)" in lines["ld"]
+    printed = capsys.readouterr().out.splitlines()
+    kinds = [line for line in printed[:-1] if not line.startswith(" ")]
+    assert len(kinds) == len(set(kinds)) > 5
+    lines = {line.split()[0]: line for line in printed if line.startswith(" ")}
+    assert list(lines) == list(METHODS)
+    for name in lines:
+        above = printed[: printed.index(lines[name])]
+        assert [line for line in above if line in kinds][-1] == kind_of(name)
+    assert "  CVPR 2023, arXiv:2211.11004  " in lines["ftd"]
+    assert "  2020, arXiv:2006.08572  " in lines["ld"]
     assert "arXiv" not in lines["random"]
+    ends = {line.index(METHODS[name].__doc__.splitlines()[0]) for name, line in lines.items()}
+    assert len(ends) == 1  # in columns
 
 
 def test_the_experiments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
