@@ -97,19 +97,22 @@ def again(words: str, folder: Path, only: str | None = None) -> None:
     if not file.exists():
         sys.exit(f"bench: nothing is measured in {folder} yet: run it without --again")
     results = json.loads(file.read_text("utf-8"))
-    made_by, here = results["made_by"], provenance.machine()
-    if made_by["machine"] != here:
-        sys.exit(f"bench: {folder} was measured on another machine ({made_by['machine']['processor']}): run it without --again")
+    before, here = results["made_by"]["machine"], provenance.machine()
+    if changed := [f"{key} {before.get(key)}" for key in here if before.get(key) != here[key]]:
+        sys.exit(f"bench: {folder} was measured with another machine or software ({', '.join(changed)}): run it without --again")
     groups = [name for name in GROUPS if only in (None, name)]
-    chosen = [(name, number) for name in groups for number, case in enumerate(results.get(name, ())) if named(case).startswith(words)]
+    there = [(name, number, named(case)) for name in groups for number, case in enumerate(results.get(name, ()))]
+    chosen = [each for each in there if each[2] == words] or [each for each in there if f"{each[2]} ".startswith(f"{words} ".lstrip())]
     if not chosen:
         sys.exit(f"bench: no case of {folder} begins with '{words}'")
-    for name, number in chosen:
-        case = next(each for each in GROUPS[name] if named(each) == named(results[name][number]))
+    for name, number, line in chosen:
+        case = next((each for each in GROUPS[name] if named(each) == line), None)
+        if case is None:
+            sys.exit(f"bench: {line} is measured no more: run bench without --again")
         results[name][number] = {**measured(case), "commit": provenance.commit()}
         print(described(results[name][number]), flush=True)
-    write_atomic(file, json.dumps(results, indent=1) + "\n")
-    write_page(folder)
+        write_atomic(file, json.dumps(results, indent=1) + "\n")
+        write_page(folder)
     print(f"written to {folder}")
 
 
@@ -117,8 +120,10 @@ def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="where the figures and the page are written")
-    parser.add_argument("--only", choices=tuple(GROUPS), help="one group; printed and not written, but for --again")
-    parser.add_argument("--again", metavar="WORDS", help="measure the cases of `--out` whose line begins so again, on the same machine")
+    parser.add_argument("--only", choices=tuple(GROUPS), help="one group; printed only, unless with --again")
+    parser.add_argument(
+        "--again", metavar="WORDS", help="measure again the case in --out with this line, or those whose line begins with these words"
+    )
     arguments = parser.parse_args()
     if not arguments.only or arguments.again is not None:
         check_folder(arguments.out)

@@ -20,7 +20,7 @@ def write_page(folder: Path) -> None:
     lines = [
         "# Speed",
         "",
-        f"Written by `make bench` at commit {content['made_by']['commit']}, in one run on {machine['processor']}, "
+        f"Written by `make bench` at commit {content['made_by']['commit']}, in one run, except where noted, on {machine['processor']}, "
         f"{machine['cores']} cores, torch {machine['torch']}, {_engine(content['steps'][0]['engine'])}. Images of CIFAR-10's shape (32x32, "
         "10 classes unless said otherwise), "
         "256 real images a class and step (64 with the preset fast); seconds are medians, and the reference ran in turn with ours in the "
@@ -48,15 +48,22 @@ def write_page(folder: Path) -> None:
     _draw(content, folder / "bench.png")
 
 
+GROUPS = {"steps": "", "others": "", "training": "", "features": "", "parts": "the parts of ", "scaling": "cost against size, "}
+"""The groups of measurements, and what the page calls a case of them."""
+
+
 def _again(content: dict[str, Any]) -> list[str]:
-    """Which cases were measured later than the rest, each with its commit."""
-    rows = [
-        row for name in ("steps", "others", "training", "features", "parts", "scaling") for row in content.get(name, ()) if "commit" in row
+    """Which cases were measured later than the rest, by commit."""
+    found: dict[str, list[str]] = {}
+    for group, words in GROUPS.items():
+        for row in content.get(group, ()):
+            if "commit" in row:
+                case = ", ".join([_step(row) if "method" in row else row["network"], *row.get("settings", ())])
+                size = f" ({_size(row)})" if group == "scaling" else ""
+                found.setdefault(row["commit"], []).append(f"{words}{case}{size}")
+    return [
+        line for commit, cases in found.items() for line in (f"Measured later on this machine, at commit {commit}: {'; '.join(cases)}.", "")
     ]
-    if not rows:
-        return []
-    said = [f"{_step(row) if 'method' in row else row['network']} ({row['kind']}, commit {row['commit']})" for row in rows]
-    return [f"Measured again in a later run on the same machine: {'; '.join(said)}.", ""]
 
 
 def _engine(described: dict[str, Any]) -> str:

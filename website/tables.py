@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.methods.published import PublishedAccuracy
+
 ROOT = Path(__file__).parents[1]
 PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
@@ -87,13 +89,20 @@ def table(name: str, results: Path = ROOT / "results", above: str = "") -> list[
             str(row.ipc),
             f"{float(found['accuracy']):.1f}{spread}",
             found["n"],
-            found["paper"],
+            _published(found),
             found["iterations"] if minutes else "",
             minutes,
             f"[record]({above}results/{row.experiment}/README.md)",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _published(line: dict[str, str]) -> str:
+    """What is published, with what must be said beside it."""
+    if not line["paper"]:
+        return ""
+    return str(PublishedAccuracy(float(line["paper"]), best=line["paper_best"] == str(True), differs=line["paper_differs"]))
 
 
 def line(row: Row, results: Path) -> dict[str, str]:

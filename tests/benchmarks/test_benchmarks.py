@@ -243,7 +243,7 @@ def test_cases_are_measured_again_on_the_same_machine_only(
         bench.again("dm", tmp_path, "others")
     content["made_by"] = {"machine": {**machine, "processor": "another"}}
     (tmp_path / "measurements.json").write_text(json.dumps(content))
-    with pytest.raises(SystemExit, match="was measured on another machine \\(another\\)"):
+    with pytest.raises(SystemExit, match="was measured with another machine or software \\(another\\)"):
         bench.again("dm", tmp_path)
 
 
@@ -290,7 +290,7 @@ def test_the_page_shows_every_measurement(tmp_path: Path) -> None:
     assert "| `idm+iid`, IPC 10, preset fast | bf16, compiled | 0.500 |  |  |" in page
     assert "| features of 1024 images, resnet18 | bf16, compiled | 0.500 |" in page
     assert "| backward | 0.4000 | 80.0% |" in page
-    assert "Measured again in a later run on the same machine: `dm+iid`, IPC 10 (parts, commit later)." in page
+    assert "Measured later on this machine, at commit later: the parts of `dm+iid`, IPC 10." in page
     assert page.count("| 900 | 77 | 9.0 |") == len(bench.SCALING)
     assert "| IPC 10, 200 classes, 64x64 (one step timed) | 0.500 |" in page
     assert page.count("one step timed") == 1

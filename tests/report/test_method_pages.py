@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from datastill.evaluation.protocol import PROTOCOLS
 from datastill.experiments import Block, Experiment, Row
 from datastill.experiments.stored import write_record
-from datastill.methods.published import Accuracy
+from datastill.methods.published import PublishedAccuracy
 from datastill.report.results import write
 from records import MAKER, METHOD, record
 
@@ -50,8 +51,8 @@ def test_rows_that_are_missing_are_in_the_title(tmp_path: Path) -> None:
 
 
 def test_no_difference_is_printed_from_another_measurement(tmp_path: Path) -> None:
-    kernels = Accuracy(29.8, differs="another kernel")
-    rows = replace(TABLE, rows=(Row("kip", kernels), Row("dm", Accuracy(48.5, best=True)), Row("ld", kernels)))
+    kernels = PublishedAccuracy(29.8, differs="another kernel")
+    rows = replace(TABLE, rows=(Row("kip", kernels), Row("dm", PublishedAccuracy(48.5, best=True)), Row("ld", kernels)))
     text = page(tmp_path, rows, {}, {})
     assert "| 2 | 29.8 (another kernel) |  | 1.0 |" in text
     assert "| 2 | 48.5 (best of several tests) | -3.50 | 1.0 |" in text
@@ -59,6 +60,14 @@ def test_no_difference_is_printed_from_another_measurement(tmp_path: Path) -> No
     with (tmp_path / "table" / "table.csv").open() as file:
         found = [(line["paper"], line["paper_differs"], line["paper_best"]) for line in csv.DictReader(file)]
     assert found == [("29.8", "another kernel", "False"), ("48.5", "", "True")]
+    assert "No difference is printed where" in text
+    assert "No difference is printed" not in page(tmp_path / "alike", TABLE, {}, {})
+    idc = replace(
+        rows, rows=(Row("dance", PublishedAccuracy(70.8, protocol="idc")), Row("dm", PublishedAccuracy(48.5))), protocol=PROTOCOLS["idc"]
+    )
+    text = page(tmp_path / "idc", idc, {}, {})
+    assert "| 2 | 70.8 | -25.80 | 1.0 |" in text
+    assert "| 2 | 48.5 (DC protocol) |  | 1.0 |" in text
 
 
 def test_minutes_and_accuracies_over_seeds(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
 from datastill.experiments.constraints import COMPILED
 from datastill.experiments.specification import Block, Experiment, Row
-from datastill.methods import dc, dcc, dd, dsa, frepo, ftd, kip, ld, mtt
-from datastill.methods.published import Accuracy
+from datastill.methods import cafe, datadam, dc, dcc, dd, dsa, frepo, ftd, kip, ld, mtt
 
 COMPILED_FP32 = Policy("fp32", compile=True)
 WHITENED = "cifar10{whiten=yes}"
@@ -102,8 +101,8 @@ OTHERS: dict[str, Experiment] = {
         title="Other methods (most of them in Table 1 of the paper) in minutes, CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 300, repeats=3),),
         rows=(
-            Row("cafe", Accuracy(46.3, differs="without augmentation"), iterations=100),
-            Row("datadam", Accuracy(54.2, differs="with batch norm")),
+            Row("cafe", cafe.PUBLISHED["cifar10", 10], iterations=100),
+            Row("datadam", datadam.PUBLISHED["cifar10", 10]),
             Row("m3d"),
             Row("kip", kip.PUBLISHED["cifar10", 10], iterations=300),
             Row("ld", ld.PUBLISHED["cifar10", 10]),

@@ -14,7 +14,7 @@ READERS = ("matching", "expert")
 
 
 def _runs(*readers: str, count: int = 1, epochs: int = EPOCHS) -> tuple[str, ...]:
-    """One training run, the same for all rows."""
+    """Training runs, the same for all rows that read as many."""
     return tuple(
         f"{reader}.{change}"
         for reader in readers
@@ -104,7 +104,7 @@ SEARCHES: dict[str, Experiment] = {
         policy=COMPILED,
         remark="`one-run` is the row `idc` of recipes-augmentation-cifar10-ipc10 with 300 iterations instead of 200, in the precision of "
         "this table. Runs are of 12 epochs where nothing else is said; their minutes are told apart, and paid once for all rows that read "
-        "them. With two networks a row, only differences of half a point and more count.",
+        "them. With two networks a row, only differences of a point and more count.",
     ),
     "best-cifar10-ipc10": Experiment(
         title="The preset best, CIFAR-10, IPC 10",

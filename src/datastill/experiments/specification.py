@@ -12,7 +12,7 @@ from datastill.evaluation import Protocol
 from datastill.experiments.application import ApplicationExperiment
 from datastill.experiments.cell import Cell, TeacherCell
 from datastill.experiments.continual.specification import ContinualExperiment
-from datastill.methods.published import Accuracy
+from datastill.methods.published import PublishedAccuracy
 from datastill.teachers.recipe import TrainingRecipe
 
 
@@ -36,7 +36,7 @@ class Row:
     """
 
     method: str
-    paper: float | Accuracy | Mapping[tuple[str, int], float | Accuracy] | None = None
+    paper: float | PublishedAccuracy | Mapping[tuple[str, int], float | PublishedAccuracy] | None = None
     settings: tuple[str, ...] = ()
     label: str = ""
     preset: str = ""
@@ -55,10 +55,12 @@ class Row:
         """Its steps at an IPC; None for the block's."""
         return self.iterations.get(ipc) if isinstance(self.iterations, Mapping) else self.iterations
 
-    def published(self, block: str, ipc: int, protocol: str) -> Accuracy | None:
+    def published(self, block: str, ipc: int, protocol: str) -> PublishedAccuracy | None:
         """What is published on a data set at an IPC, as it stands beside results of a protocol; a bare number is of that protocol."""
         found = self.paper.get((block, ipc)) if isinstance(self.paper, Mapping) else self.paper
-        return found.under(protocol) if isinstance(found, Accuracy) else None if found is None else Accuracy(found, protocol=protocol)
+        if found is None:
+            return None
+        return found.beside(protocol) if isinstance(found, PublishedAccuracy) else PublishedAccuracy(found, protocol=protocol)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Line:
     place: str
 
     @property
-    def published(self) -> Accuracy | None:
+    def published(self) -> PublishedAccuracy | None:
         """What is published for it."""
         return self.row.published(self.block.name, self.ipc, self.cells[0].protocol.called)
 

@@ -6,8 +6,17 @@ from dataclasses import replace
 
 from datastill.encoders import GrowingNetwork
 from datastill.kinds import DistributionMatching
+from datastill.methods.published import published
 from datastill.setting import Presets, Setting
 from datastill.terms import Discrimination, LayerMatching
+
+PUBLISHED = published(
+    differs="without augmentation",
+    svhn={1: 42.9, 10: 77.9, 50: 82.3},
+    cifar10={1: 30.3, 10: 46.3, 50: 55.5},
+    cifar100={1: 12.9, 10: 27.8, 50: 37.9},
+)
+"""Without augmentation, in distilling and in evaluating, as the IID paper quotes it; CAFE+DSA has 62.3 on CIFAR-10 at IPC 50."""
 
 PRESETS: Presets = {
     "code": {"balance": 0.0},

@@ -11,7 +11,7 @@ from datastill.methods.published import published
 from datastill.setting import Presets, Setting
 from datastill.terms import CharacteristicMatching
 
-PUBLISHED = published(differs="AdamW, 2,000 epochs", cifar10={10: 65.6, 50: 74.2})
+PUBLISHED = published(differs="AdamW, 2,000 epochs", protocol="", cifar10={10: 65.6, 50: 74.2})
 """Of NCFM without its sampling network, evaluated as NCFM does."""
 
 PRESETS: Presets = {

@@ -12,7 +12,7 @@ PUBLISHED = published(
     cifar10={1: 29.8, 10: 46.1, 50: 53.2},
     cifar100={1: 12.0, 10: 29.0},
 )
-"""The row of later tables, as the IID paper quotes it."""
+"""As the IID paper and other tables since 2022 quote it; see below for what goes by this name."""
 
 
 def kip(setting: Setting) -> ClosedFormRegression:

@@ -11,15 +11,15 @@ DC = "dc"
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class PublishedAccuracy:
     """A published accuracy.
 
     Attributes:
         percent: Top-1 on the test split.
         best: Whether it is the best of several tests during distilling, not the last one.
-        differs: What makes it another measurement than that of the table, such as "another network"; "" for nothing. No difference from
-            such a number is printed, as it would say nothing about the method.
-        protocol: The evaluation protocol of it, by name.
+        differs: What makes it another measurement than ours, such as "another network"; "" for nothing. No difference from such a number
+            is printed, as it would say nothing about the method.
+        protocol: The name of its evaluation protocol; "" for one of its own, which `differs` describes.
     """
 
     percent: float
@@ -27,33 +27,39 @@ class Accuracy:
     differs: str = ""
     protocol: str = DC
 
-    def under(self, protocol: str) -> Accuracy:
-        """As it stands in a table of that protocol: another one makes it another measurement."""
-        if protocol == self.protocol:
-            return self
-        return replace(self, differs="; ".join(filter(None, (self.differs, f"{self.protocol.upper()} protocol"))))
-
     @property
-    def said(self) -> str:
+    def qualifier(self) -> str:
         """What must be said beside the number; "" for nothing."""
         return "; ".join(filter(None, (self.differs, BEST if self.best else "")))
 
+    def beside(self, protocol: str) -> PublishedAccuracy:
+        """As it stands beside results of a protocol: a number of another one is another measurement."""
+        if self.protocol in (protocol, ""):
+            return self
+        differs = "; ".join(filter(None, (self.differs, f"{self.protocol.upper()} protocol")))
+        return replace(self, differs=differs, protocol=protocol)
 
-Numbers = dict[tuple[str, int], Accuracy]
-"""By data set and IPC."""
+    def __str__(self) -> str:
+        return f"{self.percent} ({self.qualifier})" if self.qualifier else f"{self.percent}"
 
 
-def published(best: bool = False, differs: str = "", protocol: str = DC, **numbers: Mapping[int, float]) -> Numbers:
-    """Published accuracies by data set and IPC.
+def published(
+    *, best: bool = False, differs: str = "", protocol: str = DC, **numbers: Mapping[int, float]
+) -> dict[tuple[str, int], PublishedAccuracy]:
+    """Published accuracies by data set and IPC; the arguments but the numbers are those of `PublishedAccuracy`.
 
     Args:
-        best: See `Accuracy`.
-        differs: See `Accuracy`.
-        protocol: See `Accuracy`.
+        best: For all of them.
+        differs: For all of them.
+        protocol: For all of them.
         **numbers: Top-1 in percent by IPC, for each data set by its name.
 
     Example:
-        >>> published(best=True, cifar10={1: 46.3})
-        {('cifar10', 1): Accuracy(percent=46.3, best=True, differs='', protocol='dc')}
+        >>> {place: str(accuracy) for place, accuracy in published(best=True, cifar10={1: 46.3}).items()}
+        {('cifar10', 1): '46.3 (best of several tests)'}
     """
-    return {(data, ipc): Accuracy(percent, best, differs, protocol) for data, by_ipc in numbers.items() for ipc, percent in by_ipc.items()}
+    return {
+        (data, ipc): PublishedAccuracy(percent, best, differs, protocol)
+        for data, by_ipc in numbers.items()
+        for ipc, percent in by_ipc.items()
+    }

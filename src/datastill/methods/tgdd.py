@@ -43,9 +43,9 @@ def tgdd(setting: Setting) -> DistributionMatching:
     Args:
         setting: Looks up a: 2.5, and from IPC 50 on .5, or 1 with the preset "code". The learning rate is that of `dance`, as we do not
             know the published one. With the preset "fast" it is that of `dm`, with three runs of 10 epochs instead of five of 60; these
-            were not chosen by any measurement. With the preset "best" there is one run of 12 epochs, a rate of 5 and more, and the
-            augmentation of IDC, which was 1.5 points above that of DSA on the validation split of CIFAR-10 at IPC 10; at IPC 1 rates from
-            .5 to 5 differ by a point there, the highest being best.
+            were not chosen by any measurement. With the preset "best" there is one run of 12 epochs, a rate of max(5, IPC / 2), and the
+            augmentation of IDC, which was 1.5 points above that of DSA on the validation split of CIFAR-10 at IPC 10; at IPC 1 the
+            highest of four rates, .5 to 5, is best there by less than its deviation.
 
     Reference:
         Ran et al.: TGDD, Trajectory Guided Dataset Distillation with Balanced Distribution, AAAI 2026, arXiv:2512.02469.

@@ -12,7 +12,7 @@ from datastill.experiments import ContinualExperiment, ContinualRecord, Continua
 from datastill.experiments.reading import read_cell
 from datastill.files import write_atomic
 from datastill.report.curve import write_continual_curves
-from datastill.report.durations import in_minutes
+from datastill.report.durations import in_minutes, written
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import ContinualPoint
 
@@ -177,7 +177,8 @@ def _page(experiment: ContinualExperiment, curves: Sequence[_Curve], lines: Sequ
     ]  # fmt: skip
     rows = [
         [
-            line.steps, f"`{line.method}`", line.preset, line.iterations or None, line.seeds, line.n, line.minutes,
+            line.steps, f"`{line.method}`", line.preset, line.iterations or None, line.seeds, line.n,
+            None if line.minutes is None else written(line.minutes),
             line.precision or line.evaluation_precision, f"{line.processor}, {line.cores} cores", line.commit,
         ]
         for line in lines

@@ -53,7 +53,13 @@ def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
         mine = sorted((line for line in lines if line.method == method), key=lambda line: line.ipc)
         ipcs, spread = [line.ipc for line in mine], [line.std or 0.0 for line in mine]
         axes.errorbar(ipcs, [line.accuracy for line in mine], yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
-        axes.plot(ipcs, [math.nan if line.paper is None else line.paper for line in mine], "x--", color=f"C{number}", alpha=0.5)
+        axes.plot(
+            ipcs,
+            [math.nan if line.paper is None or line.paper_differs else line.paper for line in mine],
+            "x--",
+            color=f"C{number}",
+            alpha=0.5,
+        )
     axes.set_xscale("log")
     axes.set_xlabel("images per class (dashed: published)")
     axes.set_ylabel("top-1, %")

@@ -21,7 +21,7 @@ def in_minutes(seconds: float | None) -> float | None:
 
 
 def written(minutes: float) -> str:
-    """Minutes as a page writes them: one decimal; below .1 two significant digits, down to thousandths."""
+    """Minutes as a page writes them: one decimal; below .1 two significant digits, and nothing exact below .001."""
     if 0 < minutes < SHORTEST:
         return f"< {SHORTEST}"
     return f"{minutes:.2g}" if minutes < SHORT else f"{minutes:.1f}"

@@ -11,7 +11,7 @@ from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.sets import kept_sets, results_folder
 from datastill.networks import NETWORKS
 from datastill.plugins import origin_of
-from datastill.report.method_list import entries
+from datastill.report import method_list
 from datastill.terms import BUNDLES
 from datastill.terms import NAMES as TERMS
 
@@ -20,7 +20,7 @@ def rows(what: str) -> list[tuple[str, str]]:
     """Name and summary of every entry.
 
     Args:
-        what: "datasets", "networks", "methods", "terms" or "experiments".
+        what: "datasets", "networks", "terms" or "experiments".
 
     Raises:
         UserError: If it is none of these.
@@ -32,7 +32,6 @@ def rows(what: str) -> list[tuple[str, str]]:
     tables: dict[str, Callable[[], list[tuple[str, str]]]] = {
         "datasets": lambda: [(name, source.summary) for name, source in CATALOGUE.items()],
         "networks": lambda: [(name, network.summary) for name, network in NETWORKS.items()],
-        "methods": lambda: [(entry.name, entry.summary) for entry in entries()],
         "terms": lambda: [
             *((name, f"{term.summary}{_origin('term', name)}") for name, term in TERMS.all().items()),
             *((name, f"stands for {'+'.join(terms)}") for name, terms in BUNDLES.items()),
@@ -42,6 +41,20 @@ def rows(what: str) -> list[tuple[str, str]]:
     if what not in tables:
         raise unknown("list", what, tables)
     return tables[what]()
+
+
+def lines(what: str, results: Path | None = None) -> list[str]:
+    """What the command prints: methods in columns by kind, and of all else a name and its summary.
+
+    Args:
+        what: As for `rows`, or "methods" or "sets".
+        results: See `kept`.
+    """
+    if what == "methods":
+        return list(method_list.lines(method_list.entries()))
+    entries = kept(results) if what == "sets" else rows(what)
+    width = max((len(name) for name, _ in entries), default=0)
+    return [f"{name:<{width}}  {summary}" for name, summary in entries]
 
 
 def kept(results: Path | None = None) -> list[tuple[str, str]]:

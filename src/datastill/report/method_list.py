@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -21,6 +21,7 @@ log = logger(__name__)
 
 IPC = 10
 """Images per class at which costs are told, on images of CIFAR-10's sizes."""
+HEAD = ("method", "paper", "cost", "training once")
 COSTS = f"Costs are floating-point operations on CIFAR-10 at IPC {IPC}; networks that are trained once are kept for later runs."
 
 
@@ -61,24 +62,28 @@ def entries() -> list[Entry]:
 
 
 def lines(listed: Iterable[Entry]) -> Iterator[str]:
-    """Headings of kinds, and below them a line for every method.
+    """The names of the columns, then headings of kinds, and below them a line for every method.
 
     Args:
         listed: Methods of one kind after one another.
     """
     listed = list(listed)
     columns = [(entry.name, entry.paper, entry.cost, entry.once) for entry in listed]
-    widths = [max((len(cell) for cell in column), default=0) for column in zip(*columns, strict=True)]
+    widths = [max(map(len, column)) for column in zip(HEAD, *columns, strict=True)]
+    yield _line(HEAD, widths, "what it does")
     for kind, group in groupby(listed, lambda entry: entry.kind):
         yield kind
         for entry in group:
-            cells = (entry.name, entry.paper, entry.cost, entry.once)
-            yield "  ".join(["", *(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)), entry.summary])
+            yield _line((entry.name, entry.paper, entry.cost, entry.once), widths, entry.summary)
     yield COSTS
 
 
+def _line(cells: Sequence[str], widths: Sequence[int], summary: str) -> str:
+    return "  ".join(["", *(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)), summary])
+
+
 def _sizes_of_cifar10() -> DataSet:
-    """A set of the sizes of CIFAR-10 whose images are all one, for what depends on sizes alone."""
+    """A set of the sizes of CIFAR-10 with one blank image repeated, for what depends on sizes alone."""
     classes, channels, side = 10, 3, 32
 
     def split(images: int) -> ClassImages:
@@ -95,7 +100,7 @@ def _cost(composed: Method, data: DataSet) -> str:
 
 def _once(composed: Method, data: DataSet) -> str:
     first = sum(pretraining_cost(data, _network(part.network, data), part.recipe) * part.count for part in composed.missing(data))
-    return f"{_amount(first)} once" if first else ""
+    return _amount(first) if first else ""
 
 
 def _network(name: str, data: DataSet) -> Network:

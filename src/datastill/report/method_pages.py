@@ -8,7 +8,6 @@ from pathlib import Path
 from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Experiment, Line
 from datastill.files import write_atomic
-from datastill.methods.published import Accuracy
 from datastill.report.curve import write_curves, write_ratios
 from datastill.report.durations import written
 from datastill.report.markdown import table, write_csv
@@ -130,7 +129,7 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
             _accuracy(line),
             None if line.interval95 is None else f"+- {line.interval95:.2f}",
             line.n if line.sets == 1 else f"{line.n} on {line.sets} sets",
-            _published(line.published),
+            None if line.published is None else str(line.published),
             None if line.difference is None else f"{line.difference:+.2f}",
             None if line.minutes is None else written(line.minutes),
             f"{line.network}, {line.epochs} epochs{_own_protocol(line)}",
@@ -140,15 +139,11 @@ def _figures(lines: Sequence[MethodLine], absent: Sequence[Line]) -> list[str]:
         ]
         for line in lines
     ]
-    rows += [[f"`{line.row.name}`", line.ipc, NOT_RUN, None, None, _published(line.published), *[None] * 6] for line in absent]
+    rows += [
+        [f"`{line.row.name}`", line.ipc, NOT_RUN, None, None, None if line.published is None else str(line.published), *[None] * 6]
+        for line in absent
+    ]
     return table(head, rows)
-
-
-def _published(accuracy: Accuracy | None) -> str | None:
-    """A published accuracy with what must be said beside it."""
-    if accuracy is None:
-        return None
-    return f"{accuracy.percent} ({accuracy.said})" if accuracy.said else f"{accuracy.percent}"
 
 
 def _own_protocol(line: MethodLine) -> str:
@@ -189,6 +184,11 @@ def _explained(lines: Sequence[MethodLine]) -> str:
         f"{spread} Minutes are of distilling: median seconds per step times steps, so compiling, validations and teachers are left out. "
         "Where a cell has two values, the first is for distilling and the second for evaluating. `table.csv` has the commands that repeat "
         "each row."
+        + (
+            " No difference is printed where the published number is of another measurement, as its words say."
+            if any(line.paper_differs for line in lines)
+            else ""
+        )
     )
 
 

@@ -11,7 +11,7 @@ from datastill.experiments import Record
 from datastill.experiments.record import RECORD, Maker
 from datastill.experiments.specification import Line
 from datastill.labels import HARD
-from datastill.methods.published import Accuracy
+from datastill.methods.published import PublishedAccuracy
 from datastill.report import described
 from datastill.report.commands import commands
 from datastill.report.durations import in_minutes, shortened
@@ -63,9 +63,9 @@ class MethodLine:
     commands: str
 
     @property
-    def published(self) -> Accuracy | None:
+    def published(self) -> PublishedAccuracy | None:
         """What is published."""
-        return None if self.paper is None else Accuracy(self.paper, self.paper_best, self.paper_differs)
+        return None if self.paper is None else PublishedAccuracy(self.paper, self.paper_best, self.paper_differs)
 
     @property
     def difference(self) -> float | None:
@@ -172,7 +172,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
         seconds_per_iteration=None if seconds is None else shortened(seconds, 3),
-        minutes=in_minutes(None if seconds is None else seconds * cell.iterations),
+        minutes=in_minutes(None if seconds is None else seconds * max(1, cell.iterations)),
         teacher_minutes=in_minutes(first.teacher_seconds),
         precision=_joined(maker.precision for maker in distilled),
         processor=_joined(maker.processor for maker in distilled),
@@ -190,7 +190,7 @@ def curve_points(name: str, record: Record) -> list[CurvePoint]:
     minutes = (record.seconds_per_step or 0) / 60
     name = name if record.track == HARD else f"{name} (soft labels)"
     return [
-        CurvePoint(name, point.iteration, round(minutes * point.iteration, 3), round(point.validation_accuracy, 3))
+        CurvePoint(name, point.iteration, shortened(minutes * point.iteration, 3), round(point.validation_accuracy, 3))
         for point in record.curve
     ]
 

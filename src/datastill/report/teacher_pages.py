@@ -103,7 +103,7 @@ def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
 def _points(recipe: str, record: TeacherRecord) -> list[TeacherPoint]:
     return [
         TeacherPoint(
-            recipe, number, round(epoch.seconds / 60, 3), epoch.accuracy, None if epoch.held_out is None else round(epoch.held_out, 2)
+            recipe, number, shortened(epoch.seconds / 60, 3), epoch.accuracy, None if epoch.held_out is None else round(epoch.held_out, 2)
         )
         for number, epoch in enumerate(record.curve, 1)
     ]
@@ -136,7 +136,7 @@ def _page(experiment: TeacherExperiment, lines: Sequence[TeacherLine], missing: 
     head = ["recipe", "epoch", "minutes so far", "accuracy on its training batches %", "held-out accuracy %"]
     page += table(head, [
         [
-            f"`{point.recipe}`", point.epoch, f"{point.minutes:.2f}", _percent(point.training_accuracy), _percent(point.held_out_accuracy),
+            f"`{point.recipe}`", point.epoch, written(point.minutes), _percent(point.training_accuracy), _percent(point.held_out_accuracy),
         ]
         for point in points
     ])  # fmt: skip
