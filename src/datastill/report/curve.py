@@ -53,15 +53,11 @@ def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
         mine = sorted((line for line in lines if line.method == method), key=lambda line: line.ipc)
         ipcs, spread = [line.ipc for line in mine], [line.std or 0.0 for line in mine]
         axes.errorbar(ipcs, [line.accuracy for line in mine], yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
-        axes.plot(
-            ipcs,
-            [math.nan if line.paper is None or line.paper_differs else line.paper for line in mine],
-            "x--",
-            color=f"C{number}",
-            alpha=0.5,
-        )
+        published = [math.nan if line.paper is None or line.paper_differs else line.paper for line in mine]
+        axes.plot(ipcs, published, "x--", color=f"C{number}", alpha=0.5)
     axes.set_xscale("log")
-    axes.set_xlabel("images per class (dashed: published)")
+    compared = any(line.published is not None and not line.paper_differs for line in lines)
+    axes.set_xlabel("images per class (dashed: published)" if compared else "images per class")
     axes.set_ylabel("top-1, %")
     axes.grid(alpha=0.3)
     axes.legend()
