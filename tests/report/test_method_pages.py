@@ -115,7 +115,7 @@ def test_two_precisions_are_pointed_out(tmp_path: Path) -> None:
     assert "| fp32; not recorded |" in page(tmp_path / "unknown", TABLE, {"evaluated_by": unknown})
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.0, "none"), (192.6, "3.2"), (None, "not recorded")])
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, "none"), (0.2, "0.0033"), (192.6, "3.2"), (None, "not recorded")])
 def test_minutes_of_the_teacher(seconds: float | None, said: str, tmp_path: Path) -> None:
     pool = {"network": "resnet18", "count": 1, "recipe": {"epochs": 8}, "every": 2, "most": 10}
     method = {**METHOD, "encoders": {**METHOD["encoders"], "pretrained": pool}, "by_class": True, "factor": 2}  # type: ignore[dict-item]
