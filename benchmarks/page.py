@@ -48,19 +48,19 @@ def write_page(folder: Path) -> None:
     _draw(content, folder / "bench.png")
 
 
-GROUPS = {"steps": "", "others": "", "training": "", "features": "", "parts": "the parts of ", "scaling": "cost against size, "}
-"""The groups of measurements, and what the page calls a case of them."""
+SECTIONS = {"parts": "the parts of ", "scaling": "cost against size, "}
+"""What tells a case from the like one in the first table, by group."""
 
 
 def _again(content: dict[str, Any]) -> list[str]:
     """Which cases were measured later than the rest, by commit."""
     found: dict[str, list[str]] = {}
-    for group, words in GROUPS.items():
-        for row in content.get(group, ()):
+    for group in [name for name in content if name != "made_by"]:
+        for row in content[group]:
             if "commit" in row:
                 case = ", ".join([_step(row) if "method" in row else row["network"], *row.get("settings", ())])
                 size = f" ({_size(row)})" if group == "scaling" else ""
-                found.setdefault(row["commit"], []).append(f"{words}{case}{size}")
+                found.setdefault(row["commit"], []).append(f"{SECTIONS.get(group, '')}{case}{size}")
     return [
         line for commit, cases in found.items() for line in (f"Measured later on this machine, at commit {commit}: {'; '.join(cases)}.", "")
     ]

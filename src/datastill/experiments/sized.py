@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from datastill.evaluation import Protocol
 from datastill.experiments.constraints import COMPILED
 from datastill.experiments.continual.specification import ContinualExperiment, ContinualRow
-from datastill.experiments.paper import COMPRESSED, TABLE6
+from datastill.experiments.paper import TABLE1, TABLE6, TABLE7
+from datastill.experiments.recipes import CONVNET
 from datastill.experiments.specification import AnyExperiment, Block, Experiment, Row
-from datastill.methods import datadam
 
-TEACHER = ("pretrained.network=convnet",)
-"""Trained sooner than a ResNet18, and read in a third of the time."""
-
-
-def _small(method: str, iterations: int | None = None, settings: tuple[str, ...] = ()) -> Row:
-    paper = {("cifar10", ipc): number for ipc, number in zip((1, 10, 50, 100), COMPRESSED.get(method, ()), strict=False)}
-    return Row(method, paper, settings, iterations=iterations, inherits=iterations is None)
+PRINTED = {row.method: row.paper for table in (TABLE6, TABLE1) for row in table.rows}
+"""What the paper's tables have of a method; Table 6 alone has each constraint apart."""
+RATIOS = {row.method: row for row in TABLE7.rows}
 
 
 SIZED: dict[str, AnyExperiment] = {
     "table6-cifar10": Experiment(
         title="The two constraints, one by one and together (as Table 6 of the paper), CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 1000, seeds=(0, 1), repeats=3),),
-        rows=tuple(Row(row.method, row.paper, settings=TEACHER if row.method in ("dm+cc", "dm+iid") else ()) for row in TABLE6.rows),
+        rows=tuple(Row(row.method, row.paper, settings=CONVNET if row.method in ("dm+cc", "dm+iid") else ()) for row in TABLE6.rows),
         preset="fast",
         policy=COMPILED,
         remark="Every set has 1,000 iterations with 64 real images a class, not 20,000 with 256. Class centralization has its relative "
@@ -31,7 +29,7 @@ SIZED: dict[str, AnyExperiment] = {
     "table7-cifar10": Experiment(
         title="Small compression ratios (as Table 7 of the paper), CIFAR-10",
         blocks=(Block("cifar10", (1, 10, 50, 100), 200, repeats=2, epochs=150),),
-        rows=(_small("random", 0), _small("k-center", 0), _small("dm"), _small("dm+iid", settings=(*TEACHER, "views=4"))),
+        rows=(RATIOS["random"], RATIOS["k-center"], RATIOS["dm"], replace(RATIOS["dm+iid"], settings=(*CONVNET, "views=4"))),
         preset="fast",
         policy=COMPILED,
         over_ipc=True,
@@ -42,13 +40,9 @@ SIZED: dict[str, AnyExperiment] = {
     "table1-cifar100-ipc10": Experiment(
         title="Methods that match distributions (as in Table 1 of the paper), CIFAR-100, IPC 10",
         blocks=(Block("cifar100", (10,), 150, repeats=2, epochs=100),),
-        rows=(
-            Row("dm", 29.7),
-            Row("dm+cm", 31.2),
-            Row("dm+iid", 32.2, settings=TEACHER),
-            Row("datadam", datadam.PUBLISHED["cifar100", 10]),
-            Row("idm", 44.7),
-            Row("idm+iid", 45.7, settings=TEACHER),
+        rows=tuple(
+            Row(method, PRINTED[method], settings=CONVNET if method.endswith("+iid") else ())
+            for method in ("dm", "dm+cm", "dm+iid", "datadam", "idm", "idm+iid")
         ),
         preset="fast",
         policy=COMPILED,
