@@ -98,8 +98,8 @@ def again(words: str, folder: Path, only: str | None = None) -> None:
         sys.exit(f"bench: nothing is measured in {folder} yet: run it without --again")
     results = json.loads(file.read_text("utf-8"))
     before, here = results["made_by"]["machine"], provenance.machine()
-    if changed := [f"{key} {before.get(key)}" for key in here if before.get(key) != here[key]]:
-        sys.exit(f"bench: {folder} was measured with another machine or software ({', '.join(changed)}): run it without --again")
+    if changed := [f"{key} {before.get(key)} there, {here[key]} here" for key in here if before.get(key) != here[key]]:
+        sys.exit(f"bench: {folder} was measured with another machine or software ({'; '.join(changed)}): run it without --again")
     groups = [name for name in GROUPS if only in (None, name)]
     there = [(name, number, named(case)) for name in groups for number, case in enumerate(results.get(name, ()))]
     chosen = [each for each in there if each[2] == words] or [each for each in there if f"{each[2]} ".startswith(f"{words} ".lstrip())]
