@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from datastill.data import load
 from datastill.errors import UserError
@@ -44,6 +46,22 @@ def test_every_dependency_is_imported_and_nothing_else_is() -> None:
     assert required <= foreign
     assert optional <= foreign
     assert foreign - required - optional <= {"triton"}, "an import that no dependency brings"
+
+
+PINS = [line for line in (ROOT / "constraints.txt").read_text().split() if "==" in line]
+
+
+@pytest.mark.parametrize("pin", PINS)
+def test_a_pinned_version_can_be_installed_on_the_oldest_python(pin: str) -> None:
+    name, _, version = pin.partition("==")
+    try:
+        found = metadata(name)
+    except PackageNotFoundError:
+        pytest.skip(f"{name} is not installed here")
+    if found["Version"] != version:
+        pytest.skip(f"{name} {found['Version']} is installed, not the pinned {version}")
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    assert oldest in SpecifierSet(found["Requires-Python"] or "")
 
 
 ALONE = """
