@@ -22,6 +22,7 @@ from datastill.evaluation.ledger import opened
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import COMPARISONS, Evaluation
 from datastill.evaluation.scorer import Scorer, rate, training_cost
+from datastill.labels import HARD
 from datastill.logs import logger
 from datastill.networks import ZOO
 from datastill.progress import progress
@@ -70,7 +71,7 @@ def evaluate(
             raise unknown("comparison", name, COMPARISONS)
     protocol = protocol or Protocol(network)
     distilled, data = resolve(distilled, data)
-    protocol = protocol.resolved(len(distilled.images) / data.classes, data.classes)
+    protocol = followed(protocol, distilled)
     examined = data.split(split)
     own: dict[str, Any] = {"label_kind": distilled.label_kind, "learned_rate": distilled.learning_rate}
     rate(protocol, distilled.learning_rate)  # one that cannot be used is told at once
@@ -136,11 +137,28 @@ def evaluate_across(
     images = len(distilled)
     found = {}
     for name, chosen in protocols.items():
-        trained = chosen.resolved(len(distilled.images) / data.classes, data.classes)
+        trained = followed(chosen, distilled)
         suited = engine.suited(training_cost(data, trained, images)) if engine else None
         found[name] = evaluate(
             distilled, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=chosen, engine=suited, keep=keep
         )
+    return found
+
+
+def followed(protocol: Protocol, distilled: DistilledSet) -> Protocol:
+    """A protocol with what depends on a set.
+
+    Raises:
+        UserError: As in `Protocol.resolved`, or if learned steps do not fit the images or the labels of the set.
+    """
+    classes = len(distilled.origin.class_names)
+    found = protocol.resolved(distilled.ipc, classes, distilled.numbers)
+    if found.steps and (
+        distilled.label_kind != HARD
+        or distilled.origin.factor > 1
+        or not torch.equal(distilled.labels, torch.arange(classes).repeat_interleave(int(distilled.ipc)))
+    ):
+        raise UserError("the protocol 'dd' takes sets with hard labels, as many images of every class, and no parts: use 'dc'")
     return found
 
 

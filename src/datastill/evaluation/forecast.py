@@ -13,7 +13,7 @@ from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
 from datastill.engine.measuring import Forecast, Part, forecast
-from datastill.evaluation.evaluate import resolve
+from datastill.evaluation.evaluate import followed, resolve
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.scorer import Scorer, training_cost
 from datastill.labels import HARD
@@ -68,7 +68,7 @@ def forecast_evaluation(
     chosen, count = engine or Engine.choose(), repeats * (1 + len({*compare, "random"} if robust else compare))
 
     def measured(network: str) -> list[Part]:
-        trained = replace(protocol or Protocol(), network=network).resolved(len(distilled.images) / data.classes, data.classes)
+        trained = followed(replace(protocol or Protocol(), network=network), distilled)
         suited = chosen.suited(training_cost(data, trained, len(images)))
         ways = [(trained, count + repeats * (robust and distilled.label_kind != HARD))]
         ways += [(replace(trained, augment=False), 2 * repeats)] if robust else []

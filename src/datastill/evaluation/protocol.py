@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from datastill.augment import check_augmentation
 from datastill.configuration import added_later, check_fields
 from datastill.errors import UserError, unknown
 from datastill.networks import network_type
 
-NAMES = ("dc", "idc")
+NAMES = ("dc", "idc", "dd")
 ROUNDING = 1e-9
 """What a share of the epochs is off by, at most, as two thirds of 3,000 may be."""
+STEP = re.compile(r"rate\.([0-9]+)\.([0-9]+)")
+"""The name of a learned step size: which epoch, and which image of every class."""
 
 
 def idc_epochs(ipc: float, classes: int) -> int:
@@ -31,6 +36,30 @@ def idc_epochs(ipc: float, classes: int) -> int:
     """
     epochs = 3000 if ipc <= 1 else 2000 if ipc <= 10 else 1500 if ipc <= 50 else 1000
     return epochs if classes < 100 else 2 * epochs // 300 * 100
+
+
+def learned_steps(numbers: Mapping[str, float], ipc: float) -> tuple[float, ...]:
+    """The learned step sizes of a set in the order of the steps; empty for a set that has none.
+
+    Args:
+        numbers: What was learned with the set, where step sizes are ``rate.EPOCH.IMAGE``, both counted from 0.
+        ipc: Stored images of a class.
+
+    Raises:
+        UserError: If there are some but not one for every image of every epoch, or one is not above 0.
+
+    Example:
+        >>> learned_steps({"rate.0.0": 0.1, "rate.0.1": 0.2, "rate.1.0": 0.3, "rate.1.1": 0.4, "learning_rate": 0.25}, 2)
+        (0.1, 0.2, 0.3, 0.4)
+    """
+    found = {(int(match[1]), int(match[2])): value for name, value in numbers.items() if (match := STEP.fullmatch(name))}
+    expected = [(epoch, image) for epoch in range(1 + max((epoch for epoch, _ in found), default=-1)) for image in range(int(ipc))]
+    if found and (sorted(found) != expected or ipc != int(ipc) or not all(0 < value < math.inf for value in found.values())):
+        raise UserError(
+            f"expected a learned step size above 0 for each of the {ipc:g} images of a class in every epoch, got {len(found)} of them: "
+            f"evaluate the set under another protocol"
+        )
+    return tuple(found[place] for place in expected)
 
 
 @dataclass(frozen=True)
@@ -55,6 +84,8 @@ class Protocol:
         restart: Whether the momentum starts afresh then.
         cutmix: Probability that a batch is mixed by cutmix after its augmentation, which is without cutout then.
         augmentation: How images are augmented, a name that `datastill.augment.training` takes.
+        steps: Learning rates of single steps that take the place of whole epochs, each on the next image of every class; of the protocol
+            "dd" alone, and of its set (see `resolved`).
 
     Reference:
         Zhao, Bilen, ICML 2021, arXiv:2102.08259, section 4.1, and the evaluation of every later paper.
@@ -74,6 +105,7 @@ class Protocol:
     restart: bool = added_later(True)
     cutmix: float = added_later(0.0)
     augmentation: str = added_later("dsa")
+    steps: tuple[float, ...] = field(default=(), metadata={"added": True, "set": False})
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -108,14 +140,29 @@ class Protocol:
             raise unknown("protocol", name, PROTOCOLS)
         return PROTOCOLS[name]
 
-    def resolved(self, ipc: float, classes: int) -> Protocol:
-        """The same with its number of epochs, where that depends on the set.
+    def resolved(self, ipc: float, classes: int, numbers: Mapping[str, float] | None = None) -> Protocol:
+        """The same with its number of epochs, and its steps, where they depend on the set.
 
         Args:
             ipc: Stored images of a class.
             classes: How many classes there are.
+            numbers: What was learned with the set, by name.
+
+        Raises:
+            UserError: If the protocol takes learned steps and the set has none, or anything but the network was changed.
         """
+        if self.called == "dd":
+            return self if self.steps else self._learned(ipc, classes, learned_steps(numbers or {}, ipc))
         return self if self.epochs is not None or self.called != "idc" else replace(self, epochs=idc_epochs(ipc, classes))
+
+    def _learned(self, ipc: float, classes: int, steps: tuple[float, ...]) -> Protocol:
+        if replace(self, network=PROTOCOLS["dd"].network) != PROTOCOLS["dd"]:
+            raise UserError("the protocol 'dd' takes exactly the steps that were learned with the set: only the network can be changed")
+        if not steps:
+            raise UserError(
+                "the protocol 'dd' takes the steps that were learned with a set, and this one has none, as only sets of `dd` do: use 'dc'"
+            )
+        return replace(self, epochs=len(steps) // int(ipc), batch=classes, learning_rate=fmean(steps), steps=steps)
 
     @property
     def passes(self) -> int:
@@ -151,7 +198,9 @@ class Protocol:
             "fall": "rate falls by", "cutmix": "cutmix",
         }  # fmt: skip
         values = [f"{words} {getattr(self, name):g}" for name, words in told.items() if getattr(self, name) != getattr(usual, name)]
-        own = [] if self.learned_rate else ["learned rates not used"]
+        if self.steps:
+            return "the learned steps"
+        own = [] if self.learned_rate == usual.learned_rate else ["learned rates not used"]
         own += [] if self.fall_at == usual.fall_at else [f"rate falls at {', '.join(f'{share:.3g}' for share in self.fall_at)}"]
         own += [] if self.augmentation == usual.augmentation or not self.augment else [f"augmentation {self.augmentation}"]
         own += [] if self.restart == usual.restart else [f"momentum {'restarts' if self.restart else 'goes on'}"]
@@ -161,6 +210,7 @@ class Protocol:
 PROTOCOLS = {
     "dc": Protocol(),
     "idc": Protocol(called="idc", batch=64, fall=5.0, fall_at=(2 / 3, 5 / 6), restart=False, cutmix=0.5, augmentation="idc"),
+    "dd": Protocol(called="dd", augment=False, momentum=0.0, weight_decay=0.0, fall_at=(), learned_rate=False),
 }
 """Protocols by name.
 
@@ -169,6 +219,8 @@ PROTOCOLS = {
 - "idc": Kim et al., ICML 2022, arXiv:2205.14959, and its published code, as DREAM, DANCE and NCFM evaluate. SGD .01, momentum .9, weight
   decay 5e-4, batch 64; a fifth of the rate after 2/3 and 5/6 of the epochs (`idc_epochs`), the momentum going on; mirror and colour, then
   crop, scale or rotate, then cutmix with probability .5 and beta 1.
+- "dd": Wang et al., arXiv:1811.10959, algorithm 1. Exactly the learned steps of plain SGD, each on the next image of every class with its
+  learned rate; no augmentation. For sets that have such steps, which are those of `dd`.
 
 Numbers under one say nothing of numbers under the other.
 """

@@ -11,7 +11,7 @@ from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine, Runner
 from datastill.errors import UserError
-from datastill.evaluation.evaluate import evaluate, resolve
+from datastill.evaluation.evaluate import evaluate, followed, resolve
 from datastill.evaluation.protocol import Protocol
 from datastill.evaluation.score import Evaluation, Score
 from datastill.evaluation.scorer import confusion_matrix, training_cost
@@ -117,12 +117,12 @@ def robustness(
     if real is not None and not 0 <= real <= 100:
         raise UserError(f"the accuracy on all real images must be a percentage from 0 to 100, got {real:g}")
     distilled, data = resolve(distilled, data)
-    protocol = protocol.resolved(len(distilled.images) / data.classes, data.classes)
+    protocol = followed(protocol, distilled)
     engine = (engine or Engine.choose()).suited(training_cost(data, protocol, len(distilled)))  # one for all that is compared
 
-    def evaluated(content: DistilledSet, followed: Protocol, *compare: str) -> Evaluation:
+    def evaluated(content: DistilledSet, way: Protocol, *compare: str) -> Evaluation:
         return evaluate(
-            content, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=followed, engine=engine, keep=keep
+            content, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=way, engine=engine, keep=keep
         )
 
     found = evaluated(distilled, protocol, *dict.fromkeys((*compare, "random")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -121,6 +121,9 @@ class Scorer:
     ) -> None:
         seed = random.derive(0, "evaluation", *path)
         self.network.reset(random.generator(seed, "weights"))
+        if self.protocol.steps:
+            self._take(self.protocol.steps, images, labels, bar)
+            return
         self.trainer.set_learning_rate(rate, restart_momentum=True)
         passes, loss = self.protocol.passes, 0.0
         for epoch in range(passes):
@@ -141,6 +144,18 @@ class Scorer:
                     bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / len(rows):.0f}%")
         if not loss < DIVERGED:
             log.warning("the training of a network diverged at a learning rate of %g: its accuracy says nothing about the set", rate)
+
+    def _take(self, steps: Sequence[float], images: Tensor, labels: Tensor, bar: Progress | None) -> None:
+        """Train the network by learned steps, each on the next image of every class; classes follow each other."""
+        ipc, loss = len(images) // self.protocol.batch, 0.0
+        for number, size in enumerate(steps):
+            self.trainer.set_learning_rate(size, restart_momentum=True)
+            loss, hits = self.trainer.step(images[number % ipc :: ipc], labels[number % ipc :: ipc])
+            stopping.check()
+            if bar:
+                bar.advance(f"loss {loss:.3f} training accuracy {100 * hits / self.protocol.batch:.0f}%")
+        if not loss < DIVERGED:
+            log.warning("the training of a network diverged in the learned steps: its accuracy says nothing about the set")
 
 
 def rate(protocol: Protocol, learned: float | None) -> float:

@@ -76,6 +76,27 @@ OTHERS: dict[str, Experiment] = {
         "there are 50 iterations, two experts of 3 epochs and starts before epoch 2. Images are whitened (ZCA), as published. Nothing was "
         "chosen by the curve.",
     ),
+    "unrolled-cifar10-ipc10": Experiment(
+        title="Unrolled training, tested after exactly the learned steps, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 150),),
+        rows=(Row("dd", dd.PUBLISHED["cifar10", 10]),),
+        preset="fast",
+        policy=COMPILED,
+        protocol=Protocol.named("dd"),
+        keep_sets=True,
+        remark="A network takes the 30 steps that were learned with the set, three on every image, each at its own rate, as published. The "
+        "published number is of 400 epochs, 17,600 iterations, and of another network, AlexCifarNet; here there are 150 iterations and a "
+        "ConvNet. Nothing was chosen for this run.",
+    ),
+    "unrolled-dc-cifar10-ipc10": Experiment(
+        title="Unrolled training, networks trained for 1,000 epochs, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 150),),
+        rows=(Row("dd", dd.PUBLISHED["cifar10", 10], of="unrolled-cifar10-ipc10/dd"),),
+        preset="fast",
+        policy=COMPILED,
+        remark="The set is that of unrolled-cifar10-ipc10, trained on for far longer than the steps that it was learned for, at the mean of "
+        "the learned rates.",
+    ),
     "kernels-cifar10-ipc1": Experiment(
         title="Images and labels learned by kernel regression, CIFAR-10, IPC 1",
         blocks=(Block("cifar10", (1,), 300),),

@@ -13,7 +13,7 @@ from datastill.distilled.folder import IMAGES
 from datastill.distilled.packed import MOST_BYTES, fitting
 from datastill.engine import Engine
 from datastill.evaluation import Evaluation, Protocol, Score
-from datastill.evaluation.evaluate import evaluate
+from datastill.evaluation.evaluate import evaluate, followed
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import Cell
 from datastill.experiments.earlier import points, remove_earlier
@@ -59,7 +59,7 @@ def _run(cell: Cell, results: Path, runs: Path, read: Callable[[str], DataSet]) 
     form = _form(distilled) if cell.keep_set else ""
     if form:
         distilled = DistilledSet.load(distilled.pack(runs / f"{cell.name}.{IMAGES}", form))
-    engine = engine_of(cell, training_cost(data, cell.protocol.resolved(cell.ipc, data.classes), len(distilled)))
+    engine = engine_of(cell, training_cost(data, followed(cell.protocol, distilled), len(distilled)))
     evaluation = evaluate(
         distilled,
         repeats=cell.repeats,

@@ -57,9 +57,11 @@ def measured(protocol: Protocol, epochs: int, repeats: int, seed: int, split: st
         '--network convnet --epochs 1000 --repeats 5 --seed 0 --split test --compare none --set batch=64'
     """
     usual = PROTOCOLS[protocol.called]
-    words = ["--network", protocol.network, "--epochs", str(epochs)]
+    words = ["--network", protocol.network, *([] if protocol.called == "dd" else ["--epochs", str(epochs)])]
     words += ["--repeats", str(repeats), "--seed", str(seed), "--split", split, "--compare", ",".join(compare) or "none"]
     words += [] if protocol.called == Protocol().called else ["--protocol", protocol.called]
+    if protocol.called == "dd":  # the set says the rest
+        return words
     words += [] if protocol.augment else ["--no-augment"]
     words += [] if protocol.learned_rate else ["--no-learned-rate"]
     others = (entry.name for entry in fields(protocol) if entry.name not in OF_THEIR_OWN)

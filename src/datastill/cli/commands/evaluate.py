@@ -30,8 +30,11 @@ def evaluate(
     epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation; idc: by IPC")] = None,
     augment: Annotated[bool, Parameter(help="augment the images, as the protocol says", negative="--no-augment")] = True,
     protocol: Annotated[
-        Literal["dc", "idc"],
-        Parameter(help="how networks are trained: as in the condensation papers, or as in IDC and DANCE (cutmix, longer)"),
+        Literal["dc", "idc", "dd"],
+        Parameter(
+            help="how networks are trained: as in the condensation papers, as in IDC and DANCE (cutmix, longer), or by exactly the steps "
+            "that were learned with a set of dd"
+        ),
     ] = "dc",
     learned_rate: Annotated[
         bool, Parameter(help="use the set's learned learning rate if it has one, as published", negative="--no-learned-rate")
@@ -83,7 +86,10 @@ def evaluate(
 
     names = [name for name in compare.split(",") if name and name != "none"]
     networks = [name for part in network.split(",") for name in (ZOO if part.strip() == "all" else (part.strip(),))]
-    followed = replace(Protocol.named(protocol), network=networks[0], epochs=epochs, augment=augment, learned_rate=learned_rate)
+    usual = Protocol.named(protocol)
+    followed = replace(
+        usual, network=networks[0], epochs=epochs, augment=augment and usual.augment, learned_rate=learned_rate and usual.learned_rate
+    )
     for change in set_ or ():
         followed = changed(followed, change, "the protocol")
     if followed.network != networks[0]:
