@@ -46,7 +46,7 @@ def accuracy_by_hand(distilled: DistilledSet, images: torch.Tensor, labels: torc
             slopes = torch.autograd.grad(loss, list(network.parameters()))
             with torch.no_grad():
                 for weight, slope in zip(network.parameters(), slopes, strict=True):
-                    weight -= distilled.numbers[f"rate.{epoch}.{image}"] * slope
+                    weight.sub_(slope, alpha=distilled.numbers[f"rate.{epoch}.{image}"])
     network.eval()
     with torch.no_grad():
         found = network(data.normalise(data.test.gather(torch.arange(len(data.test))))).logits.argmax(1)

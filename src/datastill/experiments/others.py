@@ -94,8 +94,8 @@ OTHERS: dict[str, Experiment] = {
         rows=(Row("dd", dd.PUBLISHED["cifar10", 10], of="unrolled-cifar10-ipc10/dd"),),
         preset="fast",
         policy=COMPILED,
-        remark="The set is that of unrolled-cifar10-ipc10, trained on for far longer than the steps that it was learned for, at the mean of "
-        "the learned rates.",
+        remark="The set is that of unrolled-cifar10-ipc10, trained on for far longer than the steps that it was learned for, at the mean "
+        "of the learned rates.",
     ),
     "kernels-cifar10-ipc1": Experiment(
         title="Images and labels learned by kernel regression, CIFAR-10, IPC 1",

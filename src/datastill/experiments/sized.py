@@ -37,9 +37,9 @@ SIZED: dict[str, AnyExperiment] = {
         preset="fast",
         policy=COMPILED,
         keep_sets=True,
-        remark="As table6-cifar10, with one thing changed: features are matched in snapshots of one training run of 12 epochs on the real "
-        "images, which `best` and `tgdd` read too, not in random networks. The published numbers are of random networks. Nothing was chosen "
-        "for these runs.",
+        remark="As table6-cifar10, with one thing changed: features are matched in snapshots of one training run of 12 epochs on the "
+        "real images, which `tgdd` reads too with the preset best, not in random networks. The published numbers are of random networks. "
+        "Nothing was chosen for these runs.",
     ),
     "table7-cifar10": Experiment(
         title="Small compression ratios (as Table 7 of the paper), CIFAR-10",

@@ -23,8 +23,9 @@ def dd(setting: Setting) -> UnrolledTraining:
     ``min_{s, r} CE(w_K; t)``, ``w_{k+1} = w_k - r_k grad CE(w_k; s_k)``, w_0 random in every iteration, t 1,024 real images, s_k one image
     of every class, three times over all of them; ``r_k`` a softplus, .02 at first.
 
-    The set has every step size and their mean, which is the learning rate that evaluation under the DC protocol uses. The published evaluation takes exactly the
-    learned steps, which ``--protocol dd`` does; its 36.8 for 100 images of CIFAR-10 is of another network, AlexCifarNet.
+    The set has every step size and their mean, which is the learning rate that evaluation under the DC protocol uses. The published
+    evaluation takes exactly the learned steps, as ``--protocol dd`` does; its 36.8 for 100 images of CIFAR-10 is of another network,
+    AlexCifarNet.
 
     Args:
         setting: With the preset "fast" the learning rate is not halved every 40 epochs of the data.
