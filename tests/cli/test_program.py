@@ -53,6 +53,7 @@ def test_an_error_of_the_system_is_one_line(
         (["distill", "digits", "--out", "some where", "--resume"], "stopped; datastill resume 'some where' continues the run"),
         (["resume", "some where"], "stopped; the same command continues"),
         (["pretrain", "digits"], "stopped; the same command continues"),
+        (["experiment", "table6", "--dry-run"], "stopped; nothing that was measured is kept"),
         (["evaluate", "somewhere"], "stopped; with --out the same command would continue"),
         (["evaluate", "somewhere", "--out", "result.json"], "stopped; the same command continues"),
         (["show", "somewhere"], "stopped"),

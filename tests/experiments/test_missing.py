@@ -35,7 +35,7 @@ def test_a_data_set_that_is_not_there_does_not_stop_the_others(tmp_path: Path, c
     assert told[1].startswith("left out: table/absent-photographs-ipc2/dm, table/absent-photographs-ipc2/dm+cm (")
     first = next(number for number, record in enumerate(caplog.records) if record.message.startswith("experiment: "))
     assert all(record.message not in told for record in caplog.records[first:])  # told before anything is run
-    assert page.startswith("# A title (3 of 6 rows)\n\nNot run: `digits-0-2-ipc1/dm+cm`, ")
+    assert page.startswith("# A title (3 of 6 cells)\n\nNot run: `digits-0-2-ipc1/dm+cm`, ")
     assert "| `dm` | 2 | not run |  |  | 77.7 |" in page
     overview = [line for line in page.splitlines() if line.startswith("| `dm+cm` | not run | ")]
     assert len(overview) == 1

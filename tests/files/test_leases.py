@@ -6,6 +6,8 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import platform
+import re
 import signal
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from datastill.errors import UserError
 from datastill.files import InUseError, beside, leased
+from datastill.files.leases import _Lease
 
 SHORT = 0.6
 """Seconds of a lease in these tests."""
@@ -154,3 +157,34 @@ def test_where_it_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
     beside(tmp_path / "cell", "lease").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*cell"), leased(tmp_path / "cell", "the cell"):
         pass
+
+
+def test_a_process_of_another_container_of_this_name_is_not_taken_to_be_gone(tmp_path: Path) -> None:
+    path = tmp_path / "cell"
+    holder = f"process {2**22 - 1} on {platform.node()} 00000000 1 {'0' * 32}"
+    beside(path, "lease").write_text(holder)
+    with (
+        pytest.raises(InUseError, match=rf"in use by process {2**22 - 1} on {re.escape(platform.node())}: "),
+        leased(path, "the cell"),
+    ):
+        pass
+
+
+def test_what_stands_for_a_take_over_is_not_removed_where_another_process_has_made_it_anew(tmp_path: Path) -> None:
+    lease = _Lease(tmp_path / "lease", tmp_path / "cell", "the cell", 60)
+    taking = tmp_path / "taking"
+    taking.write_text("left by a killed process")
+    lease._clear(taking)
+    assert not list(tmp_path.iterdir())
+    taking.write_text("left by a killed process")
+    rename = Path.rename
+
+    def made_anew(path: Path, target: Path) -> Path:
+        (tmp_path / "other").write_text("of another process")
+        (tmp_path / "other").replace(path)
+        return rename(path, target)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Path, "rename", made_anew)
+        lease._clear(taking)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["of another process"]

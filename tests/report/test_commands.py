@@ -14,7 +14,7 @@ import pytest
 from datastill.cli import main
 from datastill.evaluation import Protocol
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, run_experiment
-from datastill.report.commands import commands
+from datastill.report.commands import commands, experiment
 from datastill.report.results import write
 from records import MAKER, record
 
@@ -97,7 +97,18 @@ def test_every_published_row_of_methods_has_its_commands(name: str) -> None:
 def test_a_row_of_teachers_has_its_command() -> None:
     with (RESULTS / "teacher-cifar10" / "table.csv").open() as file:
         for row in csv.DictReader(file):
-            assert row["commands"] == f"datastill experiment teacher-cifar10 --only {row['recipe']}"
+            assert row["commands"] == experiment("teacher-cifar10", row["recipe"])
+
+
+def test_the_command_of_an_applications_row_gives_its_numbers(working_folder: Path) -> None:
+    main(["experiment", "figure7-digits", "--scale", "0.02", "--only", "method=random,seed=0", "--results", "first", "--runs", "runs"])
+    name = "figure7-digits-scale0.02"
+    (row,) = csv.DictReader((working_folder / "first" / name / "table.csv").read_text().splitlines())
+    main(shlex.split(row["commands"])[1:])
+    (again,) = csv.DictReader((working_folder / "repeated" / name / "table.csv").read_text().splitlines())
+    differing = {column for column in row if row[column] != again[column]}
+    assert "accuracy" in row
+    assert not {column for column in differing if "second" not in column and "minute" not in column}
 
 
 def test_the_protocol_of_evaluate_is_set_by_its_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

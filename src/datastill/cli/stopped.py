@@ -20,6 +20,8 @@ SHOW_CURSOR = "\x1b[?25h"
 def goes_on(arguments: Sequence[str]) -> str:
     """How to go on after a command was stopped; "" where there is nothing to go on with."""
     command, out = (arguments[0] if arguments else ""), _out(arguments)
+    if "--dry-run" in arguments:
+        return "; nothing that was measured is kept"
     if command == "distill":
         begun = out and os.path.exists(os.path.join(out, "config.yaml"))  # noqa: PTH110, PTH118 (pathlib takes long to import)
         return f"; datastill resume {escaped(shlex.quote(out))} continues the run" if begun else "; the run had not begun"

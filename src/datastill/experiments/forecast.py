@@ -50,11 +50,14 @@ def forecast_experiment(
 def _parts(work: Work, runs: Path) -> Iterator[Part]:
     """What is trained first, each network once, and then the cells."""
     measuring = Measuring(work, runs)
-    with progress("measuring", len(work.cells), unit="cell") as bar:
+    different = set[AnyCell]()
+    with progress("measuring", len({_measured_as(cell) for cell in work.cells}), unit="cell") as bar:
         for cell in work.cells:
             yield from measuring.parts(cell)
             measuring.count(cell)
-            bar.advance(cell.name)
+            if (same := _measured_as(cell)) not in different:
+                different.add(same)
+                bar.advance(cell.name)
 
 
 class Measuring:
@@ -102,6 +105,11 @@ class Measuring:
             else:
                 self._measured[same] = list(application_parts(cell, self._work.read(cell.data)))
         return self._measured[same]
+
+
+def _measured_as(cell: AnyCell) -> AnyCell:
+    """What cells that take the same time have in common."""
+    return cell if isinstance(cell, TeacherCell) else alike(cell)
 
 
 def _together(cell: AnyCell, parts: Sequence[Part]) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,9 @@ from datastill.files import check_folder, locked, remove_leftovers
 from datastill.logs import logger
 
 log = logger(__name__)
+
+FEW = 3
+"""Cells that a line names; a whole table has hundreds."""
 
 
 def run_experiment(
@@ -82,12 +85,19 @@ def run_experiment(
             run_any(cell, results=results, runs=runs, read=work.read)
             draw()
     else:
-        failed = gather(executor(Task(cell, results, runs) for cell in cells), draw)
+        begun = list[str]()
+
+        def tasks() -> Iterator[Task]:
+            for cell in cells:
+                begun.append(cell.name)
+                yield Task(cell, results, runs)
+
+        failed = gather(executor(tasks()), draw)
     if not drawn:
         draw()
     if failed:
         said = "; ".join(f"{outcome.task.name} ({outcome.failure}; see {outcome.log})" for outcome in failed)
-        raise UserError(f"{len(failed)} of {len(work.cells)} cells failed, the others are recorded: {said}")
+        raise UserError(f"{len(failed)} of {len(begun)} cells failed, the others are recorded: {said}")
     return results / name
 
 
@@ -177,11 +187,22 @@ def _runnable(missing: Sequence[AnyCell], refused: Mapping[str, str]) -> list[An
     """
     found = [cell for cell in missing if cell.name not in refused]
     left = [cell.name for cell in missing if cell.name in refused]
-    for reason in dict.fromkeys(refused[name] for name in left):
-        log.warning("left out: %s (%s)", ", ".join(name for name in left if refused[name] == reason), reason)
+    reasons = list(dict.fromkeys(refused[name] for name in left))
+    for reason in reasons[not found :]:  # the first is told by the error
+        log.warning("left out: %s (%s)", _few([name for name in left if refused[name] == reason]), reason)
     if left and not found:
-        raise UserError(f"nothing that is missing can be run: {refused[left[0]]}")
+        raise UserError(f"nothing that is missing can be run: {reasons[0]}")
     return found
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names of many, and how many others there are.
+
+    Example:
+        >>> _few(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _fewer(cell: AnyCell, repeats: int | None) -> AnyCell:

@@ -51,7 +51,8 @@ USES: dict[str, ApplicationExperiment] = {
         widest=32,
         remark="A small version of architecture-search-cifar10: fewer and narrower networks, 10 epochs on the real images and 60 on the "
         "sets instead of 200. One network of each architecture is trained, so part of every rank is the luck of its weights. "
-        "The processor was shared with other work, so the seconds are too many, and not by the same factor in every row.",
+        "The processor was shared with other work, so the seconds are too many, and not by the same factor in every row. The best few "
+        "networks differ so little that no small set ranks them: only the correlations over many networks say something.",
     ),
     "privacy-cifar10": PrivacyExperiment(
         title="Membership inference, CIFAR-10, IPC 50: sets made from 10,000 of 20,000 images",
@@ -81,7 +82,9 @@ USES: dict[str, ApplicationExperiment] = {
         protocol=Protocol(epochs=40),
         policy=SMALL,
         models=8,
-        remark="A small version of privacy-cifar10, with 8 sets of each kind instead of 32: the likelihood ratio has 6 shadow models.",
+        remark="A small version of privacy-cifar10, with 8 sets of each kind instead of 32: the likelihood ratio has 6 shadow models. "
+        "Networks on the real images are trained for 10 epochs only, too few to remember much, so this table says little about how much a "
+        "set hides.",
     ),
     "privacy-audit-digits": PrivacyExperiment(
         title="Membership inference on 100 mislabelled images, scikit-learn's digits, IPC 2",

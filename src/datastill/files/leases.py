@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -64,6 +65,16 @@ def leased(path: Path, what: str, *, seconds: float = SECONDS) -> Iterator[None]
             lease.give_back()
 
 
+@cache
+def _machine() -> str:
+    """This machine, or this container, by its name and what tells it from others of that name: its start, and its list of processes."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().split("-")[0]]
+        parts += [str(Path("/proc/self/ns/pid").stat().st_ino)]
+    return " ".join(parts)
+
+
 @dataclass(frozen=True)
 class _Lease:
     """A file that says who holds what.
@@ -80,7 +91,7 @@ class _Lease:
     path: Path
     what: str
     seconds: float
-    words: str = field(default_factory=lambda: f"process {os.getpid()} on {platform.node()} {uuid4().hex}")
+    words: str = field(default_factory=lambda: f"process {os.getpid()} on {_machine()} {uuid4().hex}")
 
     def take(self) -> None:
         """Take it, unless a process of another machine, or one without locks on this one, has it."""
@@ -146,15 +157,30 @@ class _Lease:
             os.close(os.open(taking, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
         except FileExistsError:
             if self._age(taking) > self.seconds:  # whoever made it was killed
-                taking.unlink(missing_ok=True)
+                self._clear(taking)
             return False
+        made = taking.stat().st_ino
         try:
             if self._holder() != holder or self._left(holder) > 0:
                 return False
             self._replace()
             return True
         finally:
-            taking.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if taking.stat().st_ino == made:  # not one that another process has made since, as this one was paused
+                    taking.unlink()
+
+    def _clear(self, taking: Path) -> None:
+        """Remove what a killed process left, but not what another process has made in its place since it was looked at."""
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            left = taking.stat()
+            aside = taking.with_name(f"{taking.name}.{uuid4().hex}")
+            taking.rename(aside)
+            try:
+                if aside.stat().st_ino != left.st_ino:
+                    os.link(aside, taking)
+            finally:
+                aside.unlink()
 
     def _replace(self) -> None:
         with partial_file(self.place.parent) as (file, partial):
@@ -192,7 +218,7 @@ class _Lease:
     def _free_at_once(self, holder: str) -> bool:
         """Whether its process was one of this machine and is gone, or is this one."""
         found = re.match(r"process (\d+) on (.*) [0-9a-f]{32}$", holder)
-        if found is None or found[2] != platform.node():
+        if found is None or found[2] != _machine():
             return False
         return int(found[1]) == os.getpid() or not _alive(int(found[1]))
 
@@ -213,5 +239,5 @@ def _alive(process: int) -> bool:
 
 
 def _said(holder: str) -> str:
-    words = holder.rpartition(" ")[0]
+    words = re.sub(r" [0-9a-f]{8} \d+$", "", holder.rpartition(" ")[0])  # a name says enough
     return words if words.startswith("process ") and words.isprintable() else "another process"

@@ -12,6 +12,7 @@ from datastill.evaluation.spread import half_interval
 from datastill.experiments.application import ApplicationExperiment, ApplicationRecord, SetRow
 from datastill.experiments.cell import REAL
 from datastill.experiments.reading import read_cell
+from datastill.report.commands import experiment as experiment_command
 from datastill.report.markdown import table
 
 AnyRecord = TypeVar("AnyRecord", bound=ApplicationRecord)
@@ -78,7 +79,6 @@ def found(name: str, experiment: ApplicationExperiment, results: Path, kind: typ
 def provenance(name: str, row: Found[AnyRecord]) -> Provenance:
     """How a row was made."""
     cell, maker = row.first.cell, row.first.evaluated_by
-    own, _, scale = name.rpartition("-scale") if "-scale" in name else (name, "", "")
     seeds = [record.cell.seed for record in row.records]
     commits = dict.fromkeys(commit for record in row.records for by in (record.distilled_by, record.evaluated_by) for commit in by.commits)
     return Provenance(
@@ -99,8 +99,7 @@ def provenance(name: str, row: Found[AnyRecord]) -> Provenance:
         cores=maker.cores,
         torch=maker.torch,
         commit=", ".join(commits),
-        commands=f"datastill experiment {own}{f' --scale {scale}' if scale else ''} --only method={row.row.name}"
-        + "".join(f",seed={seed}" for seed in seeds),
+        commands=experiment_command(name, f"method={row.row.name}" + "".join(f",seed={seed}" for seed in seeds)),
     )
 
 

@@ -41,6 +41,22 @@ def _evaluate(cell: Cell, record: Record) -> list[str]:
     return [*words, *_engine(record.evaluated_by)]
 
 
+def experiment(name: str, only: str) -> str:
+    """What to type to run some cells of an experiment again, into folders of their own, as those that have a record are not run again.
+
+    Args:
+        name: Of the experiment, or of a rehearsal of it.
+        only: Which cells.
+
+    Example:
+        >>> experiment("figure7-scale0.1", "steps=5,method=dm,seed=0")
+        'datastill experiment figure7 --scale 0.1 --only steps=5,method=dm,seed=0 --results repeated --runs repeated/runs'
+    """
+    own, _, scale = name.rpartition("-scale") if "-scale" in name else (name, "", "")
+    words = [own, *(["--scale", scale] if scale else []), "--only", only, "--results", "repeated", "--runs", "repeated/runs"]
+    return f"datastill experiment {' '.join(words)}"
+
+
 def measured(protocol: Protocol, epochs: int, repeats: int, seed: int, split: str, compare: Sequence[str]) -> list[str]:
     """The options of `datastill evaluate` that say how a set was evaluated.
 

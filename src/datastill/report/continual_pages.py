@@ -11,6 +11,7 @@ from datastill.evaluation.spread import half_interval, spread
 from datastill.experiments import ContinualExperiment, ContinualRecord, ContinualRow
 from datastill.experiments.reading import read_cell
 from datastill.files import write_atomic
+from datastill.report.commands import experiment as experiment_command
 from datastill.report.curve import write_continual_curves
 from datastill.report.durations import in_minutes, written
 from datastill.report.markdown import table, write_csv
@@ -150,15 +151,11 @@ def _line(name: str, curve: _Curve) -> ContinualLine:
         cores=first.evaluated_by.cores,
         torch=first.evaluated_by.torch,
         commit=", ".join(commits),
-        commands=_command(name, curve),
+        commands=experiment_command(
+            name,
+            f"steps={curve.steps},method={curve.row.name}" + "".join(f",seed={record.cell.seed}" for record in curve.records),
+        ),
     )
-
-
-def _command(name: str, curve: _Curve) -> str:
-    """What runs the cells of a curve, also those of a rehearsal."""
-    own, _, scale = name.rpartition("-scale") if "-scale" in name else (name, "", "")
-    seeds = "".join(f",seed={record.cell.seed}" for record in curve.records)
-    return f"datastill experiment {own}{f' --scale {scale}' if scale else ''} --only steps={curve.steps},method={curve.row.name}{seeds}"
 
 
 def _page(experiment: ContinualExperiment, curves: Sequence[_Curve], lines: Sequence[ContinualLine], missing: Sequence[str]) -> list[str]:

@@ -14,6 +14,9 @@ from datastill.report.model import ContinualPoint, CurvePoint, MethodLine, Teach
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+APART = 1.04
+"""Factor between what lines of a logarithmic axis are drawn at, so that none hides another."""
+
 
 def write_curves(points: Sequence[CurvePoint], target: Path, title: str) -> None:
     """Draw validation accuracy over iterations and over minutes of distilling, a line per method.
@@ -49,13 +52,18 @@ def write_ratios(lines: Sequence[MethodLine], target: Path, title: str) -> None:
     """
     figure = figure_of((7, 4), title)
     axes = figure.subplots()
-    for number, method in enumerate(dict.fromkeys(line.method for line in lines)):
+    methods = list(dict.fromkeys(line.method for line in lines))
+    for number, method in enumerate(methods):
         mine = sorted((line for line in lines if line.method == method), key=lambda line: line.ipc)
-        ipcs, spread = [line.ipc for line in mine], [line.std or 0.0 for line in mine]
+        spread = [line.std or 0.0 for line in mine]
+        ipcs = [line.ipc * APART ** (number - (len(methods) - 1) / 2) for line in mine]  # points that agree stay visible
         axes.errorbar(ipcs, [line.accuracy for line in mine], yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
         published = [math.nan if line.paper is None or line.paper_differs else line.paper for line in mine]
         axes.plot(ipcs, published, "x--", color=f"C{number}", alpha=0.5)
     axes.set_xscale("log")
+    measured = sorted({line.ipc for line in lines})
+    axes.set_xticks(measured, [f"{ipc:g}" for ipc in measured])
+    axes.set_xticks([], minor=True)
     compared = any(line.published is not None and not line.paper_differs for line in lines)
     axes.set_xlabel("images per class (dashed: published)" if compared else "images per class")
     axes.set_ylabel("top-1, %")
@@ -104,12 +112,16 @@ def write_continual_curves(points: Sequence[ContinualPoint], target: Path, title
             mine = [point for point in points if (point.steps, point.method) == (steps, method)]
             if mine:
                 seen, reached, spread = zip(*((point.classes_seen, point.accuracy, point.std or 0.0) for point in mine), strict=True)
-                axes.errorbar(seen, reached, yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
+                step = min(seen) / 25
+                places = [classes + step * (number - (len(methods) - 1) / 2) for classes in seen]
+                axes.errorbar(places, reached, yerr=spread, marker="o", capsize=3, color=f"C{number}", label=method)
+        axes.set_xticks(sorted({point.classes_seen for point in points if point.steps == steps}))
         axes.set_title(f"{steps} steps", fontsize=9)
         axes.set_xlabel("classes seen")
         axes.grid(alpha=0.3)
         axes.legend()
     panels[0].set_ylabel("top-1 on the classes seen, %")
+    panels[0].set_ylim(top=min(100.0, panels[0].get_ylim()[1]))
     save_figure(figure, target)
 
 

@@ -67,7 +67,7 @@ def _page(
     grids: Sequence[str],
 ) -> list[str]:
     cells = sum(line.sets for line in lines)
-    title = f"{experiment.title} ({cells} of {cells + len(missing)} rows)" if missing else experiment.title
+    title = f"{experiment.title} ({cells} of {cells + len(missing)} cells)" if missing else experiment.title
     page = [f"# {title}", ""]
     if missing:
         page += [f"Not run: {', '.join(f'`{place}`' for place in missing)}.", ""]

@@ -10,6 +10,7 @@ from datastill.experiments.reading import read_cell
 from datastill.experiments.record import TeacherRecord
 from datastill.experiments.specification import TeacherExperiment
 from datastill.files import write_atomic
+from datastill.report.commands import experiment as experiment_command
 from datastill.report.curve import write_teacher_curves
 from datastill.report.durations import shortened, written
 from datastill.report.markdown import table, write_csv
@@ -96,7 +97,7 @@ def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
         torch=maker.torch,
         commit=", ".join(maker.commits),
         log=f"{recipe}/metrics.jsonl",
-        commands=f"datastill experiment {record.cell.name.replace('/', ' --only ')}",
+        commands=experiment_command(*record.cell.name.split("/", 1)),
     )
 
 
@@ -111,7 +112,7 @@ def _points(recipe: str, record: TeacherRecord) -> list[TeacherPoint]:
 
 def _page(experiment: TeacherExperiment, lines: Sequence[TeacherLine], missing: Sequence[str], points: Sequence[TeacherPoint]) -> list[str]:
     first = lines[0]
-    title = f"{experiment.title} ({len(lines)} of {len(lines) + len(missing)} rows)" if missing else experiment.title
+    title = f"{experiment.title} ({len(lines)} of {len(lines) + len(missing)} cells)" if missing else experiment.title
     page = [f"# {title}", ""]
     if missing:
         page += [f"Not run: {', '.join(f'`{recipe}`' for recipe in missing)}.", ""]
