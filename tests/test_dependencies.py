@@ -94,6 +94,7 @@ def test_students_distribution_is_that_of_scipy(degrees: int) -> None:
     from scipy import stats
 
     assert students_t(degrees) == pytest.approx(float(stats.t.ppf(0.975, degrees)), rel=1e-12)
+    assert students_t(degrees, 1 - 0.05 / 9) == pytest.approx(float(stats.t.ppf(1 - 0.025 / 9, degrees)), rel=1e-9)
 
 
 @pytest.mark.parametrize(("degrees", "printed"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)])

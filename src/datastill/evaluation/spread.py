@@ -21,15 +21,19 @@ LEAST = 3
 """Values that an interval takes: from two it would be 12.7 standard errors to either side, which says nothing."""
 
 
-def half_interval(values: Sequence[float]) -> float | None:
+def half_interval(values: Sequence[float], among: int = 1) -> float | None:
     """Half width of the 95% confidence interval of the mean (Student's t); None for fewer than `LEAST` values.
+
+    Args:
+        values: Whose mean.
+        among: Intervals that are looked at together: they are wide enough that all of them hold with 95% (Bonferroni).
 
     Example:
         >>> round(half_interval([50.0, 55.0, 60.0]), 2), half_interval([50.0, 60.0])
         (12.42, None)
     """
     count = len(values)
-    return students_t(count - 1) * stdev(values) / math.sqrt(count) if count >= LEAST else None
+    return students_t(count - 1, 1 - 0.05 / among) * stdev(values) / math.sqrt(count) if count >= LEAST else None
 
 
 def bounds(values: Sequence[float]) -> tuple[float, float] | None:
@@ -43,13 +47,14 @@ def bounds(values: Sequence[float]) -> tuple[float, float] | None:
     return None if half is None else (max(0.0, mean - half), min(100.0, mean + half))
 
 
-def students_t(degrees: int) -> float:
-    """How many standard errors from the mean 95% of Student's distribution end.
+def students_t(degrees: int, inner: float = 0.95) -> float:
+    """How many standard errors from the mean an inner share of Student's distribution ends.
 
     With theta = arctan(t / sqrt(degrees)), the share within t is a finite sum in sin and cos of theta, which is solved by bisection.
 
     Args:
         degrees: Of freedom, at least 1.
+        inner: The share, in (0, 1).
 
     Reference:
         Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
@@ -60,7 +65,7 @@ def students_t(degrees: int) -> float:
     """
     low, high = 0.0, math.pi / 2
     while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if _share_within(middle, degrees) < 0.95 else (low, middle)
+        low, high = (middle, high) if _share_within(middle, degrees) < inner else (low, middle)
     return math.tan(high) * math.sqrt(degrees)
 
 

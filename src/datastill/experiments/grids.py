@@ -43,8 +43,8 @@ EQUAL = (
     "The budget is equal in floating-point operations of distilling, constraints included, as each method counts the `cost` of a step: "
     "{budget} for every set, so a constraint has to make up for the steps that it costs. Operations are the same on every machine; the "
     "minutes beside them are what these took on this one{minutes}. What is trained once "
-    "for all sets is left out: {trained}. {changes} Nothing was chosen on this split, and budgets are small: only differences well beyond "
-    "the deviation over the three distilling seeds count."
+    "for all sets is left out: {trained}. {changes} Nothing was chosen on this split, and budgets are small: only differences whose "
+    "interval leaves out zero say something."
 )
 
 RANDOM = Row("random", inherits=False, iterations=0)

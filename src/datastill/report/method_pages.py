@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datastill.experiments.reading import read_cell
+from datastill.experiments.record import Record
 from datastill.experiments.specification import Experiment, Line
 from datastill.files import write_atomic
 from datastill.report.curve import write_curves, write_ratios
 from datastill.report.durations import written
 from datastill.report.markdown import table, write_csv
 from datastill.report.model import CurvePoint, MethodLine, curve_points, method_line
+from datastill.report.paired import differences, section
 
 NOT_RUN = "not run"
 """What stands in the place of an accuracy that is not there."""
@@ -34,11 +36,13 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
         results: The folder of all results.
     """
     found, points, missing, absent, grids = [], [], [], [], list[str]()
+    compared = list[tuple[Line, list[Record]]]()
     for line in lines:
         records = {cell.name.removeprefix(f"{name}/"): read_cell(cell, results) for cell in line.cells}
         missing += [place for place, record in records.items() if record is None]
         there = [(place, record) for place, record in records.items() if record is not None]
         if there:
+            compared.append((line, [record for _, record in there]))
             found.append(method_line(line, [record for _, record in there], name))
         else:
             absent.append(line)
@@ -55,7 +59,8 @@ def write(name: str, experiment: Experiment, lines: Sequence[Line], results: Pat
     if points:
         write_csv(points, folder / "curve.csv")
         write_curves(points, folder / "curve.png", experiment.title)
-    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, absent, missing, points, grids)) + "\n")
+    paired = section(differences(compared))
+    write_atomic(folder / "README.md", "\n".join(_page(experiment, found, absent, missing, points, grids, paired)) + "\n")
 
 
 def _page(
@@ -65,6 +70,7 @@ def _page(
     missing: Sequence[str],
     points: Sequence[CurvePoint],
     grids: Sequence[str],
+    paired: Sequence[str],
 ) -> list[str]:
     cells = sum(line.sets for line in lines)
     title = f"{experiment.title} ({cells} of {cells + len(missing)} cells)" if missing else experiment.title
@@ -77,7 +83,7 @@ def _page(
         mine = [line for line in lines if line.labels == track]
         one = len(tracks) == 1
         page += _tables(mine, absent, methods, "##") if one else [f"## Labels: {track}", "", *_tables(mine, (), methods, "###")]
-    page += [_explained(lines), "", *_warnings(lines)]
+    page += [_explained(lines), "", *_warnings(lines), *paired]
     page += ["![accuracy over images per class](ratios.png)", ""] if experiment.over_ipc else []
     page += [part for place in grids for part in (f"![{place}: a row of images for every class]({place}/grid.png)", "")]
     if points:

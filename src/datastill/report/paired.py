@@ -1,0 +1,82 @@
+"""What added terms change, as differences between sets that were distilled with the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from datastill.evaluation.spread import LEAST, half_interval, spread
+from datastill.experiments.record import Record
+from datastill.experiments.specification import Line
+from datastill.report.markdown import table
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a method with added terms is above the one without them.
+
+    Attributes:
+        method: With the terms.
+        base: Without them.
+        data: The data set.
+        ipc: Images per class.
+        values: By distilling seed, points between the means of the two sets of that seed.
+    """
+
+    method: str
+    base: str
+    data: str
+    ipc: int
+    values: tuple[float, ...]
+
+
+def differences(found: Sequence[tuple[Line, Sequence[Record]]]) -> list[Difference]:
+    """Pair every row whose method has added terms with the row of its method alone, by data set, IPC and seed.
+
+    Args:
+        found: The lines of a table with the records that are there.
+
+    Returns:
+        Those with at least `LEAST` seeds in common, in the order of the table.
+    """
+    rows = {(line.row.name, line.block.name, line.ipc): _by_seed(records) for line, records in found}
+    pairs = []
+    for (name, data, ipc), mine in rows.items():
+        base, _, added = name.partition("+")
+        other: Mapping[int, float] = rows.get((base, data, ipc), {}) if added else {}
+        values = tuple(mine[seed] - other[seed] for seed in mine if seed in other)
+        if len(values) >= LEAST:
+            pairs.append(Difference(name, base, data, ipc, values))
+    return pairs
+
+
+def _by_seed(records: Sequence[Record]) -> dict[int, float]:
+    return {record.cell.seed: fmean(record.score.accuracies) for record in records}
+
+
+def section(pairs: Sequence[Difference]) -> list[str]:
+    """The part of a page on the differences; nothing where there are none."""
+    if not pairs:
+        return []
+    several = len({(pair.data, pair.ipc) for pair in pairs}) > 1
+    place = ("data", "IPC") if several else ()
+    rows = [
+        [
+            f"`{pair.method}`", f"`{pair.base}`", *((pair.data, pair.ipc) if several else ()),
+            f"{fmean(pair.values):+.2f} +- {spread(pair.values) or 0.0:.2f}", f"+- {half_interval(pair.values):.2f}",
+            f"+- {half_interval(pair.values, among=len(pairs)):.2f}", len(pair.values),
+        ]
+        for pair in pairs
+    ]  # fmt: skip
+    head = ["method", "against", *place, "difference (mean +- std)", "95% interval", f"the same for all {len(pairs)} together", "seeds"]
+    return [
+        "## What added terms change, paired by seed",
+        "",
+        *table(head, rows),
+        "",
+        "Sets of one seed start from the same images and are tested in networks with the same first weights, so their differences vary "
+        "less than the rows above do. One interval in twenty leaves out zero by chance; those for all together are wide enough that on a "
+        "page without any effect one in twenty pages has such an interval (Bonferroni).",
+        "",
+    ]
