@@ -20,6 +20,7 @@ from datastill.cli import main
 from datastill.data import DataSet, PerChannel, load
 from datastill.data.loading import whitening_of
 from datastill.data.whitening import Whitening
+from datastill.distilled import export
 from datastill.engine import Engine
 from datastill.evaluation import Score
 from datastill.files import save_tensors
@@ -282,3 +283,9 @@ def test_the_default_is_as_it_was() -> None:
     assert data.whitening is None
     assert isinstance(data.normalisation, PerChannel)
     assert "whitening" not in data.describe()
+
+
+def test_a_tensor_file_says_how_a_whitened_set_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = datastill.distill(NAME, method="random", ipc=1)
+    export(made, tmp_path / "set.pt", "dc")
+    assert "read it with `--data 'digits{whiten=yes}'`" in caplog.text

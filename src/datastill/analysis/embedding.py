@@ -142,7 +142,7 @@ def analyse(
         ]
     )
     images, _ = distilled.expanded()
-    labels = distilled.hard_labels.repeat_interleave(distilled.origin.factor**2)
+    labels = distilled.made_of.repeat_interleave(distilled.origin.factor**2)
     real_labels = data.train.labels[positions]
     found = _features(runner, data.normalise(data.train.gather(positions)))
     made = _features(runner, images)

@@ -201,6 +201,14 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
         return classes_of(self.labels)
 
     @property
+    def made_of(self) -> Tensor:
+        """The class whose images every image was drawn from or started as, int64; labels that are learned may say another one.
+
+        A set by other code does not say it: there it is the class of the label.
+        """
+        return self.canvas.made_of(len(self.origin.class_names)) if self.origin.version else self.hard_labels
+
+    @property
     def learning_rate(self) -> float | None:
         """The learned learning rate; None where none was learned."""
         return self.numbers.get(LEARNING_RATE)
@@ -235,7 +243,7 @@ class SyntheticImages(Dataset[tuple[Any, Any]]):
 
     def rows_by_class(self) -> list[list[int]]:
         """The positions of every class's images."""
-        return [(self.hard_labels == label).nonzero().flatten().tolist() for label in range(len(self.origin.class_names))]
+        return [(self.made_of == label).nonzero().flatten().tolist() for label in range(len(self.origin.class_names))]
 
     def pixel_array(self, row: int) -> NDArray[np.uint8]:
         """One image as uint8 ``height width`` (1 channel) or ``height width channel``."""

@@ -63,6 +63,11 @@ def write_dc(distilled: SyntheticImages, target: Path) -> None:
     write_atomic(target, buffer.getvalue())
     if distilled.label_kind in ("weights", "scores"):
         log.warning("a tensor file does not say that its labels are %s: say so when you read it", distilled.label_kind)
+    if distilled.origin.whitening is not None:
+        log.warning(
+            "a tensor file does not say that its images are whitened: read it with `--data '%s'`, and show nothing of it as a picture",
+            distilled.origin.data,
+        )
     if distilled.numbers:
         log.warning("a tensor file cannot hold the learned numbers (%s): they are left out", ", ".join(distilled.numbers))
 

@@ -80,7 +80,7 @@ def evaluate(
     if "rendering" in compare:
         sets["rendering"] = (*distilled.rendered().expanded(), own)
     if "random" in compare:
-        sets["random"] = (*random_subset(data, distilled.hard_labels, seed), {})  # real images have hard labels and no learned rate
+        sets["random"] = (*random_subset(data, distilled.made_of, seed), {})  # real images have hard labels and no learned rate
     engine = engine or Engine.choose(cost=training_cost(data, protocol, trained_on))
     scores = {}
     with opened(Path(keep) if keep is not None else None) as ledger:
@@ -92,7 +92,7 @@ def evaluate(
     return Evaluation(
         scores.pop("set"), scores, protocol, split, seed, data.name, data.class_names, distilled.origin.fingerprint, engine.describe(),
         images=len(distilled.images), trained_on=trained_on, label_kind=distilled.label_kind,
-        learned_rate=distilled.learning_rate if protocol.learned_rate else None,
+        learned_rate=distilled.learning_rate if protocol.takes_learned else None,
         made=distilled.origin.made,
     )  # fmt: skip
 

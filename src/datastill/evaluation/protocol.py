@@ -77,7 +77,8 @@ class Protocol:
         momentum: Of SGD.
         weight_decay: Of SGD.
         batch: Images per step.
-        learned_rate: Whether a set with a learned learning rate is trained on with that one instead, as trajectory matching publishes.
+        learned_rate: Whether a set with a learned learning rate is trained on with that one instead, as trajectory matching publishes; a
+            learning rate that is not the protocol's usual one is meant, and used (see `takes_learned`).
         called: The name of the protocol, of `PROTOCOLS`, that this is or is a change of.
         fall: What the learning rate is divided by, each time that it falls.
         fall_at: After which shares of the epochs, rounded down to whole epochs.
@@ -173,6 +174,11 @@ class Protocol:
     def falls(self) -> tuple[int, ...]:
         """The epochs, from 0, before which the learning rate falls."""
         return tuple(math.floor(share * self.passes + ROUNDING) for share in self.fall_at)
+
+    @property
+    def takes_learned(self) -> bool:
+        """Whether networks start from the learning rate that was learned with a set, where there is one."""
+        return self.learned_rate and self.learning_rate == PROTOCOLS[self.called].learning_rate
 
     @property
     def title(self) -> str:

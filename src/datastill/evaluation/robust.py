@@ -128,7 +128,7 @@ def robustness(
     found = evaluated(distilled, protocol, *dict.fromkeys((*compare, "random")))
     hard = found.score
     if distilled.label_kind != HARD:
-        hard = evaluated(replace(distilled, labels=distilled.hard_labels, label_kind=HARD), protocol).score
+        hard = evaluated(replace(distilled, labels=distilled.made_of, label_kind=HARD), protocol).score
     plain = evaluated(distilled, replace(protocol, augment=False), "random")
     return Robustness(found, hard, plain, _real(data, protocol.network, split, recipe, engine) if real is None else real)
 

@@ -168,7 +168,7 @@ def rate(protocol: Protocol, learned: float | None) -> float:
     Raises:
         UserError: If it is to be used, but no network could be trained with it.
     """
-    if learned is None or not protocol.learned_rate:
+    if learned is None or not protocol.takes_learned:
         return protocol.learning_rate
     if not 0 < learned < math.inf:
         raise UserError(f"no network can be trained with the set's learned learning rate, {learned:.4g}; use the protocol's own instead")

@@ -16,7 +16,7 @@ from datastill.engine import Ranks
 from datastill.errors import UserError
 from datastill.files import check_tensors
 from datastill.kinds.watch import farthest_image
-from datastill.labels import HARD
+from datastill.labels import HARD, classes_of
 from datastill.text import counted
 
 INITIALISATIONS = ("real", "noise", "augmented")
@@ -52,6 +52,15 @@ class Canvas:
     def stacked(cls, images: Tensor) -> Self:
         """Images stacked by class, ``class image channel height width``, with hard labels."""
         return cls(images.flatten(0, 1), torch.arange(len(images)).repeat_interleave(images.shape[1]))
+
+    def made_of(self, classes: int) -> Tensor:
+        """The class that every image was drawn from or started as, int64: as many images of each class, one class after another.
+
+        Where that cannot be, it is the class of the label.
+        """
+        if self.label_kind == HARD or len(self.images) % classes:
+            return classes_of(self.labels)
+        return torch.arange(classes).repeat_interleave(len(self.images) // classes)
 
     def tensors(self) -> dict[str, Tensor]:
         """What was learned, by name, for a file: the images, soft labels, and numbers as ``numbers.NAME``."""

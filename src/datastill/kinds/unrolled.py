@@ -105,7 +105,7 @@ class UnrolledStepper(Stepper):
         self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.unrolled = Unrolled(self.network, engine)
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
-        start = math.log(math.expm1(method.start_rate))  # whose softplus it is
+        start = method.start_rate + math.log(-math.expm1(-method.start_rate))  # whose softplus it is
         self.sizes = torch.full((method.epochs, ipc), start, device=engine.device).requires_grad_()
         self.optimizer = Adam({"pixels": self.pixels, "sizes": self.sizes}, method.learning_rate)
         limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
@@ -132,7 +132,7 @@ class UnrolledStepper(Stepper):
         halvings = iteration // method.halve_every if method.halve_every else 0
         self.optimizer.set_learning_rate(method.learning_rate * 0.5**halvings)
         self.optimizer.step()
-        farthest_image(iteration, self.pixels, "`learning_rate`")
+        farthest_image(iteration, self.pixels, "`learning_rate` or `start_rate`")
         return {"loss": loss, "target_accuracy": correct, "rate": float(rates.detach().mean())}
 
     def images(self) -> Tensor:

@@ -17,8 +17,9 @@ PRESETS: Presets = {"fast": {"learning_rate": 0.01}}
 def ld(setting: Setting) -> PoolRegression:
     """Learn the labels of fixed real images so that ridge regression on a network's features predicts other images.
 
-    ``min_y mean (K_ts (K_ss + I)^-1 y_s - y_t)^2``, ``K = f f^T + 1``, f the embedding in a network, s up to 50 images of the set, t 1,024
-    real ones. The labels are probabilities, uniform at first; the network takes a step on the set after each of 200 uses.
+    ``min_y mean (K_ts (K_ss + I)^-1 y_s - y_t)^2 / 2``, ``K = f f^T + 1``, f the embedding in a network, s up to 50 images of the set, t
+    1,024 real ones, rounded up to as many of each class. The labels are probabilities, uniform at first; the network takes a step on the
+    set after each of 200 uses.
 
     This is the paper's form by ridge regression; its other form goes through one step of training and costs second derivatives. The
     published code takes the cross-entropy of an average of past solutions with a learned scale, and draws another network when the error

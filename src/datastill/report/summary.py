@@ -62,7 +62,7 @@ def show(
 def _set(distilled: DistilledSet) -> list[tuple[str, str]]:
     origin, images = distilled.origin, distilled.images
     height, width = images.shape[2:]
-    counts = distilled.hard_labels.bincount(minlength=len(origin.class_names)).tolist()
+    counts = distilled.made_of.bincount(minlength=len(origin.class_names)).tolist()
     even = min(counts) == max(counts)
     share = f"{counts[0]} per class" if even else f"{min(counts)} to {max(counts)} per class"
     parts = origin.factor**2

@@ -12,7 +12,6 @@ from datastill.data import DataSet
 from datastill.errors import UserError
 from datastill.files import load_tensors
 from datastill.kinds import Canvas, Stepper
-from datastill.labels import classes_of
 from datastill.logs import logger
 from datastill.runs.folder import Run
 
@@ -67,7 +66,7 @@ class Previews:
 
 def preview(canvas: Canvas, data: DataSet) -> dict[str, Tensor]:
     """The images of a preview, uint8 ``image channel height width``, and where they stand among all of the set, int64 ``image``."""
-    rows = preview_rows(classes_of(canvas.labels), data.classes)
+    rows = preview_rows(canvas.made_of(data.classes), data.classes)
     images = data.denormalise(canvas.images[rows]).mul(255).round().to(torch.uint8)
     return {"images": images, "rows": rows}
 

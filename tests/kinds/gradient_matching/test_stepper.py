@@ -16,6 +16,7 @@ from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.kinds import GradientMatching
 from datastill.kinds.gradient_matching import GradientStepper
+from datastill.kinds.method import ITERATIONS
 from datastill.methods import method
 from datastill.runs.job import Job
 
@@ -160,3 +161,19 @@ def test_a_run_that_never_sums_gradients_is_told(changes: dict[str, Any], iterat
 def test_it_is_told_before_the_run_begins(tiny: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     Job.of(tiny, "dcc", ipc=1, iterations=100)
     assert "matches summed gradients from iteration 2,501 on, which 100 never reach: lower `summed_from`" in caplog.text
+
+
+def test_dcc_sums_within_a_run_of_the_usual_length_with_the_preset_fast() -> None:
+    for ipc in (1, 10):
+        fast = method("dcc", ipc=ipc, preset="fast")
+        assert isinstance(fast, GradientMatching)
+        assert not fast.never(ITERATIONS)
+        assert [fast.summed(iteration) for iteration in (0, 99, 100)] == [False, False, True]
+
+
+@pytest.mark.parametrize("iterations", [3, 11, 500, 2000])
+def test_the_network_that_is_advised_for_the_sum_is_reached(iterations: int) -> None:
+    published = method("dcc", ipc=10, preset="code")
+    assert isinstance(published, GradientMatching)
+    advised = int(published.never(iterations).rpartition(", ")[2])
+    assert not replace(published, summed_from=advised).never(iterations)

@@ -92,6 +92,8 @@ def evaluate(
     )
     for change in set_ or ():
         followed = changed(followed, change, "the protocol")
+        if change.startswith("learning_rate="):  # also the protocol's usual one
+            followed = replace(followed, learned_rate=False)
     if followed.network != networks[0]:
         raise UserError(f"--set network={followed.network} contradicts the network {networks[0]}: give it with --network")
     if robust and len(networks) > 1:

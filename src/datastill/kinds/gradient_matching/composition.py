@@ -113,7 +113,7 @@ class GradientComposition(Constrained):
             return ""
         return (
             f"{self.name} matches summed gradients from iteration {self.summed_from * self.matches + 1:,} on, which {iterations:,} never "
-            f"reach: lower `summed_from`, such as to a quarter of the run, {max(1, iterations // self.matches // 4)}"
+            f"reach: lower `summed_from`, such as to a quarter of the run, {(iterations - 1) // self.matches // 4}"
         )
 
     def check(self, data: DataSet, ipc: int) -> None:

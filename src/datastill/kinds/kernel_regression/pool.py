@@ -70,10 +70,11 @@ class PoolRegression(KernelRegression):
         return NetworkPool(self, data, engine, seed)
 
     def cost(self, data: DataSet, ipc: int) -> float:
-        """Real images forward; the set forward and backward, and through a training step (see `Method.cost`)."""
+        """Real images forward; the set forward, and backward where images are learned, and a training step (see `Method.cost`)."""
         network = build(self.network, channels=data.channels, classes=data.classes, size=data.size)
         support = data.classes * ipc
-        return forward_cost(network) * (self.batch_of_class(data) * data.classes + 2 * support + 3 * min(support, TRAINED_ON))
+        read = min(support, self.inner_batch or support) * (2 if self.images else 1)
+        return forward_cost(network) * (self.batch_of_class(data) * data.classes + read + 3 * min(support, TRAINED_ON))
 
     def memory(self, data: DataSet, ipc: int) -> int:
         """Also the networks with what Adam keeps (see `Method.memory`)."""

@@ -174,7 +174,7 @@ def _frames(subject: Subject, most: int) -> dict[int, tuple[str, ...]]:
     found = {iteration: images for iteration, images in found.items() if iteration <= distilled.origin.iterations}
     if not found:
         return {}
-    rows = preview_rows(distilled.hard_labels, len(distilled.origin.class_names))
+    rows = preview_rows(distilled.made_of, len(distilled.origin.class_names))
     found[distilled.origin.iterations] = distilled.pixels[rows]
     frames = {iteration: tuple(address(pixels, exact=False) for pixels in images) for iteration, images in sorted(found.items())}
     size = sum(len(text) for frame in frames.values() for text in frame)
@@ -212,7 +212,7 @@ def _map(subject: Subject, insight: Insight | None) -> dict[str, Any] | None:
         "real": plain(insight.real_points),
         "realLabels": insight.real_labels.tolist(),
         "points": plain(insight.points),
-        "labels": subject.distilled.hard_labels.tolist(),
+        "labels": subject.distilled.made_of.tolist(),
         "explained": [round(100 * share, 1) for share in insight.explained],
     }
 
