@@ -119,6 +119,16 @@ def test_the_way_that_is_left_becomes_shorter(tmp_path: Path) -> None:
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
+@pytest.mark.parametrize("name", ["mtt", "ftd"])
+def test_digits_from_noise_teach_a_network(name: str) -> None:
+    data = datastill.load("digits")
+    own = ["averaging=0"] if name == "ftd" else []
+    experts = ["experts=1", "latest_start=1", "expert_epochs=1", "inner=5", "learning_rate=100", "start_rate=0.02"]
+    distilled = datastill.distill(data, method=name, ipc=1, iterations=30, settings=[*experts, "initialisation=noise", *own])
+    result = datastill.evaluate(distilled, data=data, repeats=1, protocol=datastill.Protocol(epochs=60), split="validation")
+    assert result.score.mean > 35  # noise is at 10
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

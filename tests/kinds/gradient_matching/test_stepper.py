@@ -135,10 +135,11 @@ def test_steps_that_lose_the_images_end_the_run(tiny: DataSet) -> None:
         stepper.step(0)
 
 
-def test_matched_digits_beat_the_noise_that_they_start_from() -> None:
+@pytest.mark.parametrize(("name", "own"), [("dc", []), ("dsa", []), ("dcc", ["summed_from=0", "epochs=1"])])
+def test_matched_digits_beat_the_noise_that_they_start_from(name: str, own: list[str]) -> None:
     data = datastill.load("digits")
-    settings = ["real_batch=16", "learning_rate=1"]
-    distilled = datastill.distill(data, method="dc", ipc=1, iterations=15, settings=settings)
+    settings = ["real_batch=16", "learning_rate=1", "initialisation=noise", *own]
+    distilled = datastill.distill(data, method=name, ipc=1, iterations=15, settings=settings)
     result = datastill.evaluate(distilled, data=data, repeats=1, protocol=Protocol(epochs=60), split="validation")
     assert result.score.mean > 50  # noise is at 10
 
