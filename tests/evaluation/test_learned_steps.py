@@ -111,3 +111,7 @@ def test_by_command_and_in_an_experiment(learned: DistilledSet, tmp_path: Path, 
     path = tmp_path / "mine.yaml"
     path.write_text("data: digits\nipc: 2\nmethods: dd\niterations: 1\nprotocol: dd\n")
     assert read_experiment(path)[1].protocol == DD
+    main(["experiment", str(path), "--dry-run"])
+    said = capsys.readouterr()
+    assert "mine: 1 of 1 missing cells can be run" in said.out
+    assert "measuring 1/1" in said.err

@@ -17,7 +17,7 @@ from datastill.experiments.continual.running import parts as continual_parts
 from datastill.experiments.running import Work, to_run
 from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose, engine_of
-from datastill.progress import progress
+from datastill.progress import clock, progress
 from datastill.runs.forecast import RunParts, Tested
 from datastill.teachers.missing import Untrained
 from datastill.teachers.pool import pool_folder
@@ -53,11 +53,12 @@ def _parts(work: Work, runs: Path) -> Iterator[Part]:
     different = set[AnyCell]()
     with progress("measuring", len({_measured_as(cell) for cell in work.cells}), unit="cell") as bar:
         for cell in work.cells:
-            yield from measuring.parts(cell)
+            parts = measuring.parts(cell)
+            yield from parts
             measuring.count(cell)
             if (same := _measured_as(cell)) not in different:
                 different.add(same)
-                bar.advance(cell.name)
+                bar.advance(f"{cell.name} takes {clock(sum(part.seconds for part in parts))}")
 
 
 class Measuring:
@@ -122,10 +123,13 @@ def _cell(cell: Cell, work: Work) -> list[Part]:
     method = compose(cell, data)
     iterations = method.iterations(cell.iterations or None)
     engine = engine_of(cell, method.cost(data, cell.ipc) * iterations)
-    compared = engine_of(cell, training_cost(data, cell.protocol, cell.ipc * data.classes))
+    protocol = cell.protocol
+    if protocol.called == "dd":  # its steps are those of a set that is not there yet
+        protocol = replace(protocol, epochs=getattr(method, "epochs", 1), batch=data.classes)
+    compared = engine_of(cell, training_cost(data, protocol, cell.ipc * data.classes))
     tested = (
         Tested(Protocol(epochs=cell.validation_epochs), len(cell.validate_at)),
-        Tested(cell.protocol, cell.repeats * (1 + len(cell.compare)), cell.split, snapshots=False, engine=compared),
+        Tested(protocol, cell.repeats * (1 + len(cell.compare)), cell.split, snapshots=False, engine=compared),
     )
     return list(RunParts(data, method, cell.ipc, iterations, engine, tested=tested))
 

@@ -188,7 +188,7 @@ def _runnable(missing: Sequence[AnyCell], refused: Mapping[str, str]) -> list[An
     found = [cell for cell in missing if cell.name not in refused]
     left = [cell.name for cell in missing if cell.name in refused]
     reasons = list(dict.fromkeys(refused[name] for name in left))
-    for reason in reasons[not found :]:  # the first is told by the error
+    for reason in reasons if found else reasons[1:]:  # the error tells the first
         log.warning("left out: %s (%s)", _few([name for name in left if refused[name] == reason]), reason)
     if left and not found:
         raise UserError(f"nothing that is missing can be run: {reasons[0]}")
