@@ -20,6 +20,8 @@ from datastill.kinds import TrajectoryMatching
 from datastill.kinds.trajectory_matching import EXPERT, SNAPSHOTS, TrajectoryStepper
 from datastill.methods import method, mtt
 from datastill.runs import Run
+from datastill.teachers import pretraining
+from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.trajectories import kept
 from tiny_sets import data_set
 
@@ -227,3 +229,17 @@ def test_the_published_settings_are_taken_with_as_many_experts_as_are_published(
 def test_more_experts_than_can_be_kept_are_refused_with_what_changes_it() -> None:
     with pytest.raises(UserError, match=r"use fewer `experts` or a smaller `latest_start`"):
         method("mtt", data="cifar10", ipc=50, settings=("experts=1000",)).check(of_size(*SIZES["cifar10"]), 50)
+
+
+def test_experts_are_augmented_as_published_with_the_preset_code(tiny: DataSet) -> None:
+    for name in ("mtt", "ftd"):
+        for preset, augmentation in (("code", "dsa"), ("paper", "shift"), ("fast", "shift")):
+            composed = method(name, data=tiny, ipc=2, preset=preset)
+            assert isinstance(composed, TrajectoryMatching)
+            assert (composed.recipe.augment, composed.recipe.augmentation) == (True, augmentation)
+    drawn = [
+        pretraining._batch(tiny, torch.arange(3), TrainingRecipe(augmentation=name), 0, 1)[0] for name in ("shift", "dsa", "dsa", "idc")
+    ]
+    assert torch.equal(drawn[1], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[1], drawn[3])

@@ -46,10 +46,11 @@ def test_every_field_is_part_of_the_key() -> None:
         for change in (
             {"schedule": "constant"}, {"epochs": 9}, {"learning_rate": 0.1}, {"batch": 64}, {"momentum": 0.8},
             {"weight_decay": 0.0}, {"augment": False}, {"half_size": 0.5}, {"sharpness": 0.01}, {"sharpness": 0.01, "gap": 0.3},
+            {"augmentation": "dsa"},
         )
     ]  # fmt: skip
     assert TrainingRecipe().key() == first.key()
-    assert len({first.key(), *(other.key() for other in others)}) == 11
+    assert len({first.key(), *(other.key() for other in others)}) == 12
 
 
 def test_networks_trained_before_there_was_sharpness_are_found_under_their_key() -> None:
@@ -67,6 +68,10 @@ def test_what_makes_no_sense_is_refused() -> None:
     for sharpness, gap in ((-0.1, 0.0), (0.0, 0.3)):
         with pytest.raises(UserError, match="a sharpness and a gap of at least 0, and a sharpness above 0 for a gap, got"):
             TrainingRecipe(sharpness=sharpness, gap=gap)
+    with pytest.raises(UserError, match=r"unknown augmentation 'das'\. Did you mean 'dsa'"):
+        TrainingRecipe(augmentation="das")
+    with pytest.raises(UserError, match="has no augmentation 'dsa': use `augment=true` too"):
+        TrainingRecipe(augmentation="dsa", augment=False)
     with pytest.raises(UserError, match=r"unknown recipe 'papers'. Did you mean 'paper'"):
         recipe("papers")
     assert recipe("paper") is RECIPES["paper"]

@@ -61,9 +61,9 @@ OTHERS: dict[str, Experiment] = {
         preset="fast",
         policy=COMPILED_FP32,
         remark="The published number is the best of 5,000 iterations on the test split, with 100 experts; here there are 100 iterations, "
-        "two experts of 3 epochs, and nothing was chosen by the curve. Images are whitened (ZCA), for distilling, training and testing, as "
-        "published. `mtt-constant-memory` leaves out how later steps depend on earlier ones, as TESLA does. The images of `ftd` are the "
-        "average over all of its iterations.",
+        "two experts of 3 epochs on mirrored and shifted images, not under DSA, and nothing was chosen by the curve. Images are whitened "
+        "(ZCA), for distilling, training and testing, as published. `mtt-constant-memory` leaves out how later steps depend on earlier "
+        "ones, as TESLA does. The images of `ftd` are the average over all of its iterations.",
     ),
     "trajectories-cifar10-ipc10": Experiment(
         title="Matching training trajectories as far as half an hour goes, CIFAR-10 whitened, IPC 10",
@@ -73,8 +73,8 @@ OTHERS: dict[str, Experiment] = {
         preset="fast",
         policy=COMPILED_FP32,
         remark="The published number is the best of 5,000 iterations on the test split, with 100 experts and starts before epoch 20; here "
-        "there are 50 iterations, two experts of 3 epochs and starts before epoch 2. Images are whitened (ZCA), as published. Nothing was "
-        "chosen by the curve.",
+        "there are 50 iterations, two experts of 3 epochs on mirrored and shifted images, not under DSA, and starts before epoch 2. Images "
+        "are whitened (ZCA), as published. Nothing was chosen by the curve.",
     ),
     "unrolled-cifar10-ipc10": Experiment(
         title="Unrolled training, tested after exactly the learned steps, CIFAR-10, IPC 10",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from datastill.kinds import TrajectoryMatching
-from datastill.kinds.trajectory_matching import EXPERT
 from datastill.methods.mtt import mtt
 from datastill.methods.published import published
 from datastill.setting import Setting
@@ -47,5 +46,5 @@ def ftd(setting: Setting) -> TrajectoryMatching:
     base = mtt(setting)
     ipc = max(each for each in AVERAGES if each <= max(1, setting.ipc))
     starts = STARTS.get((setting.data, ipc), base.latest_start) if not setting.quick else base.latest_start
-    recipe = replace(EXPERT, sharpness=SHARPNESS, gap=GAPS.get(setting.data, GAPS["cifar10"]))
+    recipe = replace(base.recipe, sharpness=SHARPNESS, gap=GAPS.get(setting.data, GAPS["cifar10"]))
     return replace(base, name="ftd", recipe=recipe, latest_start=starts, averaging=AVERAGES[ipc])

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill import random, stopping
-from datastill.augment import flip_and_shift
+from datastill.augment import flip_and_shift, training
 from datastill.configuration import whole
 from datastill.data import ClassImages, DataSet
 from datastill.engine import Engine, Runner, Trainer
@@ -35,7 +35,7 @@ from datastill.teachers.pool import (
     pool_folder,
     pretraining_cost,
 )
-from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.recipe import SHIFT, TrainingRecipe
 from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
 from datastill.text import counted
 
@@ -269,5 +269,9 @@ class Pretraining:
 def _batch(data: DataSet, rows: Tensor, recipe: TrainingRecipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
     images = data.normalise(data.train.gather(rows))
     if recipe.augment:
-        images = flip_and_shift(images, flip=data.flip, generator=random.generator(seed, "pretraining", "augmentation", step))
+        generator = random.generator(seed, "pretraining", "augmentation", step)
+        if recipe.augmentation == SHIFT:
+            images = flip_and_shift(images, flip=data.flip, generator=generator)
+        else:
+            images = training(recipe.augmentation, flip=data.flip).batch(images, generator)
     return images, data.train.labels[rows]

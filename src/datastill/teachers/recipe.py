@@ -7,8 +7,12 @@ import json
 import math
 from dataclasses import dataclass
 
+from datastill.augment import AUGMENTATIONS
 from datastill.configuration import added_later, check_fields, describe
 from datastill.errors import UserError, unknown
+
+SHIFT = "shift"
+"""The augmentation of networks on real images where nothing else is said: mirror and shift."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class TrainingRecipe:
         batch: Images per step.
         momentum: Of SGD.
         weight_decay: Of SGD.
-        augment: Mirror (where the data set allows it) and shift by up to an eighth of the side.
+        augment: Whether images are augmented.
+        augmentation: How: "shift" mirrors (where the data set allows it) and shifts by up to an eighth of the side; others are the names
+            that `datastill.augment.training` takes, drawn for every image.
         half_size: Share of the epochs, the first ones and never the last, that see images of half the side, at a quarter of the cost. Only
             for networks with a global pool and images of at least 32x32 pixels.
         sharpness: Radius rho of sharpness-aware training: a step has the gradient where the weights are moved this far uphill, at about
@@ -45,6 +51,7 @@ class TrainingRecipe:
     half_size: float = 0.75
     sharpness: float = added_later(0.0)
     gap: float = added_later(0.0)
+    augmentation: str = added_later(SHIFT)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -64,6 +71,11 @@ class TrainingRecipe:
                 f"pretraining needs a sharpness and a gap of at least 0, and a sharpness above 0 for a gap, "
                 f"got {self.sharpness} and {self.gap}"
             )
+
+        if self.augmentation not in (SHIFT, *AUGMENTATIONS):
+            raise unknown("augmentation", self.augmentation, (SHIFT, *AUGMENTATIONS))
+        if not self.augment and self.augmentation != SHIFT:
+            raise UserError(f"a recipe that does not augment has no augmentation '{self.augmentation}': use `augment=true` too")
 
     @classmethod
     def named(cls, name: str) -> TrainingRecipe:
