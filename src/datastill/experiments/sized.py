@@ -26,8 +26,8 @@ SIZED: dict[str, AnyExperiment] = {
         preset="fast",
         policy=COMPILED,
         remark="Every set has 1,000 iterations with 64 real images a class, not 20,000 with 256. Class centralization has its relative "
-        "form and reads a ConvNet of 4 epochs, not ResNet18 networks of 40. With it `dm+iid` is no better than `dm+cm`; with a ResNet18 of 4 "
-        "epochs and the squared form it was, on one set a row (components-cifar10-ipc10). Nothing was chosen for these runs.",
+        "form and reads a ConvNet of 4 epochs, not ResNet18 networks of 40. With it `dm+iid` is no better than `dm+cm`; with a ResNet18 of "
+        "4 epochs and the squared form it was, on one set a row (components-cifar10-ipc10). Nothing was chosen for these runs.",
     ),
     "snapshots-cifar10-ipc10": Experiment(
         title="The two constraints on networks on their way instead of random ones (as Table 6 of the paper), CIFAR-10, IPC 10",
