@@ -127,6 +127,13 @@ def test_minutes_of_the_teacher(seconds: float | None, said: str, tmp_path: Path
     assert "on the 16 images of the set after the last iteration, the parts of stored images counted" in text
 
 
+def test_the_learned_steps_are_a_protocol_without_changes(tmp_path: Path) -> None:
+    text = page(tmp_path, replace(TABLE, protocol=PROTOCOLS["dd"], rows=(Row("dd"),)), {"evaluation_epochs": 3})
+    assert "| convnet, 3 epochs, DD | fp32 |" in text
+    assert "from scratch under the DD protocol on the" in text
+    assert "learning rate: learned for each step." in text
+
+
 def test_what_terms_change_is_paired_by_seed(tmp_path: Path) -> None:
     several = replace(TABLE, blocks=(Block("digits", (2,), 30, seeds=(0, 1, 2), repeats=1),), rows=(Row("dm"), Row("dm+cm"), Row("dm+cc")))
     # Far apart by seed, but every one of +cm one or two points above its own; of +cc one seed is missing.

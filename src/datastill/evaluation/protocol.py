@@ -204,8 +204,8 @@ class Protocol:
             "fall": "rate falls by", "cutmix": "cutmix",
         }  # fmt: skip
         values = [f"{words} {getattr(self, name):g}" for name, words in told.items() if getattr(self, name) != getattr(usual, name)]
-        if self.steps:
-            return "the learned steps"
+        if self.called == "dd":  # what it has is what the set says
+            return ""
         own = [] if self.learned_rate == usual.learned_rate else ["learned rates not used"]
         own += [] if self.fall_at == usual.fall_at else [f"rate falls at {', '.join(f'{share:.3g}' for share in self.fall_at)}"]
         own += [] if self.augmentation == usual.augmentation or not self.augment else [f"augmentation {self.augmentation}"]

@@ -168,7 +168,7 @@ def method_line(line: Line, records: Sequence[Record], experiment: str) -> Metho
         epochs=first.evaluation_epochs,
         augment=protocol.augment,
         protocol=", ".join(filter(None, (protocol.called.upper(), protocol.changes))),
-        learning_rate=_joined(f"{rate:.4g}" for rate in rates),
+        learning_rate="learned for each step" if protocol.called == "dd" else _joined(f"{rate:.4g}" for rate in rates),
         run_seed=_joined(record.cell.seed for record in records),
         evaluation_seeds=_joined(f"{record.cell.seed}/0..{record.cell.repeats - 1}" for record in records),
         seconds_per_iteration=None if seconds is None else shortened(seconds, 3),
