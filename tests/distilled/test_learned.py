@@ -125,7 +125,7 @@ def test_load_dataset_reads_soft_labels(tmp_path: Path, hub: Any) -> None:
 def test_the_image_folder_has_classes_and_every_value_beside_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = replace(soft_set("scores", learning_rate=0.02), labels=soft_set("scores").labels.roll(1, 0))
     target = export(whole, tmp_path / "folder", "folder")
-    assert [label for _, label in ImageFolder(str(target)).samples] == sorted(whole.hard_labels.tolist())
+    assert [label for _, label in ImageFolder(str(target)).samples] == whole.made_of.tolist()
     content: dict[str, Any] = json.loads((target / "labels.json").read_text())
     assert (content["kind"], content["class_names"], content["numbers"]) == ("scores", ["cat", "dog", "ship"], {"learning_rate": 0.02})
     rows = [row for rows in whole.rows_by_class() for row in rows]

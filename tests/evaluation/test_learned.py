@@ -72,7 +72,7 @@ def test_records_of_hard_labels_say_so(data: DataSet) -> None:
     assert (described["labels"], described["label_kind"], described["learning_rate"]) == ("hard", "hard", 0.01)
 
 
-def test_the_random_subset_has_hard_labels_by_the_largest_value(data: DataSet) -> None:
+def test_the_random_subset_has_hard_labels_and_the_rate_of_the_protocol(data: DataSet) -> None:
     soft = quick(soft_set(learning_rate=0.1), data, compare=("random",))
     hard = quick(distilled_set(), data, compare=("random",))
     assert soft.comparisons["random"].describe() == hard.comparisons["random"].describe()

@@ -19,6 +19,8 @@ from datastill.evaluation import Protocol
 from datastill.evaluation.evaluate import evaluate_across, random_subset
 from datastill.evaluation.protocol import learned_steps
 from datastill.evaluation.robust import robustness
+from datastill.experiments.continual.running import check
+from datastill.experiments.continual.specification import ContinualExperiment, ContinualRow
 from datastill.experiments.file import read_experiment
 from datastill.networks import build
 from datastill.runs.distill import distill
@@ -83,7 +85,7 @@ def test_nothing_but_the_network_can_be_changed(learned: DistilledSet, changes: 
 def test_a_set_without_learned_steps_is_told_the_other_protocol(learned: DistilledSet) -> None:
     with pytest.raises(UserError, match="this one has none, as only sets of `dd` do: use 'dc'"):
         evaluate(replace(learned, numbers={}), protocol=DD, engine=EXACT)
-    with pytest.raises(UserError, match="as many images of every class"):
+    with pytest.raises(UserError, match="equally many images of every class"):
         evaluate(replace(learned, labels=learned.labels.flip(0)), protocol=DD, engine=EXACT)
     with pytest.raises(UserError, match="the protocol must have it"):
         robustness(learned, protocol=DD, engine=EXACT)
@@ -115,3 +117,10 @@ def test_by_command_and_in_an_experiment(learned: DistilledSet, tmp_path: Path, 
     said = capsys.readouterr()
     assert "mine: 1 of 1 missing cells can be run" in said.out
     assert "measuring 1/1" in said.err
+
+
+def test_continual_learning_has_no_learned_steps() -> None:
+    figure = ContinualExperiment("A title", "digits", (2,), (ContinualRow("dd"),), iterations=1, ipc=1, protocol=DD)
+    (cell,) = figure.cells("figure", {"figure": figure})[:1]
+    with pytest.raises(UserError, match="use 'dc', not 'dd'"):
+        check(cell, load("digits"))

@@ -70,7 +70,7 @@ def test_what_makes_no_sense_is_refused() -> None:
             TrainingRecipe(sharpness=sharpness, gap=gap)
     with pytest.raises(UserError, match=r"unknown augmentation 'das'\. Did you mean 'dsa'"):
         TrainingRecipe(augmentation="das")
-    with pytest.raises(UserError, match="has no augmentation 'dsa': use `augment=true` too"):
+    with pytest.raises(UserError, match="a recipe with the augmentation 'dsa' must augment: use `augment=true`"):
         TrainingRecipe(augmentation="dsa", augment=False)
     with pytest.raises(UserError, match=r"unknown recipe 'papers'. Did you mean 'paper'"):
         recipe("papers")

@@ -158,7 +158,9 @@ def followed(protocol: Protocol, distilled: DistilledSet) -> Protocol:
         or distilled.origin.factor > 1
         or not torch.equal(distilled.labels, torch.arange(classes).repeat_interleave(int(distilled.ipc)))
     ):
-        raise UserError("the protocol 'dd' takes sets with hard labels, as many images of every class, and no parts: use 'dc'")
+        raise UserError(
+            "the protocol 'dd' takes sets with hard labels, equally many images of every class in order, and images without parts: use 'dc'"
+        )
     return found
 
 

@@ -113,7 +113,7 @@ def robustness(
     """
     protocol = protocol or Protocol()
     if not protocol.augment:
-        raise UserError("robust scores compare networks with and without augmentation: the protocol must have it")
+        raise UserError("robust scores compare networks with and without augmentation: the protocol must have it, as 'dc' and 'idc' do")
     if real is not None and not 0 <= real <= 100:
         raise UserError(f"the accuracy on all real images must be a percentage from 0 to 100, got {real:g}")
     distilled, data = resolve(distilled, data)

@@ -44,7 +44,7 @@ EQUAL = (
     "{budget} for every set, so a constraint has to make up for the steps that it costs. Operations are the same on every machine; the "
     "minutes beside them are what these took on this one{minutes}. What is trained once "
     "for all sets is left out: {trained}. {changes} Nothing was chosen on this split, and budgets are small: only differences whose "
-    "interval leaves out zero say something."
+    "interval for all pairs together leaves out zero say something."
 )
 
 RANDOM = Row("random", inherits=False, iterations=0)

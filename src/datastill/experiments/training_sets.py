@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class TrainingSet:
         label_kind: What they are, one of `datastill.labels.KINDS`.
         learned_rate: The learning rate that was learned with it.
         stored: Images of the set, without their parts.
+        numbers: What was learned with it, by name.
     """
 
     images: Tensor
@@ -87,6 +88,7 @@ class TrainingSet:
     label_kind: str
     learned_rate: float | None
     stored: int
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def make(recipe: Recipe, data: DataSet, seed: int, out: Path | None, engine: Engine | None) -> TrainingSet:
@@ -119,7 +121,7 @@ def make(recipe: Recipe, data: DataSet, seed: int, out: Path | None, engine: Eng
         resume=out is not None and (out / "config.yaml").exists(),
         engine=engine.suited(recipe.cost(data)) if engine else None,
     )
-    return TrainingSet(*found.expanded(), found.label_kind, found.learning_rate, len(found.images))
+    return TrainingSet(*found.expanded(), found.label_kind, found.learning_rate, len(found.images), found.numbers)
 
 
 def shared_fields(cell: ApplicationCell, data: DataSet, images: int, sets: Sequence[Path], engine: Engine) -> dict[str, Any]:

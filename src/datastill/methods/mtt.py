@@ -49,9 +49,9 @@ def mtt(setting: Setting) -> TrajectoryMatching:
     ``min_{s, r} |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, ``w_0 = v_t``, ``w_{k+1} = w_k - r grad CE(w_k; A(s))``, v_t the weights of an
     expert after t epochs on the real images, A a draw of DSA for every image.
 
-    Published are 100 experts, trained with DSA; here there are 10, and mirrored and shifted images, but with the preset "code" DSA too. The
-    published settings whiten images for all but CIFAR-10 at IPC 50 and TinyImageNet: `cifar10{whiten=yes}` does. `--set through=no` is
-    TESLA's form, which leaves out how later steps depend on earlier ones.
+    Published are 100 experts, trained with DSA; here there are 10, and mirrored and shifted images; with the preset "code", DSA instead.
+    The published settings whiten images for all but CIFAR-10 at IPC 50 and TinyImageNet: `cifar10{whiten=yes}` does. `--set through=no`
+    is TESLA's form, which leaves out how later steps depend on earlier ones.
 
     Args:
         setting: Looks up steps, epochs and rates by data set and IPC. With the preset "fast" there are three experts, of few epochs.

@@ -76,7 +76,7 @@ def section(pairs: Sequence[Difference]) -> list[str]:
         *table(head, rows),
         "",
         "Sets of one seed start from the same images and are tested in networks with the same first weights, so their differences vary "
-        "less than the rows above do. One interval in twenty leaves out zero by chance; those for all together are wide enough that on a "
-        "page without any effect one in twenty pages has such an interval (Bonferroni).",
+        "less than the rows above do. One interval in twenty leaves out zero by chance; those for all together are wider: if no "
+        "term had an effect, at most one page in twenty would have such an interval (Bonferroni).",
         "",
     ]

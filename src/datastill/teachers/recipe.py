@@ -75,7 +75,7 @@ class TrainingRecipe:
         if self.augmentation not in (SHIFT, *AUGMENTATIONS):
             raise unknown("augmentation", self.augmentation, (SHIFT, *AUGMENTATIONS))
         if not self.augment and self.augmentation != SHIFT:
-            raise UserError(f"a recipe that does not augment has no augmentation '{self.augmentation}': use `augment=true` too")
+            raise UserError(f"a recipe with the augmentation '{self.augmentation}' must augment: use `augment=true`")
 
     @classmethod
     def named(cls, name: str) -> TrainingRecipe:

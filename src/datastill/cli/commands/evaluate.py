@@ -27,7 +27,9 @@ def evaluate(
     data: Annotated[str | None, Parameter(help="data set to test on; default the one it was distilled from")] = None,
     split: Annotated[Literal["test", "validation"], Parameter(help="test for reporting, validation for choices")] = "test",
     compare: Annotated[str, Parameter(help="what to compare with, comma-separated: rendering, random; or none")] = "rendering,random",
-    epochs: Annotated[Whole | None, Parameter(help="passes over the set; default 1000, 300 without augmentation; idc: by IPC")] = None,
+    epochs: Annotated[
+        Whole | None, Parameter(help="passes over the set; default 1000, 300 not augmented; idc: by IPC; dd: the set's")
+    ] = None,
     augment: Annotated[bool, Parameter(help="augment the images, as the protocol says", negative="--no-augment")] = True,
     protocol: Annotated[
         Literal["dc", "idc", "dd"],

@@ -196,7 +196,7 @@ class Inference:
     def _answers(self, made: TrainingSet, data: DataSet, model: int, path: Path | None, engine: Engine) -> dict[str, Tensor]:
         """What the network of a set says of every image that is attacked, and of the split that it is tested on."""
         worlds, examined = self.worlds, data.split(self.split)
-        protocol = self.protocol.resolved(made.stored / data.classes, data.classes)
+        protocol = self.protocol.resolved(made.stored / data.classes, data.classes, made.numbers)
         trained = (worlds.seed, model)
         name = key(
             made.images, made.labels, trained, data=data, tested=f"{fingerprint(examined, data.class_names)} {worlds.data.fingerprint}",

@@ -247,7 +247,7 @@ def scores(
     found = {}
     with opened(keep) as ledger, progress(f"training {len(architectures)} architectures", len(architectures), unit="network") as bar:
         for name in architectures:
-            followed = replace(protocol, network=name).resolved(made.stored / data.classes, data.classes)
+            followed = replace(protocol, network=name).resolved(made.stored / data.classes, data.classes, made.numbers)
             cost = training_cost(data, followed, len(made.images))
             suited = engine.suited(cost) if engine else Engine.choose(cost=cost)
             scorer = Scorer(data, data.split(split), followed, suited, ledger)

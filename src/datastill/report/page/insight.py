@@ -18,6 +18,7 @@ from datastill.engine.inference import BLOCK
 from datastill.errors import UserError
 from datastill.evaluation.evaluate import resolve
 from datastill.files import check_tensors, checksum, load_tensors, save_tensors
+from datastill.labels import HARD
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import progress
@@ -150,7 +151,7 @@ def look_at(sets: Sequence[DistilledSet], data: DataSet, engine: Engine) -> list
         begin += len(embedding)
         found.append(
             Insight(
-                score=probabilities.gather(1, distilled.hard_labels[:, None])[:, 0],
+                score=probabilities.gather(1, distilled.made_of[:, None])[:, 0],
                 predicted=probabilities.argmax(1),
                 distance=distance[own] / unit,
                 nearest=data.train.gather(nearest[own]),
@@ -245,4 +246,5 @@ def _checked(tensors: Mapping[str, Tensor], distilled: DistilledSet, path: Path)
 
 
 def _identity(distilled: DistilledSet) -> str:
-    return checksum({"images": distilled.images, "labels": distilled.labels}, {"fingerprint": distilled.origin.fingerprint})
+    classes = {} if distilled.label_kind == HARD else {"classes": distilled.made_of}
+    return checksum({"images": distilled.images, "labels": distilled.labels, **classes}, {"fingerprint": distilled.origin.fingerprint})
