@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from commands import TINY_RUN, refusal
 from datastill.cli import main
+from datastill.cli.stopped import line
 from datastill.distilled import DistilledSet
 from doubles import Disk
 from tiny_sets import distilled_set
@@ -53,7 +55,6 @@ def test_an_error_of_the_system_is_one_line(
         (["distill", "digits", "--out", "some where", "--resume"], "stopped; datastill resume 'some where' continues the run"),
         (["resume", "some where"], "stopped; the same command continues"),
         (["pretrain", "digits"], "stopped; the same command continues"),
-        (["experiment", "table6", "--dry-run"], "stopped; nothing that was measured is kept"),
         (["evaluate", "somewhere"], "stopped; with --out the same command would continue"),
         (["evaluate", "somewhere", "--out", "result.json"], "stopped; the same command continues"),
         (["show", "somewhere"], "stopped"),
@@ -75,6 +76,12 @@ def test_ctrl_c_says_how_to_go_on(
         main(arguments)
     assert stopped.value.code == 130
     assert capsys.readouterr().err == f"datastill: {said}\n"
+
+
+def test_a_dry_run_that_is_stopped_begins_anew() -> None:
+    assert line(signal.SIGTERM, ["experiment", "table6"]) == "datastill: stopped by SIGTERM; the same command continues"
+    said = "datastill: stopped by SIGTERM; nothing that was measured is kept"
+    assert line(signal.SIGTERM, ["experiment", "table6", "--dry-run"]) == said
 
 
 LIST = "from datastill.cli import main; main(['list', 'networks'])"
