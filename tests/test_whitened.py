@@ -288,4 +288,4 @@ def test_the_default_is_as_it_was() -> None:
 def test_a_tensor_file_says_how_a_whitened_set_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = datastill.distill(NAME, method="random", ipc=1)
     export(made, tmp_path / "set.pt", "dc")
-    assert "read it with `--data 'digits{whiten=yes}'`" in caplog.text
+    assert "give the data 'digits{whiten=yes}' when you read it" in caplog.text

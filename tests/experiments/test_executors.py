@@ -86,7 +86,7 @@ def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
     assert {place: record for place, record in records(tmp_path).items() if "random" in place} == expected
     assert len(records(tmp_path)) == 4
     assert "table/dm/seed0 failed: " in caplog.text
-    assert "(4 of 6 rows)" in (tmp_path / "results" / "table" / "README.md").read_text()
+    assert "(4 of 6 cells)" in (tmp_path / "results" / "table" / "README.md").read_text()
 
 
 def test_a_cell_that_another_process_runs_is_waited_for(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ MISTAKES = {
     "protocol: {netwrk: vgg11}": "unknown key of protocol 'netwrk'. Did you mean 'network'?",
     "protocol: {network: vgg1}": "protocol: unknown network 'vgg1'. Did you mean 'vgg11'?",
     "protocol: {learning_rate: 1e-3}": "protocol.learning_rate must be a number, got '1e-3' (YAML takes 1e-3 for text: write 1.0e-3)",
-    "protocol: vgg11": "unknown protocol 'vgg11'. Known: dc, idc.",
+    "protocol: vgg11": "unknown protocol 'vgg11'. Known: dc, idc, dd.",
     "settings: {real_bath: 3}": "unknown setting of dm 'real_bath'. Did you mean 'real_batch'?",
     "settings: [real_batch=2, 3]": "settings[1] must be text, got 3",
     "split: train": "unknown value of split: 'train'. Known: test, validation.",
@@ -199,7 +199,7 @@ def test_the_example_of_the_documentation_runs_and_is_continued(
     assert [line["terms"] for line in lines][-1] == "mm weight=1.0; cm weight=0.02"
     page = Path("results/constraints/README.md").read_text()
     assert page.startswith(
-        "# DM with and without covariance matching, three digits (10 of 12 rows)\n\nNot run: `digits-0-2-ipc1/heavier/seed0`"
+        "# DM with and without covariance matching, three digits (10 of 12 cells)\n\nNot run: `digits-0-2-ipc1/heavier/seed0`"
     )
     assert "far too small" in page
     Path("results/constraints/README.md").unlink()

@@ -130,7 +130,7 @@ def test_blocks_ipcs_and_seeds_are_one_table(run: Run) -> None:
 def test_a_part_of_a_table_says_so_in_its_title_and_is_completed_later(run: Run) -> None:
     folder = run("wide", "three-digits-ipc2")
     page = (folder / "README.md").read_text()
-    assert page.startswith("# Wide (2 of 10 rows)\n\nNot run: `digits-ipc1/random/seed0`, ")
+    assert page.startswith("# Wide (2 of 10 cells)\n\nNot run: `digits-ipc1/random/seed0`, ")
     run("wide", "digits-ipc1/dm/seed1")
     assert [(line["data"], line["sets"]) for line in table(folder)] == [("digits", "1"), ("three digits", "1"), ("three digits", "1")]
 

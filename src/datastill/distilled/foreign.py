@@ -191,7 +191,7 @@ def _labels(found: Found, data: DataSet, path: Path, asked: str | None) -> tuple
     if problem(soft, "probabilities", *soft.shape) is None:
         return soft, "probabilities"
     if found.usual is None:
-        raise UserError(f"{path}: the labels are not probabilities; say with `--labels` whether they are weights, logits or scores")
+        raise UserError(f"{path}: the labels are not probabilities; say whether they are weights, logits or scores")
     log.warning(
         "%s: the labels are not probabilities and are read as %s, as usual in such files, unless another kind is given", path, found.usual
     )

@@ -65,7 +65,7 @@ def write_dc(distilled: SyntheticImages, target: Path) -> None:
         log.warning("a tensor file does not say that its labels are %s: say so when you read it", distilled.label_kind)
     if distilled.origin.whitening is not None:
         log.warning(
-            "a tensor file does not say that its images are whitened: read it with `--data '%s'`, and show nothing of it as a picture",
+            "a tensor file does not say that its images are whitened: give the data '%s' when you read it, and show none as a picture",
             distilled.origin.data,
         )
     if distilled.numbers:
