@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
@@ -11,13 +10,12 @@ from statistics import fmean
 from datastill.augment import check_augmentation
 from datastill.configuration import added_later, check_fields
 from datastill.errors import UserError, unknown
+from datastill.kinds.canvas import STEP_SIZE, step_size
 from datastill.networks import network_type
 
 NAMES = ("dc", "idc", "dd")
 ROUNDING = 1e-9
 """What a share of the epochs is off by, at most, as two thirds of 3,000 may be."""
-STEP = re.compile(r"rate\.([0-9]+)\.([0-9]+)")
-"""The name of a learned step size: which epoch, and which image of every class."""
 
 
 def idc_epochs(ipc: float, classes: int) -> int:
@@ -52,9 +50,9 @@ def learned_steps(numbers: Mapping[str, float], ipc: float) -> tuple[float, ...]
         >>> learned_steps({"rate.0.0": 0.1, "rate.0.1": 0.2, "rate.1.0": 0.3, "rate.1.1": 0.4, "learning_rate": 0.25}, 2)
         (0.1, 0.2, 0.3, 0.4)
     """
-    found = {(int(match[1]), int(match[2])): value for name, value in numbers.items() if (match := STEP.fullmatch(name))}
-    expected = [(epoch, image) for epoch in range(1 + max((epoch for epoch, _ in found), default=-1)) for image in range(int(ipc))]
-    if found and (sorted(found) != expected or ipc != int(ipc) or not all(0 < value < math.inf for value in found.values())):
+    found = {name: value for name, value in numbers.items() if name.startswith(STEP_SIZE)}
+    expected = [step_size(epoch, image) for epoch in range(math.ceil(len(found) / ipc)) for image in range(int(ipc))]
+    if found and (set(found) != set(expected) or ipc != int(ipc) or not all(0 < value < math.inf for value in found.values())):
         raise UserError(
             f"expected a learned step size above 0 for each of the {ipc:g} images of a class in every epoch, got {len(found)} of them: "
             f"evaluate the set under another protocol"

@@ -30,6 +30,13 @@ LEARNING_RATE = "learning_rate"
 
 NUMBERS = "numbers."
 """What the names of learned numbers begin with among the tensors of a file."""
+STEP_SIZE = "rate."
+"""What the names of learned step sizes begin with."""
+
+
+def step_size(epoch: int, image: int) -> str:
+    """The name of the learned size of the step on an image of every class in an epoch, both counted from 0."""
+    return f"{STEP_SIZE}{epoch}.{image}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from datastill.engine.unrolled import Step, Unrolled
 from datastill.errors import UserError, unknown
 from datastill.files import check_tensors
 from datastill.kinds.adam import Adam
-from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check_start, initial_images
+from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check_start, initial_images, step_size
 from datastill.kinds.method import Method, Stepper, check_every_class
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
@@ -142,7 +142,7 @@ class UnrolledStepper(Stepper):
     def canvas(self) -> Canvas:
         """The images, the size of every step as ``rate.EPOCH.IMAGE``, and their mean as the learning rate (see `Stepper.canvas`)."""
         rates = F.softplus(self.sizes.detach()).cpu()
-        each = {f"rate.{epoch}.{image}": float(rates[epoch, image]) for epoch in range(len(rates)) for image in range(self.ipc)}
+        each = {step_size(epoch, image): float(rates[epoch, image]) for epoch in range(len(rates)) for image in range(self.ipc)}
         stacked = Canvas.stacked(self.images())
         return Canvas(stacked.images, stacked.labels, numbers={LEARNING_RATE: float(rates.mean()), **each})
 
