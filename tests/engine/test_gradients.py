@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,8 +42,20 @@ def test_gradients_are_those_of_the_mean_loss_whatever_the_micro_batches() -> No
         for found, layer in zip(gradients.exact(images, LABELS), expected, strict=True):
             close(found, layer.flatten(1))
         if engine.precision == torch.float32:
-            for found, layer in zip(gradients.of(images, LABELS), expected, strict=True):
+            for found, layer in zip(gradients.of(images, LABELS)[0], expected, strict=True):
                 close(found, layer.flatten(1))
+
+
+@pytest.mark.parametrize("fields", [(), ("embedding",), ("blocks", "logits")])
+def test_features_of_the_same_pass_are_those_of_the_network(fields: tuple[str, ...]) -> None:
+    network, images = made(), picture(7)
+    expected = network(images).only(fields)
+    for engine in (Engine(), Engine(micro_batch=3)):
+        found = WeightGradients(engine, network, fields).of(images, LABELS)[1]
+        pairs = zip((*found.blocks, found.embedding, found.logits), (*expected.blocks, expected.embedding, expected.logits), strict=True)
+        for one, other in pairs:
+            assert (one.shape, one.requires_grad) == (other.shape, False)
+            torch.testing.assert_close(one, other.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_pull_against_finite_differences() -> None:

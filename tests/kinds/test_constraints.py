@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from datastill.kinds import GradientMatching, TrajectoryMatching
 from datastill.kinds.constrained import Constrained
 from datastill.kinds.gradient_matching import GradientStepper
 from datastill.kinds.trajectory_matching import TrajectoryStepper
+from datastill.methods import method
 from datastill.networks import Network
 from small_methods import WEIGHTS, constrained
 
@@ -74,3 +76,14 @@ def test_a_step_with_constraints_is_that_of_a_plain_loop(tiny: DataSet, name: st
         moved = (stepper.images() - begin).norm()
         assert (stepper.images() - reference.pixels.detach()).norm() < 1e-4 * moved
         assert (stepper.images() - alone.pixels.detach()).norm() > 0.05 * moved
+
+
+@pytest.mark.parametrize(("name", "changes"), [("dsa+cm", {}), ("dcc+cm", {"summed_from": 0})])
+def test_real_images_pass_once_for_their_gradient_and_their_features(
+    name: str, changes: dict[str, Any], tiny: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed = replace(method(name, data=tiny, ipc=3), **changes)
+    assert isinstance(composed, GradientMatching)
+    stepper = opened(composed, tiny, ipc=3)
+    monkeypatch.setattr(stepper.constraints, "real", None)
+    assert stepper.step(0)["cm"] > 0

@@ -41,21 +41,24 @@ class Runner:
 
     def _tensors(self, images: Tensor) -> tuple[Tensor, ...]:
         images = images.to(self.engine.precision, memory_format=torch.channels_last)
-        features = self.network(images)
-        single = [getattr(features, name).float() for name in self.fields if name != "blocks"]
-        blocks = [block.float() for block in features.blocks] if "blocks" in self.fields else []
-        return (*single, *blocks)
+        return chosen(self.network(images), self.fields)
 
-    def _features(self, tensors: tuple[Tensor, ...]) -> Features:
-        names = [name for name in self.fields if name != "blocks"]
-        empty = tensors[0].new_empty(0)
-        found = dict(zip(names, tensors, strict=False))
-        return Features(
-            blocks=tuple(tensors[len(names) :]),
-            map=found.get("map", empty),
-            embedding=found.get("embedding", empty),
-            logits=found.get("logits", empty),
-        )
+    def _features(self, tensors: Sequence[Tensor]) -> Features:
+        return features_of(tensors, self.fields, empty=tensors[0].new_empty(0))
+
+
+def chosen(features: Features, fields: Sequence[str]) -> tuple[Tensor, ...]:
+    """The named features in 32 bits, as the tensors that a compiled function may return; those of blocks come last."""
+    single = [getattr(features, name).float() for name in fields if name != "blocks"]
+    return (*single, *(block.float() for block in features.blocks if "blocks" in fields))
+
+
+def features_of(tensors: Sequence[Tensor], fields: Sequence[str], *, empty: Tensor) -> Features:
+    """The features that `chosen` made these tensors of; the others are `empty`."""
+    names = [name for name in fields if name != "blocks"]
+    found = dict(zip(names, tensors, strict=False))
+    map, embedding, logits = (found.get(name, empty) for name in ("map", "embedding", "logits"))
+    return Features(tuple(tensors[len(names) :]), map, embedding, logits)
 
 
 def predictions(runner: Runner, images: ClassImages, data: DataSet) -> Tensor:

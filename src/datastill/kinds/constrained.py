@@ -39,6 +39,8 @@ class Constrained(Method):
     """
 
     takes_terms: ClassVar[bool] = True
+    lends_real: ClassVar[bool] = False
+    """Whether the kind lends the features of real images too, of a pass that it takes anyway."""
 
     network: str = "convnet"
     real_batch: int = added_later(256)
@@ -116,13 +118,17 @@ class Constrained(Method):
         return {name: encoder for name, encoder in self.encoders.items() if name in read}
 
     def constraint_cost(self, data: DataSet, ipc: int) -> float:
-        """Floating-point operations of the constraints in a step: forward over real, forward and backward over synthetic images."""
+        """Floating-point operations of the constraints in a step: forward over real, forward and backward over synthetic images.
+
+        Features that the kind lends are those of its own pass, and cost nothing.
+        """
         total = 0.0
         for name in sorted({term.encoder for term in self.terms}):
             encoder = self.encoders.get(name)
             network = build(encoder.network if encoder else self.network, channels=data.channels, classes=data.classes, size=data.size)
             images = 2 * min(ipc, (encoder and encoder.most) or ipc)
-            if any(term.source == "batch" for term in self.terms if term.encoder == name):
+            lent = encoder is None and self.lends_real
+            if not lent and any(term.source == "batch" for term in self.terms if term.encoder == name):
                 images += min(self.real_batch, max(data.train.counts))
             total += forward_cost(network) * data.classes * images / (encoder.every if encoder else 1)
             total += encoder.cost(data) if encoder else 0.0

@@ -46,10 +46,11 @@ class Constraints:
         self.sessions: dict[str, Session] = {
             name: method.encoders[name].open(data, engine, seed, _fields(terms)) for name, terms in self.terms.items() if name != MATCHING
         }
-        lent = _fields(self.terms.get(MATCHING, ()))
-        self.real, self.synthetic = Runner(engine, network, lent), Runner(engine, network, lent)
+        self.fields = _fields(self.terms.get(MATCHING, ()))
+        self.real, self.synthetic = Runner(engine, network, self.fields), Runner(engine, network, self.fields)
         self.due: dict[str, list[Term]] = {}
         self.sums: dict[str, Tensor] = {}
+        self._lent: dict[int, list[Gathering]] = {}
         self._samples: dict[tuple[str, int, int], dict[str, Target]] = {}
 
     def begin(self, iteration: int) -> None:
@@ -59,6 +60,20 @@ class Constraints:
             if name in self.sessions:
                 self.sessions[name].begin(iteration)
         self.sums = {term.name: torch.zeros((), device=self.device) for terms in self.due.values() for term in terms}
+        self._lent = {}
+
+    def lend(self, label: int, features: Features) -> None:
+        """Take the features of some real images of a class at this iteration from the pass in which the kind reads them.
+
+        Terms of the network that the kind matches in then need no pass of their own over real images.
+
+        Args:
+            label: The class.
+            features: The `fields` of some of its images, ``image ...``; called once for each part of them.
+        """
+        if terms := self._batched(MATCHING):
+            for gathering in self._lent.setdefault(label, [Gathering(term) for term in terms]):
+                gathering.add(features.stack(torch.tensor([label])))
 
     def pulls(self, iteration: int, label: int, seen: Tensor, at: Tensor, draw: Draw) -> dict[str, Tensor]:
         """The weighted gradients of the terms that are due, and their values, which are added to `sums`.
@@ -183,12 +198,18 @@ class Constraints:
     def _targets(self, name: str, iteration: int, label: int, draw: Draw) -> dict[str, Target]:
         """By the name of the term."""
         found: dict[str, Target] = {term.name: {} for term in self.due[name]}
-        gatherings = [Gathering(term) for term in self.due[name] if term.source == "batch"]
-        for part in self.batches.draw(iteration, [label]) if gatherings else ():
-            features = self._real(name, self.augmentation(part, draw), label)
-            for gathering in gatherings:
-                gathering.add(features)
+        gatherings = self._lent.pop(label, []) if name == MATCHING else []
+        if not gatherings and (terms := self._batched(name)):
+            gatherings = [Gathering(term) for term in terms]
+            for part in self.batches.draw(iteration, [label]):
+                features = self._real(name, self.augmentation(part, draw), label)
+                for gathering in gatherings:
+                    gathering.add(features)
         return {**found, **{each.term.name: each.target() for each in gatherings}, **self._of_sample(name, label)}
+
+    def _batched(self, name: str) -> list[Term]:
+        """The due terms of an encoder whose target is of the real images of a step."""
+        return [term for term in self.due.get(name, ()) if term.source == "batch"]
 
     def _of_sample(self, name: str, label: int) -> dict[str, Target]:
         """The targets of a class's fixed sample; measured once in a network that recurs."""

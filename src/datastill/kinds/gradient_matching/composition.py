@@ -33,8 +33,8 @@ class GradientComposition(Constrained):
     An iteration is one match, and so one step on the pixels. A network stays for `matches` of them. After each but the last it is trained
     on the synthetic images; then another random one takes its place. Published iterations count networks.
 
-    Constraints that read the encoder "matching" get the features of that same network, of the synthetic and of the real images of the
-    match, each from a pass of their own.
+    Constraints that read the encoder "matching" get the features of that same network: those of real images from the pass that gives
+    their gradient, and those of synthetic images, far fewer, from a pass of their own.
 
     Attributes:
         network: A name of `datastill.networks.NETWORKS`. One with batch norm takes its statistics from 16 real images of every class before
@@ -63,6 +63,7 @@ class GradientComposition(Constrained):
     """
 
     kind: ClassVar[str] = "gradient matching"
+    lends_real: ClassVar[bool] = True
 
     network: str = "convnet"
     matches: int = 1

@@ -37,7 +37,6 @@ class GradientStepper(Stepper):
         self.method, self.data, self.engine, self.seed = method, data, engine, seed
         self.network = engine.place(build(method.network, channels=data.channels, classes=data.classes, size=data.size))
         self.trainer = Trainer(engine, self.network, learning_rate=method.network_rate, momentum=0.0, weight_decay=0.0)
-        self.gradients = WeightGradients(engine, self.network)
         self.of_matching = matching(method.augmentation, flip=data.flip, augment=method.augment)
         self.of_training = training(method.augmentation, flip=data.flip, augment=method.augment)
         limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
@@ -46,6 +45,7 @@ class GradientStepper(Stepper):
         self.pixels = initial_images(method.initialisation, data, ipc, seed, 1).to(engine.device).requires_grad_()
         self.optimizer = PixelSGD(self.pixels, learning_rate=method.learning_rate, momentum=method.momentum, averaging=method.averaging)
         self.constraints = Constraints(method, data, engine, seed, self.network, self.batches, self.of_matching)
+        self.gradients = WeightGradients(engine, self.network, self.constraints.fields)
         self.own = engine.ranks.own(data.classes)
         self.watch = Watch(steady=False)
         self._fresh(0)
@@ -138,13 +138,17 @@ class GradientStepper(Stepper):
         return distance if ranks.first else torch.zeros_like(distance)
 
     def _pair(self, iteration: int, label: int) -> tuple[Gradients, Tensor, Draw]:
-        """The gradient on the real images of a class, and its synthetic images, augmented by the same draw; and that draw."""
+        """The gradient on the real images of a class, and its synthetic images, augmented by the same draw; and that draw.
+
+        Constraints are lent the features of the real images.
+        """
         draw = self.of_matching.draw([random.generator(self.seed, iteration, label, "augmentation")])
         found: Gradients = ()
         for part in self.batches.draw(iteration, [label]):
             images = self.of_matching(part, draw)[0]
             share = len(images) / self.batches.size
-            gradient = self.gradients.of(images, self._labels(label, len(images)))
+            gradient, features = self.gradients.of(images, self._labels(label, len(images)))
+            self.constraints.lend(label, features)
             found = added(found, gradient if share == 1 else tuple(share * each for each in gradient))
         return found, self.of_matching(self.pixels[label : label + 1], draw)[0], draw
 
