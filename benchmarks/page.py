@@ -68,9 +68,9 @@ def _again(content: dict[str, Any]) -> list[str]:
 
 def _engine(described: dict[str, Any]) -> str:
     """The path that a step took; direct convolutions go without saying."""
+    way = {"direct": "", "fused": ", norms fused"}
     convolutions = described.get("convolutions", "direct")
-    way = "" if convolutions == "direct" else f", convolutions by {convolutions}"
-    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}{way}"
+    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}{way.get(convolutions, f', convolutions by {convolutions}')}"
 
 
 def _size(row: dict[str, Any]) -> str:

@@ -12,8 +12,9 @@ from torch import Tensor
 from datastill.configuration import whole
 from datastill.engine import hardware
 from datastill.engine.compiling import announce, why_unsafe
-from datastill.engine.convolution import CONVOLUTIONS, DIRECT, WINOGRAD, fastest, use, works
+from datastill.engine.convolution import CONVOLUTIONS, DIRECT, fastest, use, works
 from datastill.engine.cost import widest_map
+from datastill.engine.memory import keep_buffers
 from datastill.engine.policy import PRECISIONS, Policy
 from datastill.engine.ranks import Ranks
 from datastill.errors import UserError
@@ -34,7 +35,7 @@ class Engine:
         device: Where images and networks live.
         precision: In what the convolutions compute; norms' statistics, losses, embeddings and pixels stay in 32 bits.
         compiled: Whether networks go through ``torch.compile``.
-        convolutions: How convolutions in 32 bits are computed, one of `datastill.engine.convolution.CONVOLUTIONS`.
+        convolutions: By which kernels of ours layers are computed, one of `datastill.engine.convolution.CONVOLUTIONS`.
         micro_batch: The most images that go through a network at a time; None for as many as `in_flight` allows.
         in_flight: Bytes of a network's widest map that are in memory at a time. On a CPU a quarter of the last-level cache, so that
             the next layer still finds what one layer writes, below 16 MiB; on a GPU 1 GiB.
@@ -74,8 +75,8 @@ class Engine:
         if place.type == "cuda":  # by default convolutions there round to 19 bits and may differ from run to run
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
-        fast = compiled and chosen == torch.float32 and place.type == "cpu"
-        return cls(place, chosen, compiled, fastest() if fast else DIRECT, in_flight=hardware.in_flight(place), asked=asked)
+        ours = fastest(chosen) if compiled and place.type == "cpu" else DIRECT
+        return cls(place, chosen, compiled, ours, in_flight=hardware.in_flight(place), asked=asked)
 
     def suited(self, cost: float) -> Engine:
         """Choose again for another job on the same device, by what was asked for."""
@@ -123,7 +124,9 @@ class Engine:
         return max(FEWEST, in_flight // (widest_map(network) * self.precision.itemsize))
 
     def place(self, network: Network) -> Network:
-        """Move a network to the device, in the layout and the way that convolutions are fastest in."""
+        """Move a network to the device, in the layout and the way that convolutions are fastest in, and have buffers kept there."""
+        if self.device.type == "cpu":
+            keep_buffers()
         use(network, self.convolutions)
         return network.to(self.device).to(memory_format=torch.channels_last)
 
@@ -145,12 +148,9 @@ class Engine:
 
 def _as_recorded(convolutions: object) -> str:
     if convolutions not in CONVOLUTIONS:
-        raise UserError(
-            f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {' or '.join(CONVOLUTIONS)}"
-        )
-    if convolutions == WINOGRAD and not works():
-        log.warning(
-            "the run's convolutions were computed by kernels that do not compile here: from now on they are torch's own, to rounding"
-        )
+        expected = f"{', '.join(CONVOLUTIONS[:-1])} or {CONVOLUTIONS[-1]}"
+        raise UserError(f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {expected}")
+    if convolutions != DIRECT and not works():
+        log.warning("the run's layers were computed by kernels that do not compile here: from now on by torch's own, equal to rounding")
         return DIRECT
     return str(convolutions)

@@ -12,7 +12,7 @@ import torch
 
 from datastill.data import cache_folder
 from datastill.engine import Engine, hardware
-from datastill.engine.convolution import DIRECT, WINOGRAD, bf16_is_faster, choosing, fastest, native, use
+from datastill.engine.convolution import DIRECT, FUSED, WINOGRAD, bf16_is_faster, choosing, fastest, native, use
 from datastill.errors import UserError
 from datastill.networks import Network, build
 from datastill.networks.layers import Convolution
@@ -24,10 +24,10 @@ compiled = pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What measuring gives from now on: how many times faster the kernels are than torch's own convolution, and bf16."""
-    ratios = [2.0, 0.0]
-    monkeypatch.setattr(choosing, "_ratio", lambda: ratios[0])
-    monkeypatch.setattr(choosing, "_bf16_ratio", lambda: ratios[1])
+    """What measuring gives from now on: how many times faster convolutions are by the kernels, and in bf16, and norms in bf16."""
+    ratios = [2.0, 0.0, 1.5]
+    for place, name in enumerate(("_ratio", "_bf16_ratio", "_fused_ratio")):
+        monkeypatch.setattr(choosing, name, lambda place=place: ratios[place])
     return ratios
 
 
@@ -52,7 +52,7 @@ def test_what_is_faster_is_measured_once_and_kept(measured: list[float], cache: 
 def test_bf16_is_taken_where_nothing_in_32_bits_is_as_fast(
     ratio: float, bf16: float, precision: str, measured: list[float], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured[:] = ratio, bf16
+    measured[:2] = ratio, bf16
     monkeypatch.setattr(hardware, "bf16_supported", lambda device: True)
     monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "")
     assert bf16_is_faster() == (precision == "bf16")
@@ -77,9 +77,9 @@ def test_of_several_that_begin_at_once_one_measures(cache: Path, monkeypatch: py
 
 
 def test_what_bf16_gains_is_kept_where_the_kernels_do_not_work(measured: list[float], cache: Path) -> None:
-    measured[:] = 0.0, 1.1
+    measured[:2] = 0.0, 1.1
     assert bf16_is_faster()
-    measured[:] = 0.0, 0.9
+    measured[:2] = 0.0, 0.9
     assert bf16_is_faster()
     measured[0] = 2.0  # a compiler was installed
     assert not bf16_is_faster()
@@ -132,12 +132,28 @@ def test_a_run_keeps_the_way_that_it_began_with(measured: list[float], caplog: p
     assert recorded["convolutions"] == WINOGRAD
     assert "convolutions" not in Engine(compiled=True).describe()  # as in what earlier versions wrote
     assert choosing.works()
-    with pytest.raises(UserError, match="the run's configuration is damaged: convolutions cannot be 'magic', expected direct or winograd"):
+    with pytest.raises(
+        UserError, match="the run's configuration is damaged: convolutions cannot be 'magic', expected direct, winograd or fused"
+    ):
         Engine.choose(device="cpu", precision="fp32", compile=True).as_recorded({**recorded, "convolutions": "magic"})
     measured[0] = 0.0
     with caplog.at_level(logging.WARNING):
         assert Engine.choose(device="cpu", precision="fp32", compile=True).as_recorded(recorded).convolutions == DIRECT
     assert "by kernels that do not compile here" in caplog.text
+
+
+def test_norms_in_bf16_go_by_the_kernel_where_it_is_faster(measured: list[float], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "")
+    chosen = Engine.choose(device="cpu", precision="bf16", compile=True)
+    assert chosen.describe()["convolutions"] == FUSED
+    assert Engine.choose(device="cpu", precision="bf16", compile=False).convolutions == DIRECT
+    assert Engine.choose(device="cpu", precision="fp32", compile=True).convolutions == WINOGRAD
+    assert chosen.as_recorded({"precision": "bf16", "compiled": True}).convolutions == DIRECT  # a run of an earlier version
+    measured[2] = 0.9
+    assert fastest(torch.bfloat16) == FUSED  # as it was found
+    [file] = (cache_folder() / "measured").glob("norms-*")
+    file.unlink()
+    assert fastest(torch.bfloat16) == DIRECT
 
 
 def ways(network: Network) -> list[bool]:
@@ -176,5 +192,5 @@ def test_where_nothing_compiles_torchs_own_are_used(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(native, "kernels", broken)
     with caplog.at_level(logging.INFO):
         assert choosing._ratio() == 0.0
-    assert "since the faster ones do not compile (no such compiler)" in caplog.text
+    assert "since faster kernels do not compile (no such compiler)" in caplog.text
     choosing._ratio.cache_clear()

@@ -89,6 +89,31 @@ def test_norm_rectifier_and_pool_and_their_gradients_are_the_librarys() -> None:
         assert far(one, other) < 1e-4
 
 
+def test_norm_rectifier_and_pool_of_16_bit_maps_are_those_of_the_same_values_in_32_bits() -> None:
+    maps, weight, bias = last(3 * noise(3, 64, 6, 10) + 20).bfloat16(), noise(64, seed=1), noise(64, seed=2)
+    gradient = last(noise(3, 64, 3, 5, seed=3)).bfloat16()
+    pooled, *kept = operators.normalised(maps, weight, bias, 1e-5)
+    expected, *as_kept = operators.normalised(maps.float(), weight, bias, 1e-5)
+    assert [pooled.dtype, *(each.dtype for each in kept)] == [torch.bfloat16, torch.float32, torch.float32]
+    assert torch.equal(pooled, expected.bfloat16())
+    assert all(torch.equal(one, same) for one, same in zip(kept, as_kept, strict=True))
+    of_maps, *others = operators.normalised_gradients(maps, gradient, weight, bias, *kept)
+    expected, *as_others = operators.normalised_gradients(maps.float(), gradient.float(), weight, bias, *kept)
+    assert of_maps.dtype == torch.bfloat16
+    assert torch.equal(of_maps, expected.bfloat16())
+    assert all(torch.equal(one, same) for one, same in zip(others, as_others, strict=True))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_what_is_not_finite_stays_so(precision: torch.dtype) -> None:
+    maps, ones = last(noise(1, 64, 4, 4)), torch.ones(64)
+    maps[0, 1, 2, 2], maps[0, 40, 0, 0] = float("nan"), float("inf")
+    pooled, *kept = operators.normalised(maps.to(precision), ones, ones, 1e-5)
+    of_maps = operators.normalised_gradients(maps.to(precision), pooled, ones, ones, *kept)[0]
+    for found in (pooled, of_maps):
+        assert found.isfinite().logical_not().any(3).any(2)[0].nonzero().flatten().tolist() == [1, 40]
+
+
 def test_neither_threads_nor_layout_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does the place in the batch: every image is computed alone."""
     maps, weights, bias = noise(7, 32, 12, 12), noise(64, 32, 3, 3, seed=1), noise(64, seed=2)

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.data import cache_folder
 from datastill.engine import hardware
 from datastill.engine.convolution import native, operators
-from datastill.errors import UserError
-from datastill.files import locked, make_folder, read_sealed, reason, sealed, write_atomic
+from datastill.engine.convolution.kept import kept
+from datastill.files import reason
 from datastill.logs import logger
 from datastill.networks import Network
-from datastill.networks.layers import Convolution, InstanceNorm
-from datastill.provenance import machine
+from datastill.networks.layers import Convolution, InstanceNorm, average_pool
 
 log = logger(__name__)
 
-DIRECT, WINOGRAD = "direct", "winograd"
-CONVOLUTIONS = (DIRECT, WINOGRAD)
+DIRECT, WINOGRAD, FUSED = "direct", "winograd", "fused"
+CONVOLUTIONS = (DIRECT, WINOGRAD, FUSED)
+"""What kernels of ours are used: none; in 32 bits those for convolutions, and for norm, rectifier and pool; in bf16 the latter alone."""
 TRANSFORMED = 2**24
 """Bytes that the transformed weights of a layer may take: beyond what a last-level cache holds, reading them costs more than it saves."""
 SMALLEST = 4
 """Pixels of the smaller side of a map below which most of a tile lies beyond its edge."""
+WIDTH = 128
+"""Channels of the layer that is measured, those of the default network."""
 TIMES = 6
 """Measurements of each way, some 50 ms each on two cores."""
-CLOSE = 1e-3
-"""How far, relative to their size, results may be from the direct ones; rounding makes some 1e-5."""
+CLOSE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
+"""How far, relative to their size, results may be from torch's own; rounding makes some 1e-5 in 32 bits and 3e-3 in 16."""
 
 
 def use(network: Network, convolutions: str) -> None:
@@ -44,22 +41,26 @@ def use(network: Network, convolutions: str) -> None:
 
     Args:
         network: Its convolutions 3x3 with a stride and a padding of 1, of as many channels as the kernels take, are computed so in 32
-            bits; all others, and all on other devices, are left as they are.
+            bits, and norm, rectifier and pool of such maps in the precision that the name stands for; all others, and all on other devices,
+            are left as they are.
         convolutions: One of `CONVOLUTIONS`.
     """
+    precision = {WINOGRAD: torch.float32, FUSED: torch.bfloat16}.get(convolutions)
     for layer in network.modules():
         if isinstance(layer, Convolution):
             layer.other = _other(layer) if convolutions == WINOGRAD else None
         elif isinstance(layer, InstanceNorm):
-            layer.pooled = _pooled if convolutions == WINOGRAD and len(layer.weight) % native.panel() == 0 else None
+            layer.pooled = partial(_pooled, precision) if precision and len(layer.weight) % native.panel() == 0 else None
 
 
-def fastest() -> str:
-    """What is faster on this machine in training a layer of the default network in 32 bits, one of `CONVOLUTIONS`.
+def fastest(precision: torch.dtype = torch.float32) -> str:
+    """What is faster on this machine in training a layer of the default network, compiled, in 32 bits or in bf16, one of `CONVOLUTIONS`.
 
     It is measured once for a processor, a number of threads and a version of torch: the cache folder keeps what was found.
     """
-    return _found().fastest
+    if precision == torch.float32:
+        return _found().fastest
+    return FUSED if precision == torch.bfloat16 and fused_speed_up() > 1 else DIRECT
 
 
 def bf16_is_faster() -> bool:
@@ -89,33 +90,13 @@ class _Speeds:
 
 
 def _found() -> _Speeds:
-    """What was measured on this machine, now or before; one process measures, and others wait for it, so that all of them agree."""
-    try:
-        kept = cache_folder() / "measured" / f"convolutions-{_machine()}.json"
-        if (found := _read(kept)) and found.ratio:
-            return found
-        make_folder(kept.parent)
-        with locked(kept, "the measurement of this machine", wait=True):
-            earlier = _read(kept)
-            if earlier and earlier.ratio:
-                return earlier
-            # a compiler may have been installed since, but what bf16 gains stays as it was found
-            found = _Speeds(round(_ratio(), 3), earlier.bf16 if earlier else round(_bf16_ratio(), 3))
-            if found != earlier:
-                write_atomic(kept, json.dumps(sealed({"ratio": found.ratio, "bf16": found.bf16, "machine": machine()}), indent=1))
-            return found
-    except UserError:  # there is nowhere to keep it
-        return _Speeds(_ratio(), _bf16_ratio())
+    """What was measured of convolutions on this machine, now or before."""
 
+    def measured(earlier: Mapping[str, float]) -> dict[str, float]:
+        # a compiler may have been installed since, but what bf16 gains stays as it was found
+        return {"ratio": round(_ratio(), 3), "bf16": earlier["bf16"] if earlier else round(_bf16_ratio(), 3)}
 
-def _read(kept: Path) -> _Speeds | None:
-    """What is kept; None if nothing is, or it is damaged and to be measured again."""
-    try:
-        content = read_sealed(kept)[0] if kept.is_file() else {}
-    except UserError:
-        return None
-    ratios = [float(value) for name in ("ratio", "bf16") if isinstance(value := content.get(name), int | float)]
-    return _Speeds(*ratios) if len(ratios) == 2 and all(math.isfinite(ratio) and ratio >= 0 for ratio in ratios) else None
+    return _Speeds(**kept("convolutions", ("ratio", "bf16"), measured))
 
 
 def works() -> bool:
@@ -133,9 +114,9 @@ def bf16_speed_up() -> float:
     return _found().bf16
 
 
-def _machine() -> str:
-    about = json.dumps({**machine(), "kernels": native.source()}, sort_keys=True)
-    return hashlib.sha256(about.encode()).hexdigest()[:16]
+def fused_speed_up() -> float:
+    """How many times faster the kernel for norm, rectifier and pool is in bf16 than what torch compiles; 0 if it does not work here."""
+    return kept("norms", ("ratio",), lambda earlier: {"ratio": round(_fused_ratio(), 3)})["ratio"]
 
 
 def _other(layer: Convolution) -> _Winograd | None:
@@ -163,10 +144,10 @@ class _Winograd:
         return convolved
 
 
-def _pooled(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor | None:
+def _pooled(precision: torch.dtype, maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor | None:
     """Norm, rectifier and pool as one kernel, where it suits the maps; it has first gradients only, which is all that is compiled."""
     odd = maps.shape[2] % 2 or maps.shape[3] % 2
-    if not torch.compiler.is_compiling() or maps.dtype != torch.float32 or maps.device.type != "cpu" or odd or not len(maps):
+    if not torch.compiler.is_compiling() or maps.dtype != precision or maps.device.type != "cpu" or odd or not len(maps):
         return None
     pooled: Tensor = operators.normalised(native.last(maps), weight, bias, epsilon)[0]
     return pooled
@@ -174,19 +155,48 @@ def _pooled(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tenso
 
 @cache
 def _ratio() -> float:
-    """How many times faster the kernels are; 0 if they don't compile or give something else."""
+    """How many times faster the kernels for convolutions are; 0 if they don't compile or give something else."""
+
+    def ours(maps: Tensor, weights: Tensor) -> Tensor:
+        convolved: Tensor = operators.winograd(maps, weights, None, False)
+        return convolved
+
+    return _against(ours, _direct, *_layer())
+
+
+@cache
+def _fused_ratio() -> float:
+    """How many times faster the kernel for norm, rectifier and pool is in bf16, each compiled; 0 as for `_ratio`."""
+    norm = InstanceNorm(WIDTH)
+
+    def ours(maps: Tensor) -> Tensor:
+        pooled = _pooled(torch.bfloat16, maps, norm.weight, norm.bias, norm.epsilon)
+        assert pooled is not None
+        return pooled
+
+    def theirs(maps: Tensor) -> Tensor:
+        return average_pool(F.relu(norm(maps)))
+
+    maps = _layer()[0].to(torch.bfloat16)
+    return _against(torch.compile(ours, dynamic=False), torch.compile(theirs, dynamic=False), maps)
+
+
+def _against(ours: Callable[..., Tensor], theirs: Callable[..., Tensor], *tensors: Tensor) -> float:
+    """How many times faster a kernel of ours is, forward and back; 0 if it does not compile or gives something else."""
     try:
         native.kernels()
+        both = partial(_pass, ours, *tensors), partial(_pass, theirs, *tensors)
+        found, expected = (compute() for compute in both)
     except Exception as error:  # whatever a compiler or a processor that was never seen makes of it
-        log.info("convolutions in 32 bits are torch's own, since the faster ones do not compile (%s)", reason(error)[:120])
+        log.info("layers are computed by torch alone, since faster kernels do not compile (%s)", reason(error)[:120])
         return 0.0
-    maps, weights = _layer()
-    ours = partial(_pass, lambda maps, weights: operators.winograd(maps, weights, None, False), maps, weights)
-    theirs = partial(_pass, _direct, *_layer())
-    if not all(float((one - other).norm()) <= CLOSE * float(other.norm()) for one, other in zip(ours(), theirs(), strict=True)):
-        log.warning("the kernels for convolutions in 32 bits are wrong on this processor, so torch's own are used; please report it")
+    close = CLOSE[tensors[0].dtype]
+    if not all(
+        float((one - other).float().norm()) <= close * float(other.float().norm()) for one, other in zip(found, expected, strict=True)
+    ):
+        log.warning("faster kernels are wrong on this processor, so torch's own are used; please report it")
         return 0.0
-    return _faster(ours, theirs)
+    return _faster(*both)
 
 
 @cache
@@ -206,7 +216,7 @@ _direct = partial(F.conv2d, padding=1)
 def _layer() -> tuple[Tensor, Tensor]:
     """Maps and weights of a layer of the default network, its channels last."""
     generator = torch.Generator().manual_seed(0)
-    maps, weights = (torch.randn(shape, generator=generator) for shape in ((24, 128, 16, 16), (128, 128, 3, 3)))
+    maps, weights = (torch.randn(shape, generator=generator) for shape in ((24, WIDTH, 16, 16), (WIDTH, WIDTH, 3, 3)))
     return native.last(maps), native.last(weights)
 
 
@@ -223,8 +233,8 @@ def _seconds(compute: Callable[[], object]) -> float:
 
 
 @torch.enable_grad()
-def _pass(convolve: Callable[[Tensor, Tensor], Tensor], maps: Tensor, weights: Tensor) -> list[Tensor]:
+def _pass(compute: Callable[..., Tensor], *tensors: Tensor) -> list[Tensor]:
     """What a layer and its gradients are."""
-    maps, weights = maps.requires_grad_(), weights.requires_grad_()
-    convolved = convolve(maps, weights)
-    return [convolved.detach(), *torch.autograd.grad(convolved, (maps, weights), convolved.detach())]
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+    computed = compute(*leaves)
+    return [computed.detach(), *torch.autograd.grad(computed, leaves, computed.detach())]

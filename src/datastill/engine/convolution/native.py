@@ -91,19 +91,20 @@ def normalised(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> tu
     """Instance norm, rectifier and average pool 2x2.
 
     Args:
-        maps: float32 ``image channel height width``, of even sides.
+        maps: float32 or bfloat16 ``image channel height width``, of even sides.
         weight: float32 ``channel``.
         bias: float32 ``channel``.
         epsilon: Added to the variance.
 
     Returns:
-        ``image channel height/2 width/2`` in channels-last layout, and the means and the inverse standard deviations, ``image channel``.
+        ``image channel height/2 width/2`` in channels-last layout and in the precision of the maps, and the means and the inverse standard
+        deviations, float32 ``image channel``.
     """
     count, channels, height, width = maps.shape
-    output = torch.empty((count, channels, height // 2, width // 2), memory_format=torch.channels_last)
-    means, inverses = maps.new_empty(count, channels), maps.new_empty(count, channels)
+    output = torch.empty((count, channels, height // 2, width // 2), dtype=maps.dtype, memory_format=torch.channels_last)
+    means, inverses = weight.new_empty(count, channels), weight.new_empty(count, channels)
     tensors = (last(maps), weight.contiguous(), bias.contiguous(), output, means, inverses)
-    _call("normalise", tensors, (count, height, width, channels), c_float(epsilon))
+    _call("normalise" + _suffix(maps), tensors, (count, height, width, channels), c_float(epsilon))
     return output, means, inverses
 
 
@@ -112,16 +113,20 @@ def normalised_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the maps, the weight and the bias of `normalised`, from that of its output and what it kept."""
     count, channels, height, width = maps.shape
-    to_maps = torch.empty((count, channels, height, width), memory_format=torch.channels_last)
-    to_weight, to_bias = maps.new_empty(count, channels), maps.new_empty(count, channels)
+    to_maps = torch.empty((count, channels, height, width), dtype=maps.dtype, memory_format=torch.channels_last)
+    to_weight, to_bias = weight.new_empty(count, channels), weight.new_empty(count, channels)
     tensors = (last(maps), last(gradient), weight.contiguous(), bias.contiguous(), means, inverses, to_maps, to_weight, to_bias)
-    _call("normalise_gradient", tensors, (count, height, width, channels))
+    _call("normalise_gradient" + _suffix(maps), tensors, (count, height, width, channels))
     return to_maps, to_weight.sum(0), to_bias.sum(0)
 
 
 def last(tensor: Tensor) -> Tensor:
     """In channels-last layout."""
     return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _suffix(maps: Tensor) -> str:
+    return "_16" if maps.dtype == torch.bfloat16 else ""
 
 
 def _call(kernel: str, tensors: tuple[Tensor | None, ...], sizes: tuple[int, ...], *options: c_int | c_float) -> None:

@@ -75,7 +75,7 @@ def _(maps: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
 @normalised.register_fake
 def _(maps: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     count, channels, height, width = maps.shape
-    kept = maps.new_empty(count, channels), maps.new_empty(count, channels)
+    kept = weight.new_empty(count, channels), weight.new_empty(count, channels)
     return _laid_out(maps, count, channels, height // 2, width // 2), *kept
 
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -25,6 +26,17 @@ typedef float Unaligned __attribute__((vector_size(LANES * 4), aligned(4)));
 inline Vector load(const float* from) { return *(const Unaligned*)from; }
 
 inline void store(float* to, Vector value) { *(Unaligned*)to = value; }
+
+// Values of 16 bits, as bfloat16: the upper half of a float, rounded to the nearest, and to even.
+typedef uint16_t Half __attribute__((vector_size(LANES * 2), aligned(2)));
+typedef uint32_t Word __attribute__((vector_size(LANES * 4)));
+
+inline Vector load(const uint16_t* from) { return (Vector)(__builtin_convertvector(*(const Half*)from, Word) << 16); }
+
+inline void store(uint16_t* to, Vector value) {
+  const Word word = (Word)value;
+  *(Half*)to = __builtin_convertvector((word + 0x7fff + ((word >> 16) & 1)) >> 16, Half);
+}
 
 inline Vector all(float value) {
 #if defined(__AVX512F__)
