@@ -70,7 +70,8 @@ def _engine(described: dict[str, Any]) -> str:
     """The path that a step took; direct convolutions go without saying."""
     way = {"direct": "", "fused": ", norms fused"}
     convolutions = described.get("convolutions", "direct")
-    return f"{described['precision']}, {'compiled' if described['compiled'] else 'not compiled'}{way.get(convolutions, f', convolutions by {convolutions}')}"
+    compiled = "compiled" if described["compiled"] else "not compiled"
+    return f"{described['precision']}, {compiled}{way.get(convolutions, f', convolutions by {convolutions}')}"
 
 
 def _size(row: dict[str, Any]) -> str:
