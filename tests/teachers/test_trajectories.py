@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from datastill.encoders import RECIPES, Snapshots, TrainingRecipe, pretrain
 from datastill.engine import Engine
 from datastill.errors import UserError
 from datastill.files import load_tensors, locked, save_tensors
-from datastill.teachers.trajectories import Trajectory, kept, moments_of, trajectories
+from datastill.teachers.pool import moments_of
+from datastill.teachers.trajectories import Trajectory, kept, trajectories
 from doubles import Training
 
 RECIPE = TrainingRecipe(schedule="constant", epochs=3, learning_rate=0.01, augment=False)
@@ -53,6 +55,37 @@ def test_snapshots_are_the_weights_of_shorter_runs(tiny: DataSet, tmp_path: Path
             assert run.accuracies[run.epochs.index(epochs)] == pytest.approx(member.curve[-1].accuracy / 100, abs=1e-4)
     assert one.accuracies[0] == 0
     assert not torch.equal(one.snapshots[0]["classifier.weight"], other.snapshots[0]["classifier.weight"])
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(tiny: DataSet, tmp_path: Path, training: Training) -> None:
+    steady = replace(RECIPE, half_size=0)
+    alone = runs(tiny, tmp_path / "alone", 2, recipe=replace(steady, epochs=2))
+    runs(tiny, tmp_path / "both", 1, recipe=replace(steady, epochs=4))
+    training.forget()
+    first, second = runs(tiny, tmp_path / "both", 2, recipe=replace(steady, epochs=2))
+    assert len(training.images) == 4  # two epochs of two steps of the second
+    assert first.path.parent != second.path.parent
+    for one, other in zip((first, second), alone, strict=True):
+        assert (one.epochs, one.accuracies) == (other.epochs, other.accuracies)
+        for mine, theirs in zip(one.snapshots, other.snapshots, strict=True):
+            assert all(torch.equal(mine[name], value) for name, value in theirs.items())
+    assert len(kept(tiny, "convnet", 2, replace(steady, epochs=2), EXACT, cache=tmp_path / "both")) == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "one-cycle"}, {"half_size": 0.5}, {"learning_rate": 0.02}, {"epochs": 5}], ids=lambda each: next(iter(each))
+)
+def test_a_run_that_takes_other_steps_is_not_read_in_place_of_a_shorter_one(tiny: DataSet, tmp_path: Path, changes: dict[str, Any]) -> None:
+    longer = replace(RECIPE, half_size=0, epochs=4)
+    wanted = replace(longer, **{"epochs": 2, **changes})
+    runs(tiny, tmp_path, recipe=replace(longer, **{name: value for name, value in changes.items() if name in ("schedule", "half_size")}))
+    assert not kept(tiny, "convnet", 1, wanted, EXACT, cache=tmp_path)
+
+
+def test_a_run_with_other_snapshots_is_not_read_in_place_of_a_shorter_one(tiny: DataSet, tmp_path: Path) -> None:
+    steady, rare = replace(RECIPE, half_size=0, epochs=4), Snapshots(type="float32", every=4, early=0)
+    runs(tiny, tmp_path, recipe=steady, snapshots=rare)
+    assert not kept(tiny, "convnet", 1, replace(steady, epochs=2), rare, cache=tmp_path)
 
 
 def test_half_the_bytes_keep_three_digits(tiny: DataSet, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from datastill.files import checksum
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pool import pool_folder
+from datastill.teachers.pool import bytes_of_run, moments_of, pool_folder
 from datastill.teachers.recipe import RECIPES, TrainingRecipe
 from datastill.teachers.snapshots import Snapshots
-from datastill.teachers.trajectories import bytes_of_run, check_size, kept, moments_of, trajectories
+from datastill.teachers.trajectories import check_size, kept, trajectories
 
 log = logger(__name__)
 

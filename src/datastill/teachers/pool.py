@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from datastill.data import DataSet, cache_folder
 from datastill.engine.cost import forward_cost
 from datastill.networks import Network
 from datastill.teachers.recipe import TrainingRecipe
+from datastill.teachers.snapshots import TYPES, Snapshots
 from datastill.teachers.stored import Member, PretrainedNetwork
 
 HALF_SIZE_WORK = 0.25
@@ -26,6 +28,14 @@ def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path
     """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
     seen = hashlib.blake2b(repr((*data.normalisation.key, data.flip)).encode(), digest_size=4).hexdigest()
     return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+
+
+def continuing(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> list[TrainingRecipe]:
+    """The recipes with a pool that continue one after its end (see `TrainingRecipe.lasting`), the shortest first."""
+    folder = pool_folder(data, network, recipe, cache)
+    lengths = [re.fullmatch(rf"{network}-(\d+)epochs-\w+", path.name) for path in folder.parent.glob(f"{network}-*epochs-*")]
+    lasting = [recipe.lasting(epochs) for epochs in sorted({int(each[1]) for each in lengths if each})]
+    return [each for each in lasting if each and pool_folder(data, network, each, cache).is_dir()]
 
 
 def lacking(folder: Path, count: int) -> list[tuple[int, Path]]:
@@ -57,3 +67,19 @@ def half_size_epochs(data: DataSet, network: Network, recipe: TrainingRecipe) ->
     """How many of the recipe's epochs see images of half the side; never the last one."""
     suitable = network.resizable and min(data.size) >= 32
     return min(round(recipe.half_size * recipe.epochs), recipe.epochs - 1) if suitable else 0
+
+
+def moments_of(data: DataSet, recipe: TrainingRecipe, snapshots: Snapshots) -> tuple[int, ...]:
+    """The steps after which a run on a data set is kept."""
+    return snapshots.moments(recipe.epochs, steps_of_epoch(data, recipe))
+
+
+def steps_of_epoch(data: DataSet, recipe: TrainingRecipe) -> int:
+    """Steps of an epoch of a recipe on a data set."""
+    return max(1, len(data.train) // batch_size(data, recipe))
+
+
+def bytes_of_run(data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots) -> int:
+    """Bytes that the snapshots of one run take."""
+    weights = sum(value.numel() for value in Member(data, network, recipe).weights().values())
+    return weights * TYPES[snapshots.type].itemsize * len(moments_of(data, recipe, snapshots))

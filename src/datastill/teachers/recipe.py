@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datastill.augment import AUGMENTATIONS
 from datastill.configuration import added_later, check_fields, describe
@@ -89,6 +89,11 @@ class TrainingRecipe:
         peak = max(1, steps // 4)
         share = (step + 1) / peak if step < peak else (steps - step) / max(1, steps - peak)
         return self.learning_rate * share
+
+    def lasting(self, epochs: int) -> TrainingRecipe | None:
+        """The same for more epochs, if it takes the same steps until the end of this one; None if it does not."""
+        same = self.schedule == "constant" and not self.half_size and epochs > self.epochs
+        return replace(self, epochs=epochs) if same else None
 
     def key(self) -> str:
         """A short hash of every field that `describe` describes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from datastill.files import check_tensors, load_tensors, locked, remove_leftover
 from datastill.logs import logger
 from datastill.networks import build
 from datastill.progress import clock, progress
-from datastill.teachers.pool import batch_size, pool_folder, pretraining_cost
+from datastill.teachers.pool import bytes_of_run, continuing, moments_of, pool_folder, pretraining_cost, steps_of_epoch
 from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.snapshots import TYPES, Snapshots
@@ -53,6 +53,11 @@ class Trajectory:
     seconds: float
     snapshots: tuple[Mapping[str, Tensor], ...] = field(compare=False, repr=False)
 
+    def only(self, places: Sequence[int], share: float) -> Trajectory:
+        """Some of its snapshots, by their places, for a share of its time."""
+        epochs, accuracies = (tuple(each[place] for place in places) for each in (self.epochs, self.accuracies))
+        return Trajectory(self.path, epochs, accuracies, share * self.seconds, tuple(self.snapshots[place] for place in places))
+
 
 def trajectories(
     data: DataSet,
@@ -67,6 +72,7 @@ def trajectories(
 ) -> list[Trajectory]:
     """Train what is missing of some runs and read them all; each is checkpointed every epoch and continued with the same bits after a kill.
 
+    A longer run that takes the same steps is read as far as it is needed (see `TrainingRecipe.lasting`).
     Where another process trains one of them, this one waits, saying so, and takes it from there.
 
     Args:
@@ -90,17 +96,17 @@ def trajectories(
     runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
     pretraining: Pretraining | None = None
     for run in runs:
-        if run.path.exists():
+        if run.there():
             continue
         with locked(run.path, f"training run {run.index} in {run.path}", wait=True):
-            if run.path.exists():  # another process trained it meanwhile
+            if run.there():  # another process trained it meanwhile
                 continue
             remove_leftovers(run.path.parent)
             if pretraining is None:
                 model = build(network, channels=data.channels, classes=data.classes, size=data.size)
                 engine = engine.suited(pretraining_cost(data, model, recipe))
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
-                missing = sum(not each.path.exists() for each in runs)
+                missing = sum(not each.there() for each in runs)
                 log.info(
                     "training %d %s for %s on %s, with snapshots; kept in %s",
                     missing, network, counted(recipe.epochs, "epoch"), data.name, run.path.parent,
@@ -114,13 +120,7 @@ def kept(
 ) -> list[Trajectory]:
     """What is there of some runs, in order (see `trajectories`)."""
     runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
-    return [run.read() for run in runs if run.path.exists()]
-
-
-def bytes_of_run(data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots) -> int:
-    """Bytes that the snapshots of one run take."""
-    weights = sum(value.numel() for value in Member(data, network, recipe).weights().values())
-    return weights * TYPES[snapshots.type].itemsize * len(moments_of(data, recipe, snapshots))
+    return [run.read() for run in runs if run.there()]
 
 
 def check_size(
@@ -154,22 +154,26 @@ def check_size(
         )
 
 
-def moments_of(data: DataSet, recipe: TrainingRecipe, snapshots: Snapshots) -> tuple[int, ...]:
-    """The steps after which a run on a data set is kept."""
-    return snapshots.moments(recipe.epochs, _batches(data, recipe))
-
-
-def _batches(data: DataSet, recipe: TrainingRecipe) -> int:
-    return max(1, len(data.train) // batch_size(data, recipe))
-
-
 class _Run:
     """One run: where it is kept, how it is trained and read."""
 
     def __init__(self, data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots, index: int, cache: Path | None) -> None:
         self.member, self.index, self.kept = Member(data, network, recipe, index), index, snapshots
-        self.path = pool_folder(data, network, recipe, cache) / f"trajectory-{snapshots.key()}-{index}.safetensors"
+        self.path, self.cache = pool_folder(data, network, recipe, cache) / f"trajectory-{snapshots.key()}-{index}.safetensors", cache
         self.moments = moments_of(data, recipe, snapshots)
+
+    def there(self) -> bool:
+        """Whether it need not be trained."""
+        return self.path.exists() or self._longer() is not None
+
+    def _longer(self) -> _Run | None:
+        """A longer run that begins with this one, snapshots included."""
+        data, network = self.member.data, self.member.network
+        for recipe in continuing(data, network, self.member.recipe, self.cache):
+            run = _Run(data, network, recipe, self.kept, self.index, self.cache)
+            if run.path.exists() and {*self.moments} <= {*run.moments}:
+                return run
+        return None
 
     def text(self) -> dict[str, str]:
         """What its file says of its origin."""
@@ -212,11 +216,14 @@ class _Run:
         partial.unlink(missing_ok=True)
 
     def read(self) -> Trajectory:
-        """Read its file.
+        """Read its file, or the beginning of a longer run.
 
         Raises:
             UserError: If it is damaged, or of another origin.
         """
+        if not self.path.exists() and (longer := self._longer()):
+            places = [longer.moments.index(step) for step in self.moments]
+            return longer.read().only(places, self.member.recipe.epochs / longer.member.recipe.epochs)
         try:
             tensors, text = load_tensors(self.path)
             self._check(text, self.path)
@@ -227,7 +234,7 @@ class _Run:
             raise UserError(f"{error}: {AGAIN}") from error
         names = self.member.weights()
         snapshots = tuple({name: tensors[f"{step}/{name}"] for name in names} for step in self.moments)
-        steps = _batches(self.member.data, self.member.recipe)
+        steps = steps_of_epoch(self.member.data, self.member.recipe)
         return Trajectory(self.path, tuple(step / steps for step in self.moments), tuple(accuracies), seconds, snapshots)
 
     def _rounded(self, name: str, value: Tensor) -> Tensor:

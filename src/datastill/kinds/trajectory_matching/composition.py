@@ -17,10 +17,10 @@ from datastill.kinds.constrained import Constrained
 from datastill.kinds.method import check_every_class
 from datastill.networks import build, network_type
 from datastill.teachers.missing import Untrained
-from datastill.teachers.pool import pool_folder
+from datastill.teachers.pool import bytes_of_run, pool_folder
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.snapshots import Snapshots
-from datastill.teachers.trajectories import MOST_BYTES_OF_EXPERTS, bytes_of_run, check_size, kept
+from datastill.teachers.trajectories import MOST_BYTES_OF_EXPERTS, check_size, kept
 
 EXPERT = TrainingRecipe(schedule="constant", epochs=1, learning_rate=0.01, batch=256, momentum=0.0, weight_decay=0.0, half_size=0.0)
 """How experts are trained: plain SGD at a constant rate, images mirrored and shifted. The epochs are those that are read."""
