@@ -80,5 +80,24 @@ GRIDS: dict[str, Experiment] = {
             "published settings. Networks are trained for 60 epochs instead of 1,000.",
         ),
     ),
+    "grid-weights-cifar10-ipc10": Experiment(
+        title="Choosing the weights of the constraints on DSA, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 20, seeds=(0, 1, 2), settings=("real_batch=32", *CIFAR10["dsa"][0]), repeats=1, epochs=60),),
+        rows=(
+            Row("dsa"),
+            *(Row("dsa+cm", label=f"cm{weight}", settings=(f"cm.weight={weight}",)) for weight in (0.1, 1.0)),
+            *(
+                Row("dsa+cc", label=f"cc{weight}", settings=(TEACHER, "pretrained.recipe.epochs=2", f"cc.weight={weight}"))
+                for weight in (0.006, 0.06)
+            ),
+        ),
+        preset="fast",
+        policy=Policy("fp32", compile=True),
+        split="validation",
+        remark="The steps are those of grid-kinds-cifar10-ipc10, 20 for every row. The weights there, .01 of `cm` and .0006 of `cc`, are "
+        "those chosen for methods that match distributions; at them the gradient of `cm` is a tenth as long as that of `dsa` itself at an "
+        "image, and that of `cc` a fiftieth. Here they are ten and a hundred times those; `balance` bounds them at the length of the "
+        "method's own.",
+    ),
 }
-"""One experiment a data set."""
+"""By name."""
