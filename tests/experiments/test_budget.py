@@ -6,12 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from datastill.cli import main
+from datastill.engine.measuring import Forecast, Part
 from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.experiments import Block, Experiment, Row, run_experiment
 from datastill.experiments.budget import Budget
+from datastill.experiments.cell import AnyCell
+from datastill.experiments.executors import Place, cores_of_cell
+from datastill.experiments.executors.local import shares
+from datastill.experiments.forecast import Measuring
 from datastill.experiments.specification import Specifications
 
 TABLE = Experiment(
@@ -20,6 +26,8 @@ TABLE = Experiment(
     (Row("dm", settings=("real_batch=16",)), Row("random", inherits=False, iterations=0), Row("dm+cm", 48.5)),
     policy=Policy("fp32", compile=False),
 )
+CORES = len(shares(1)[0])
+"""Of this process."""
 INFORMATIVE = ["dm+cm/seed0", "random/seed0", "dm/seed0", "dm+cm/seed1", "random/seed1", "dm/seed1"]
 """A set for every row before a second one; the published one first, then the cheap one."""
 
@@ -80,6 +88,41 @@ def test_a_cell_that_takes_longer_than_the_time_is_left_for_one_that_does_not(tm
     assert done == ["dm+cm/seed0", "dm+cm/seed1"]
     assert set(budget.left) == {"table/dm/seed0", "table/dm/seed1"}
     assert all(seconds > 3600 for seconds in budget.left.values())
+
+
+def test_a_cell_is_measured_with_the_cores_that_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, before = list[int](), torch.get_num_threads()
+
+    def seconds(measuring: Measuring, cell: AnyCell) -> float:
+        counts.append(torch.get_num_threads())
+        return 1.0
+
+    monkeypatch.setattr(Measuring, "seconds", seconds)
+    budget = Budget(1e6, tmp_path / "runs", cores=before + 1)
+    run_experiment("table", results=tmp_path / "results", runs=tmp_path / "runs", experiments={"table": TABLE}, order=budget)
+    assert set(counts) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "cores"),
+    [
+        (None, Place(), 0),
+        ("local", Place(), CORES),
+        ("local", Place(workers=CORES), 1),
+        ("local", Place(workers=3 * CORES), 1),
+        ("ray", Place(cpus=3), 3),
+        ("slurm", Place(), 0),
+    ],
+)
+def test_the_cores_of_a_cell(name: str | None, place: Place, cores: int) -> None:
+    assert cores_of_cell(name, place) == cores
+
+
+def test_cells_that_run_at_once_end_sooner() -> None:
+    parts = tuple(Part(str(seconds), seconds) for seconds in (5.0, 3.0, 3.0, 4.0))
+    found = [Forecast("", parts, 0, "cpu", at_once=count).lasts for count in (1, 2, 3, 9)]
+    assert found == [15, 9, 7, 5]  # with two: 5 + 4 beside 3 + 3
 
 
 def test_no_time_is_refused_and_too_little_runs_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -43,6 +44,7 @@ class Forecast:
         memory: Bytes of memory, as measured; 0 where the system does not say.
         device: Where it runs.
         compiling: Seconds that went into compiling while measuring; what was compiled is kept.
+        at_once: Parts that are done at the same time.
     """
 
     title: str
@@ -50,24 +52,45 @@ class Forecast:
     memory: int
     device: str
     compiling: float = 0.0
+    at_once: int = 1
 
     @property
     def seconds(self) -> float:
-        """How long all of it takes."""
+        """How long all of it takes, one part after the other."""
         return sum(part.seconds for part in self.parts)
 
+    @property
+    def lasts(self) -> float:
+        """How long all of it takes where each part begins as soon as one before it has ended."""
+        ends = [0.0] * max(1, self.at_once)
+        for part in self.parts:
+            ends[ends.index(min(ends))] += part.seconds
+        return max(ends)
 
-def forecast(title: str, parts: Callable[[], Sequence[Part]], device: torch.device) -> Forecast:
+
+def forecast(title: str, parts: Callable[[], Sequence[Part]], device: torch.device, *, at_once: int = 1) -> Forecast:
     """Put the parts of a job together, and what measuring them took.
 
     Args:
         title: What the job is.
         parts: Measures them.
         device: Where it runs.
+        at_once: Parts that are done at the same time.
     """
     compiled = held_up_seconds()
     measured = tuple(parts())
-    return Forecast(title, measured, memory(device), str(device), held_up_seconds() - compiled)
+    return Forecast(title, measured, memory(device), str(device), held_up_seconds() - compiled, at_once)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with as many threads for a while; 0 leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seconds_of(step: Callable[[], object], *, period: int = 1) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datastill.engine.measuring import threads
 from datastill.errors import UserError
 from datastill.experiments.cell import AnyCell
 from datastill.experiments.forecast import Measuring
@@ -27,12 +28,14 @@ class Budget:
 
     Rows that have no set yet come before rows that have one, those before rows with two, and so on. Among them, rows with a published
     number come first, then the cheapest. A cell is begun if it fits into the time that is left, by a few of its steps that are measured
-    just before; what measuring takes counts. A cell that takes longer than that is not stopped.
+    just before; what measuring takes counts. A cell that takes longer than that is not stopped. With several workers, a cell is chosen when
+    one of them is free, and measured while the others compute, so it is rather said to take too long.
 
     Attributes:
         seconds: The time, above 0.
         runs: Where the runs are kept.
         clock: Seconds by the clock.
+        cores: Of a cell, with which it is measured; 0 for those of this process.
         left: What the cells that did not fit would take at least, in seconds by their names.
 
     Raises:
@@ -42,6 +45,7 @@ class Budget:
     seconds: float
     runs: Path
     clock: Callable[[], float] = time.monotonic
+    cores: int = 0
     left: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +66,8 @@ class Budget:
             waiting.remove(cell)
             takes = rate * costs[cell.name]
             if self.clock() + takes < end:
-                takes = measuring.seconds(cell)
+                with threads(self.cores):
+                    takes = measuring.seconds(cell)
                 rate = min(rate or takes / costs[cell.name], takes / costs[cell.name])
             if self.clock() + takes >= end:
                 self.left[cell.name] = takes

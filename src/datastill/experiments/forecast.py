@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datastill.engine import Engine
-from datastill.engine.measuring import Forecast, Part, forecast
+from datastill.engine.measuring import Forecast, Part, forecast, threads
 from datastill.evaluation import Protocol
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.applications import parts as application_parts
@@ -31,20 +31,34 @@ def forecast_experiment(
     only: Sequence[str] = (),
     repeats: int | None = None,
     experiments: Specifications = EXPERIMENTS,
+    cores: int = 0,
+    at_once: int = 1,
 ) -> Forecast:
     """Measure on a few steps what `run_experiment` would take with the same arguments, cell by cell.
 
     Cells that differ in the seed alone are measured once. Of a run that was begun, all steps are counted.
 
+    Args:
+        name: As for `run_experiment`, like all arguments but the last two.
+        results: Where records are.
+        runs: Where runs are.
+        only: What would be run.
+        repeats: Networks to evaluate with.
+        experiments: The specifications by name.
+        cores: Of a cell; 0 for those of this process.
+        at_once: Cells that run at the same time.
+
     Raises:
         UserError: As `run_experiment`.
     """
     work = to_run(name, results=results, only=only, repeats=repeats, experiments=experiments)
-    return forecast(
-        f"{name}: {len(work.cells)} of {work.missing} missing cells can be run",
-        lambda: list(_parts(work, runs)),
-        Engine.choose(cost=0).device,
-    )
+    with threads(cores):
+        return forecast(
+            f"{name}: {len(work.cells)} of {work.missing} missing cells can be run",
+            lambda: list(_parts(work, runs)),
+            Engine.choose(cost=0).device,
+            at_once=at_once,
+        )
 
 
 def _parts(work: Work, runs: Path) -> Iterator[Part]:

@@ -24,7 +24,8 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
     width = max((len(what) for what, _ in rows), default=0)
     for what, seconds in rows:
         say_line(f"  {what:<{width}}  {seconds:>7}")
-    say_line(f"time        about {clock(forecast.seconds)} on {forecast.device}, measured over a few steps just now")
+    apart = f", {forecast.at_once} at once (one after the other {clock(forecast.seconds)})" if forecast.at_once > 1 else ""
+    say_line(f"time        about {clock(forecast.lasts)} on {forecast.device}{apart}, measured over a few steps just now")
     if forecast.compiling >= 1:
         say_line(f"compiling   {clock(forecast.compiling)} just now, not included: compiled code is kept")
     if forecast.memory:

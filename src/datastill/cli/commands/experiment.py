@@ -57,7 +57,7 @@ def experiment(
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.experiments.budget import Budget
-    from datastill.experiments.executors import Place, named_executor
+    from datastill.experiments.executors import Place, cores_of_cell, named_executor
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
     from datastill.experiments.scale import scaled
@@ -93,7 +93,16 @@ def experiment(
     if dry_run:
         if budget is not None:
             raise UserError("--dry-run says what every cell takes, and --budget runs those that fit: give one of them")
-        forecast = forecast_experiment(own, results=results, runs=runs, only=entries(only), repeats=repeats, experiments=experiments)
+        forecast = forecast_experiment(
+            own,
+            results=results,
+            runs=runs,
+            only=entries(only),
+            repeats=repeats,
+            experiments=experiments,
+            cores=cores_of_cell(executor, place),
+            at_once=workers or 1,
+        )
         print_forecast(forecast, runs / own)
         return
     if redraw:
@@ -110,7 +119,7 @@ def experiment(
             repeats=repeats,
             recorded=recorded,
             experiments=experiments,
-            order=None if budget is None else Budget(budget, runs),
+            order=None if budget is None else Budget(budget, runs, cores=cores_of_cell(executor, place)),
             executor=None if executor is None else named_executor(executor, place),
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)

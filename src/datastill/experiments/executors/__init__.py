@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from datastill.errors import unknown
-from datastill.experiments.executors.local import Local
+from datastill.experiments.executors.local import Local, shares
 from datastill.experiments.executors.on_ray import OnRay
 from datastill.experiments.executors.on_slurm import OnSlurm
 from datastill.experiments.executors.place import Place
@@ -36,4 +36,11 @@ def named_executor(name: str, place: Place) -> Executor:
     return EXECUTORS[name](place)
 
 
-__all__ = ["EXECUTORS", "Local", "OnRay", "OnSlurm", "Place", "named_executor"]
+def cores_of_cell(name: str | None, place: Place) -> int:
+    """How many cores of this machine a cell has with an executor, or of a machine like it; 0 for all of them."""
+    if name == "local":
+        return min(map(len, shares(place.workers or 1)))
+    return place.cpus or 0
+
+
+__all__ = ["EXECUTORS", "Local", "OnRay", "OnSlurm", "Place", "cores_of_cell", "named_executor"]
