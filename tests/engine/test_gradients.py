@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import ClassVar
 
 import pytest
@@ -12,6 +13,8 @@ from datastill.engine.gradients import Gradients, WeightGradients
 from datastill.functional import gradient_distance
 from datastill.networks import Features, Network
 from small_networks import close, made, picture
+
+COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 LABELS = torch.tensor([0, 3, 3, 1, 4, 2, 0])
 
@@ -56,6 +59,16 @@ def test_features_of_the_same_pass_are_those_of_the_network(fields: tuple[str, .
         for one, other in pairs:
             assert (one.shape, one.requires_grad) == (other.shape, False)
             torch.testing.assert_close(one, other.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+def test_a_compiled_pass_gives_the_same_gradients_and_features() -> None:
+    network, images = made(), picture(7)
+    plain, fast = (WeightGradients(Engine(compiled=compiled, micro_batch=4), network, ("embedding",)) for compiled in (False, True))
+    (expected, of_plain), (found, of_fast) = plain.of(images, LABELS), fast.of(images, LABELS)
+    for one, other in zip((*found, of_fast.embedding), (*expected, of_plain.embedding), strict=True):
+        close(one, other)
 
 
 def test_a_pull_against_finite_differences() -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,12 +13,41 @@ from datastill.engine import Engine, memory
 from datastill.networks import build
 
 
-def test_freed_buffers_are_kept_but_not_against_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
-        with monkeypatch.context() as patched:
-            patched.setenv(name, "1")
-            assert not memory.keep_buffers.__wrapped__()
-    assert memory.keep_buffers.__wrapped__() == (platform.libc_ver()[0] == "glibc")
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(memory.CONFIGURED)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("name", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD"])
+def test_an_allocator_that_the_environment_configures_is_left_as_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert not memory.keep_buffers.__wrapped__()
+
+
+FAULTS = """
+import resource, torch
+from datastill.engine.memory import keep_buffers
+print(keep_buffers() if {kept} else False)
+def step():
+    for size in (3, 1, 2):
+        buffers = [torch.empty(size * 10**6).fill_(1) for _ in range(4)]
+step(); step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5): step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="for the C library of Linux")
+def test_freed_buffers_are_kept() -> None:
+    found = {}
+    for kept in (True, False):
+        done = subprocess.run([sys.executable, "-c", FAULTS.format(kept=kept)], capture_output=True, text=True, check=True)
+        said, faults = done.stdout.split()
+        assert said == str(kept)
+        found[kept] = int(faults)
+    assert 10 * found[True] < found[False]
 
 
 def test_a_c_library_that_cannot_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from datastill.errors import UserError
 from datastill.experiments import Block, Experiment, Row, run_experiment
 from datastill.experiments.budget import Budget
 from datastill.experiments.cell import AnyCell
-from datastill.experiments.executors import Place, cores_of_cell
+from datastill.experiments.executors import Local
 from datastill.experiments.executors.local import shares
 from datastill.experiments.forecast import Measuring
 from datastill.experiments.specification import Specifications
@@ -105,24 +105,17 @@ def test_a_cell_is_measured_with_the_cores_that_it_has(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "cores"),
-    [
-        (None, Place(), 0),
-        ("local", Place(), CORES),
-        ("local", Place(workers=CORES), 1),
-        ("local", Place(workers=3 * CORES), 1),
-        ("ray", Place(cpus=3), 3),
-        ("slurm", Place(), 0),
-    ],
+    ("executor", "cores", "at_once"),
+    [(Local(), CORES, 1), (Local(CORES), 1, CORES), (Local(3 * CORES), 1, 3 * CORES)],
 )
-def test_the_cores_of_a_cell(name: str | None, place: Place, cores: int) -> None:
-    assert cores_of_cell(name, place) == cores
+def test_the_cores_of_a_cell_and_how_many_run_at_once(executor: Local, cores: int, at_once: int) -> None:
+    assert (executor.cores, executor.at_once) == (cores, at_once)
 
 
 def test_cells_that_run_at_once_end_sooner() -> None:
-    parts = tuple(Part(str(seconds), seconds) for seconds in (5.0, 3.0, 3.0, 4.0))
+    parts = (Part("teacher", 10.0, where="cache"), *(Part(str(seconds), seconds) for seconds in (5.0, 3.0, 3.0, 4.0)))
     found = [Forecast("", parts, 0, "cpu", at_once=count).lasts for count in (1, 2, 3, 9)]
-    assert found == [15, 9, 7, 5]  # with two: 5 + 4 beside 3 + 3
+    assert found == [25, 19, 17, 15]  # with two: after the teacher, 5 + 4 beside 3 + 3
 
 
 def test_no_time_is_refused_and_too_little_runs_nothing(tmp_path: Path) -> None:

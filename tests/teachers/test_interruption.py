@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from datastill.data import DataSet
-from datastill.encoders import TrainingRecipe, pretrain
-from datastill.engine import Engine
+from datastill.encoders import Snapshots, TrainingRecipe, pretrain
+from datastill.engine import Engine, hardware
 from datastill.files import load_tensors
 from datastill.teachers.history import history_path, training_history
+from datastill.teachers.trajectories import trajectories
 from doubles import Training
 
 RECIPE = TrainingRecipe(epochs=3, learning_rate=0.01)
@@ -45,3 +47,32 @@ def test_no_step_of_a_history_is_taken_twice(tiny: DataSet, tmp_path: Path, trai
     assert torch.equal(training_history(tiny, "convnet", RECIPE, Engine(), cache=tmp_path / "stopped"), straight)
     assert len(training.sizes) == 6
     assert [path.name for path in history_path(tiny, "convnet", RECIPE, tmp_path / "stopped").parent.iterdir()] == ["history.safetensors"]
+
+
+def _network(data: DataSet, engine: Engine, cache: Path) -> object:
+    return pretrain(data, "convnet", 1, RECIPE, engine, cache=cache)
+
+
+def _history(data: DataSet, engine: Engine, cache: Path) -> object:
+    return training_history(data, "convnet", RECIPE, engine, cache=cache)
+
+
+def _trajectory(data: DataSet, engine: Engine, cache: Path) -> object:
+    return trajectories(data, "convnet", 1, RECIPE, Snapshots(), engine, cache=cache)
+
+
+@pytest.mark.parametrize("train", [_network, _history, _trajectory])
+def test_it_goes_on_as_it_was_begun_where_another_engine_would_be_chosen_now(
+    tiny: DataSet, tmp_path: Path, training: Training, train: Callable[[DataSet, Engine, Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update that brings other kernels, or on a processor with another cache."""
+    chosen = Engine.choose(device="cpu", compile=False)
+    training.interrupt_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, chosen, tmp_path)
+    monkeypatch.setattr(hardware, "in_flight", lambda device: chosen.in_flight // 2)
+    other = Engine.choose(device="cpu", compile=False)
+    assert other.describe() != chosen.describe()
+    training.interrupt_at = None
+    train(tiny, other, tmp_path)
+    assert len(training.sizes) == 6

@@ -150,7 +150,6 @@ def _as_recorded(convolutions: object) -> str:
     if convolutions not in CONVOLUTIONS:
         expected = f"{', '.join(CONVOLUTIONS[:-1])} or {CONVOLUTIONS[-1]}"
         raise UserError(f"the run's configuration is damaged: convolutions cannot be {convolutions!r}, expected {expected}")
-    if convolutions != DIRECT and not works():
-        log.warning("the run's layers were computed by kernels that do not compile here: from now on by torch's own, equal to rounding")
-        return DIRECT
+    if not works(str(convolutions)):
+        log.warning("the run's layers were computed by kernels that do not work here: from now on by torch's own, equal to rounding")
     return str(convolutions)

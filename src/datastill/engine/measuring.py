@@ -61,10 +61,11 @@ class Forecast:
 
     @property
     def lasts(self) -> float:
-        """How long all of it takes where each part begins as soon as one before it has ended."""
-        ends = [0.0] * max(1, self.at_once)
+        """How long all of it takes where several parts are done at once, after what is trained first."""
+        first = sum(part.seconds for part in self.parts if part.where)
+        ends = [first] * max(1, self.at_once)
         for part in self.parts:
-            ends[ends.index(min(ends))] += part.seconds
+            ends[ends.index(min(ends))] += 0 if part.where else part.seconds
         return max(ends)
 
 
@@ -84,7 +85,7 @@ def forecast(title: str, parts: Callable[[], Sequence[Part]], device: torch.devi
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with as many threads for a while; 0 leaves them as they are."""
+    """Compute with this number of threads for a while; 0 leaves it as it is."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

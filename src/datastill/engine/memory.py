@@ -21,8 +21,8 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 """Of ``mallopt``: from how many bytes on a buffer is mapped apart, and how many free ones at the end of the heap are returned."""
 MAPPED_FROM, KEPT = 2**25, 2**29
 """The most that glibc allows for the first; and far more than the buffers of a micro-batch."""
-CONFIGURED = ("MALLOC_", "GLIBC_TUNABLES")
-"""What the environment variables begin with that configure the allocator."""
+CONFIGURED = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
+"""How the names of environment variables begin that configure the allocator, or may bring another one."""
 
 
 @cache

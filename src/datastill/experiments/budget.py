@@ -29,7 +29,7 @@ class Budget:
     Rows that have no set yet come before rows that have one, those before rows with two, and so on. Among them, rows with a published
     number come first, then the cheapest. A cell is begun if it fits into the time that is left, by a few of its steps that are measured
     just before; what measuring takes counts. A cell that takes longer than that is not stopped. With several workers, a cell is chosen when
-    one of them is free, and measured while the others compute, so it is rather said to take too long.
+    one of them is free, and measured while the others compute, so its time is rather too high.
 
     Attributes:
         seconds: The time, above 0.

@@ -39,12 +39,12 @@ def forecast_experiment(
     Cells that differ in the seed alone are measured once. Of a run that was begun, all steps are counted.
 
     Args:
-        name: As for `run_experiment`, like all arguments but the last two.
-        results: Where records are.
-        runs: Where runs are.
-        only: What would be run.
-        repeats: Networks to evaluate with.
-        experiments: The specifications by name.
+        name: As for `run_experiment`.
+        results: As there.
+        runs: As there.
+        only: As there.
+        repeats: As there.
+        experiments: As there.
         cores: Of a cell; 0 for those of this process.
         at_once: Cells that run at the same time.
 

@@ -95,9 +95,8 @@ GRIDS: dict[str, Experiment] = {
         policy=Policy("fp32", compile=True),
         split="validation",
         remark="The steps are those of grid-kinds-cifar10-ipc10, 20 for every row. The weights there, .01 of `cm` and .0006 of `cc`, are "
-        "those chosen for methods that match distributions; at them the gradient of `cm` is a tenth as long as that of `dsa` itself at an "
-        "image, and that of `cc` a fiftieth. Here they are ten and a hundred times those; `balance` bounds them at the length of the "
-        "method's own.",
+        "those chosen for methods that match distributions. Here they are ten and a hundred times as large; `balance` keeps the "
+        "gradient of a constraint no longer than that of the method itself.",
     ),
 }
 """By name."""

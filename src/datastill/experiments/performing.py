@@ -92,6 +92,20 @@ class Executor(Protocol):
         ...
 
 
+class Placed(Executor, Protocol):
+    """An executor that knows what a cell has there."""
+
+    @property
+    def cores(self) -> int:
+        """Cores of a cell."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Cells that run at the same time at least."""
+        ...
+
+
 def run_any(cell: AnyCell, *, results: Path, runs: Path, read: Callable[[str], DataSet] = load) -> None:
     """Run a cell of any kind and write its record."""
     if isinstance(cell, TeacherCell):

@@ -50,19 +50,29 @@ class InstanceNorm(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Normalise every channel of every image."""
         if not torch.compiler.is_compiling():
-            normalised = F.instance_norm(input.float(), weight=self.weight, bias=self.bias, eps=self.epsilon)
-            return normalised.to(input.dtype)
-        # Written out, the compiler fuses it with the activation after it and keeps the layout; the library's operator does neither.
-        wide = input.float()
-        share = 1 / input[0, 0].numel()  # a product is several times cheaper than the division of a mean, which comes back in its gradient
-        mean = wide.sum((2, 3), keepdim=True) * share
-        if input.dtype == torch.float32:
-            variance = (wide - mean).square().sum((2, 3), keepdim=True) * share
-        else:  # one pass over the map instead of two; what cancels is far below the rounding of a 16-bit map
-            variance = (wide.square().sum((2, 3), keepdim=True) * share - mean.square()).clamp(min=0)
-        # The inverse square root, as an exponential: that the compiler keeps for every map, a root it computes again for every pixel.
-        scale = torch.exp(-0.5 * torch.log(variance + self.epsilon)) * self.weight[:, None, None]
-        return (wide * scale + (self.bias[:, None, None] - mean * scale)).to(input.dtype)
+            return F.instance_norm(input.float(), weight=self.weight, bias=self.bias, eps=self.epsilon).to(input.dtype)
+        return normalised(input, self.weight, self.bias, self.epsilon)
+
+
+def normalised(input: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """Instance normalisation for the compiler, which fuses what is written out with the activation after it and keeps the layout.
+
+    Args:
+        input: ``image channel height width``, in any precision.
+        weight: The scale, float32 ``channel``.
+        bias: The shift, float32 ``channel``.
+        epsilon: Added to the variance.
+    """
+    wide = input.float()
+    share = 1 / input[0, 0].numel()  # a product is several times cheaper than the division of a mean, which comes back in its gradient
+    mean = wide.sum((2, 3), keepdim=True) * share
+    if input.dtype == torch.float32:
+        variance = (wide - mean).square().sum((2, 3), keepdim=True) * share
+    else:  # one pass over the map instead of two; what cancels is far below the rounding of a 16-bit map
+        variance = (wide.square().sum((2, 3), keepdim=True) * share - mean.square()).clamp(min=0)
+    # The inverse square root, as an exponential: that the compiler keeps for every map, a root it computes again for every pixel.
+    scale = torch.exp(-0.5 * torch.log(variance + epsilon)) * weight[:, None, None]
+    return (wide * scale + (bias[:, None, None] - mean * scale)).to(input.dtype)
 
 
 class BatchNorm(nn.Module):

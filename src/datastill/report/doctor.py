@@ -92,19 +92,19 @@ def _compiler() -> str:
 
 def _convolutions() -> str:
     found = f"{fastest()} in fp32, where {WINOGRAD} is {speed_up():.1f} times as fast as torch's own"
-    if not works():
+    if not works(WINOGRAD):
         found = "torch's own in fp32, since the kernels that would be faster do not compile"
     if not bf16_speed_up():
         return found
     if not bf16_is_faster():
         return f"{found}; bf16 {bf16_speed_up():.1f} times as fast, so fp32 is taken"
-    return f"{found}; bf16 {bf16_speed_up():.1f} times as fast and so taken, its norms {_norms()}"
+    return f"{found}; bf16 {bf16_speed_up():.1f} times as fast and so taken, norms in it {_norms()}"
 
 
 def _norms() -> str:
     if not (found := fused_speed_up()):
         return "torch's own, since the kernel that would be faster does not work"
-    return f"{FUSED if fastest(torch.bfloat16) == FUSED else 'not fused'}, which makes them {found:.1f} times as fast"
+    return f"{FUSED if fastest(torch.bfloat16) == FUSED else 'not fused, as fused they are'} {found:.1f} times as fast as torch's own"
 
 
 def _gpu() -> str:

@@ -29,7 +29,7 @@ def print_forecast(forecast: Forecast, out: Path | None) -> None:
     if forecast.compiling >= 1:
         say_line(f"compiling   {clock(forecast.compiling)} just now, not included: compiled code is kept")
     if forecast.memory:
-        say_line(f"memory      about {size(forecast.memory)}")
+        say_line(f"memory      about {size(forecast.memory)}{' each' if forecast.at_once > 1 else ''}")
     cached = [part for part in forecast.parts if part.where]
     own = sum(part.kept for part in forecast.parts if not part.where)
     if own:

@@ -22,7 +22,7 @@ from datastill.progress import progress
 from datastill.teachers.pool import pool_folder, pretraining_cost
 from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
-from datastill.teachers.stored import AGAIN, Member, check_correct, continued, number
+from datastill.teachers.stored import AGAIN, Member, as_begun, check_correct, continued, number
 from datastill.text import counted
 
 log = logger(__name__)
@@ -88,14 +88,14 @@ def _check(tensors: Mapping[str, Tensor], member: Member, epochs: int, path: Pat
 
 def _train(data: DataSet, network: str, recipe: TrainingRecipe, engine: Engine, path: Path) -> None:
     model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-    engine = engine.suited(pretraining_cost(data, model, recipe))
+    partial, member = path.with_name(f"{NAME}.partial.safetensors"), Member(data, network, recipe)
+    engine = as_begun(engine.suited(pretraining_cost(data, model, recipe)), [partial])
     pretraining = Pretraining(data, engine.place(model), recipe, engine)
     log.info(
         "training %s for %s on %s and recording its prediction for every image; kept in %s", network, counted(recipe.epochs, "epoch"),
         data.name, path,
     )  # fmt: skip
     pretraining.begin(0)
-    partial, member = path.with_name(f"{NAME}.partial.safetensors"), Member(data, network, recipe)
     origin = {**member.text(), "engine": json.dumps(engine.describe())}
     state_of = pretraining.trainer.state
     history, begun, seconds = _continued(partial, member, pretraining)

@@ -31,11 +31,11 @@ def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path
 
 
 def continuing(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> list[TrainingRecipe]:
-    """The recipes with a pool that continue one after its end (see `TrainingRecipe.lasting`), the shortest first."""
+    """The recipes with a pool that continue one after its end (see `TrainingRecipe.extended`), the shortest first."""
     folder = pool_folder(data, network, recipe, cache)
-    lengths = [re.fullmatch(rf"{network}-(\d+)epochs-\w+", path.name) for path in folder.parent.glob(f"{network}-*epochs-*")]
-    lasting = [recipe.lasting(epochs) for epochs in sorted({int(each[1]) for each in lengths if each})]
-    return [each for each in lasting if each and pool_folder(data, network, each, cache).is_dir()]
+    lengths = [re.fullmatch(rf"{re.escape(network)}-(\d+)epochs-\w+", path.name) for path in folder.parent.glob("*epochs-*")]
+    extended = [recipe.extended(epochs) for epochs in sorted({int(each[1]) for each in lengths if each})]
+    return [each for each in extended if each and pool_folder(data, network, each, cache).is_dir()]
 
 
 def lacking(folder: Path, count: int) -> list[tuple[int, Path]]:

@@ -34,9 +34,10 @@ from datastill.teachers.pool import (
     measured_on,
     pool_folder,
     pretraining_cost,
+    steps_of_epoch,
 )
 from datastill.teachers.recipe import SHIFT, TrainingRecipe
-from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, check_correct, continued, epochs, number
+from datastill.teachers.stored import Epoch, Member, PretrainedNetwork, as_begun, check_correct, continued, epochs, number
 from datastill.text import counted
 
 log = logger(__name__)
@@ -76,12 +77,18 @@ def pretrain(
                 continue
             remove_leftovers(folder)
             if pretraining is None:
-                engine = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
+                suited = engine.suited(pretraining_cost(data, model, recipe))  # by one network, whatever is trained with it
+                engine = as_begun(suited, [partial_path(folder, each) for each in range(count)])
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
                 many = len(lacking(folder, count))
                 log.info("pretraining %d %s for %s on %s; kept in %s", many, network, counted(recipe.epochs, "epoch"), data.name, folder)
             pretraining.train(folder, index)
     return found(data, network, count, recipe, cache=cache)
+
+
+def partial_path(folder: Path, index: int) -> Path:
+    """Where a network of a pool is while it is trained."""
+    return folder / f"{index}.partial.safetensors"
 
 
 def accuracy(runner: Runner, images: ClassImages, data: DataSet) -> float:
@@ -114,7 +121,7 @@ class Pretraining:
         )
         self.runner = Runner(engine, network, ("logits",))
         self.size = batch_size(data, recipe)
-        self.batches = max(1, len(data.train) // self.size)
+        self.batches = steps_of_epoch(data, recipe)
         self.halved = half_size_epochs(data, network, recipe)
 
     def seconds(self) -> float:
@@ -131,7 +138,7 @@ class Pretraining:
     def train(self, folder: Path, index: int) -> None:
         """Train number `index` with the seed of that number and keep it in `folder`; its bits do not depend on the rest of the pool."""
         self.begin(index)
-        partial, member = folder / f"{index}.partial.safetensors", Member(self.data, self.network.name, self.recipe, index)
+        partial, member = partial_path(folder, index), Member(self.data, self.network.name, self.recipe, index)
         origin = {**member.text(), "engine": json.dumps(self.engine.describe())}
         curve, begun, seconds = self._continued(partial, member)
         began = time.monotonic()

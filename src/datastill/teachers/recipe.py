@@ -90,8 +90,8 @@ class TrainingRecipe:
         share = (step + 1) / peak if step < peak else (steps - step) / max(1, steps - peak)
         return self.learning_rate * share
 
-    def lasting(self, epochs: int) -> TrainingRecipe | None:
-        """The same for more epochs, if it takes the same steps until the end of this one; None if it does not."""
+    def extended(self, epochs: int) -> TrainingRecipe | None:
+        """The same for more epochs, if it takes the same steps until the end of this one, up to rounding; None if it does not."""
         same = self.schedule == "constant" and not self.half_size and epochs > self.epochs
         return replace(self, epochs=epochs) if same else None
 

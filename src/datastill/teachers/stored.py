@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,6 +187,22 @@ def check_correct(values: Tensor, what: str) -> None:
     """
     if values.numel() and not -1 <= int(values.min()) <= int(values.max()) <= 1:
         raise UserError(f"{what} does not fit: expected 1, 0 and -1 only, got {int(values.min())} to {int(values.max())}")
+
+
+def as_begun(engine: Engine, partials: Iterable[Path]) -> Engine:
+    """The engine for trainings of which some may have been begun: what was left open is chosen as the first of them recorded it.
+
+    Args:
+        engine: As it would be chosen now.
+        partials: Files of what was left, where there is any.
+    """
+    for partial in partials:
+        if partial.exists():
+            with contextlib.suppress(UserError):  # what is damaged is told where it is continued
+                recorded = decoded(load_tensors(partial)[1].get("engine", "null"), partial)
+                if isinstance(recorded, dict):
+                    return engine.as_recorded(recorded)
+    return engine
 
 
 def continued(

@@ -24,7 +24,7 @@ from datastill.teachers.pool import bytes_of_run, continuing, moments_of, pool_f
 from datastill.teachers.pretraining import WITHIN, Pretraining
 from datastill.teachers.recipe import TrainingRecipe
 from datastill.teachers.snapshots import TYPES, Snapshots
-from datastill.teachers.stored import AGAIN, Member, check_correct, continued, decoded, number
+from datastill.teachers.stored import AGAIN, Member, as_begun, check_correct, continued, decoded, number
 from datastill.text import counted
 
 log = logger(__name__)
@@ -72,7 +72,8 @@ def trajectories(
 ) -> list[Trajectory]:
     """Train what is missing of some runs and read them all; each is checkpointed every epoch and continued with the same bits after a kill.
 
-    A longer run that takes the same steps is read as far as it is needed (see `TrainingRecipe.lasting`).
+    A longer run that takes the same steps is read as far as it is needed (see `TrainingRecipe.extended`); like everything in the cache, it
+    may have been computed in another precision.
     Where another process trains one of them, this one waits, saying so, and takes it from there.
 
     Args:
@@ -96,17 +97,17 @@ def trajectories(
     runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
     pretraining: Pretraining | None = None
     for run in runs:
-        if run.there():
+        if run.exists():
             continue
         with locked(run.path, f"training run {run.index} in {run.path}", wait=True):
-            if run.there():  # another process trained it meanwhile
+            if run.exists():  # another process trained it meanwhile
                 continue
             remove_leftovers(run.path.parent)
             if pretraining is None:
                 model = build(network, channels=data.channels, classes=data.classes, size=data.size)
-                engine = engine.suited(pretraining_cost(data, model, recipe))
+                engine = as_begun(engine.suited(pretraining_cost(data, model, recipe)), [each.partial for each in runs])
                 pretraining = Pretraining(data, engine.place(model), recipe, engine)
-                missing = sum(not each.there() for each in runs)
+                missing = sum(not each.exists() for each in runs)
                 log.info(
                     "training %d %s for %s on %s, with snapshots; kept in %s",
                     missing, network, counted(recipe.epochs, "epoch"), data.name, run.path.parent,
@@ -120,7 +121,7 @@ def kept(
 ) -> list[Trajectory]:
     """What is there of some runs, in order (see `trajectories`)."""
     runs = [_Run(data, network, recipe, snapshots, index, cache) for index in range(count)]
-    return [run.read() for run in runs if run.there()]
+    return [run.read() for run in runs if run.exists()]
 
 
 def check_size(
@@ -160,9 +161,10 @@ class _Run:
     def __init__(self, data: DataSet, network: str, recipe: TrainingRecipe, snapshots: Snapshots, index: int, cache: Path | None) -> None:
         self.member, self.index, self.kept = Member(data, network, recipe, index), index, snapshots
         self.path, self.cache = pool_folder(data, network, recipe, cache) / f"trajectory-{snapshots.key()}-{index}.safetensors", cache
+        self.partial = self.path.with_name(f"{self.path.stem}.partial.safetensors")
         self.moments = moments_of(data, recipe, snapshots)
 
-    def there(self) -> bool:
+    def exists(self) -> bool:
         """Whether it need not be trained."""
         return self.path.exists() or self._longer() is not None
 
@@ -182,7 +184,7 @@ class _Run:
     def train(self, pretraining: Pretraining) -> None:
         """Train it, or continue what was left of it, and keep it."""
         pretraining.begin(self.index)
-        partial = self.path.with_name(f"{self.path.stem}.partial.safetensors")
+        partial = self.partial
         origin = {**self.text(), "engine": json.dumps(pretraining.engine.describe())}
         found, accuracies, taken, begun, seconds = self._continued(partial, pretraining)
         network, trainer, steps = pretraining.network, pretraining.trainer, self.member.recipe.epochs * pretraining.batches

@@ -13,9 +13,11 @@ import torch
 from datastill.data import cache_folder
 from datastill.engine import Engine, hardware
 from datastill.engine.convolution import DIRECT, FUSED, WINOGRAD, bf16_is_faster, choosing, fastest, native, use
+from datastill.engine.measuring import threads
+from datastill.engine.policy import PRECISIONS
 from datastill.errors import UserError
 from datastill.networks import Network, build
-from datastill.networks.layers import Convolution
+from datastill.networks.layers import Convolution, InstanceNorm
 from small_networks import made, noise
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
@@ -88,19 +90,36 @@ def test_what_bf16_gains_is_kept_where_the_kernels_do_not_work(measured: list[fl
 
 @compiled
 def test_it_is_measured_where_gradients_are_off_too() -> None:
-    choosing._ratio.cache_clear()
-    choosing._bf16_ratio.cache_clear()
+    choosing._times_faster.cache_clear()
     with torch.no_grad():
         assert choosing._ratio() > 0
         assert choosing._bf16_ratio() >= 0
 
 
+@compiled
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+def test_the_kernel_for_norms_is_measured_compiled() -> None:
+    choosing._times_faster.cache_clear()
+    assert choosing._fused_ratio() > 0
+
+
+def test_what_was_measured_is_of_as_many_threads(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    choosing._times_faster.cache_clear()
+    monkeypatch.setattr(choosing, "works", lambda convolutions: True)
+    monkeypatch.setattr(choosing, "_faster", lambda *ways: float(torch.get_num_threads()))
+    monkeypatch.setattr(hardware, "bf16_supported", lambda device: True)
+    found = {}
+    for count in (1, 3):
+        with threads(count):
+            found[count] = choosing.speed_up()
+    choosing._times_faster.cache_clear()
+    assert found == {1: 1.0, 3: 3.0}
+
+
 def test_bf16_is_not_measured_where_the_hardware_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "bf16_supported", lambda device: False)
     monkeypatch.setattr(choosing, "_faster", lambda *ways: pytest.fail("it was measured"))
-    choosing._bf16_ratio.cache_clear()
     assert choosing._bf16_ratio() == 0.0
-    choosing._bf16_ratio.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -131,15 +150,27 @@ def test_a_run_keeps_the_way_that_it_began_with(measured: list[float], caplog: p
     recorded = begun.describe()
     assert recorded["convolutions"] == WINOGRAD
     assert "convolutions" not in Engine(compiled=True).describe()  # as in what earlier versions wrote
-    assert choosing.works()
     with pytest.raises(
         UserError, match="the run's configuration is damaged: convolutions cannot be 'magic', expected direct, winograd or fused"
     ):
         Engine.choose(device="cpu", precision="fp32", compile=True).as_recorded({**recorded, "convolutions": "magic"})
-    measured[0] = 0.0
+
+
+@pytest.mark.parametrize(("way", "precision"), [(WINOGRAD, "fp32"), (FUSED, "bf16")])
+def test_a_run_goes_on_where_its_kernels_do_not_work(
+    way: str, precision: str, measured: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hardware, "why_no_compiler", lambda device: "")
+    recorded = Engine(precision=PRECISIONS[precision], compiled=True, convolutions=way).describe()
+    monkeypatch.setattr(choosing, "works", lambda convolutions: convolutions == DIRECT)
+    monkeypatch.setattr("datastill.engine.engine.works", lambda convolutions: convolutions == DIRECT)
     with caplog.at_level(logging.WARNING):
-        assert Engine.choose(device="cpu", precision="fp32", compile=True).as_recorded(recorded).convolutions == DIRECT
-    assert "by kernels that do not compile here" in caplog.text
+        resumed = Engine.choose(device="cpu", precision=precision, compile=True).as_recorded(recorded)
+    assert "by kernels that do not work here" in caplog.text
+    assert resumed.describe() == {**recorded, "in_flight": resumed.in_flight}  # so the folder of the run takes it
+    network = resumed.place(build("convnet", channels=3, classes=2, size=(16, 16)))
+    assert not any(ways(network))
+    assert not any(layer.pooled for layer in network.modules() if isinstance(layer, InstanceNorm))
 
 
 def test_norms_in_bf16_go_by_the_kernel_where_it_is_faster(measured: list[float], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,13 +215,44 @@ def test_maps_that_do_not_suit_go_the_direct_way_to_the_bit(maps: torch.Tensor) 
     assert torch.equal(layer(maps), direct)
 
 
-def test_where_nothing_compiles_torchs_own_are_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("way", [WINOGRAD, FUSED])
+def test_where_nothing_compiles_torchs_own_are_used(way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:
         raise RuntimeError("no such compiler\nat all")
 
-    choosing._ratio.cache_clear()
+    choosing.works.cache_clear()
     monkeypatch.setattr(native, "kernels", broken)
     with caplog.at_level(logging.INFO):
-        assert choosing._ratio() == 0.0
-    assert "since faster kernels do not compile (no such compiler)" in caplog.text
-    choosing._ratio.cache_clear()
+        assert not choosing.works(way)
+    assert "do not compile, so these layers are torch's own (no such compiler)" in caplog.text
+    assert choosing.works(DIRECT)
+    choosing.works.cache_clear()
+
+
+@compiled
+@pytest.mark.parametrize("way", [WINOGRAD, FUSED])
+def test_kernels_that_give_something_else_are_not_used(way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    name = {WINOGRAD: "_winograd", FUSED: "_fused"}[way]
+    right = getattr(choosing, name)
+    monkeypatch.setattr(choosing, name, lambda *tensors: right(*tensors) * 1.1)
+    choosing.works.cache_clear()
+    assert not choosing.works(way)
+    assert "are wrong on this processor" in caplog.text
+    choosing.works.cache_clear()
+
+
+@compiled
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # as above
+def test_norms_of_a_whole_network_in_bf16_are_fused_and_agree() -> None:
+    network = build("convnet", channels=3, classes=4, size=(16, 16))
+    images = noise(6, 3, 16, 16).bfloat16().to(memory_format=torch.channels_last)
+    assert [name for name, layer in network.named_modules() if isinstance(layer, InstanceNorm)]
+    found = {}
+    for way in (DIRECT, FUSED):
+        use(network, way)
+        found[way] = torch.compile(lambda images: network(images).embedding.float(), dynamic=False, fullgraph=True)(images)
+        torch._dynamo.reset()
+    assert all(layer.pooled for layer in network.modules() if isinstance(layer, InstanceNorm))
+    assert not any(ways(network))
+    off = (found[FUSED] - found[DIRECT]).norm() / found[DIRECT].norm()
+    assert 0 < off < 2e-2  # by another rounding of the norms, so it is another path

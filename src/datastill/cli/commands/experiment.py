@@ -57,7 +57,7 @@ def experiment(
     """
     from datastill.experiments import EXPERIMENTS, run_experiment
     from datastill.experiments.budget import Budget
-    from datastill.experiments.executors import Place, cores_of_cell, named_executor
+    from datastill.experiments.executors import Place, named_executor
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
     from datastill.experiments.scale import scaled
@@ -69,6 +69,7 @@ def experiment(
         if executor is None and given:
             raise UserError(f"--{option} is for --executor: say where the cells run as well, such as --executor local")
     place = Place(workers, cpus, gpus, address, tuple(entries(slurm)))
+    runner = None if executor is None else named_executor(executor, place)
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
@@ -100,8 +101,8 @@ def experiment(
             only=entries(only),
             repeats=repeats,
             experiments=experiments,
-            cores=cores_of_cell(executor, place),
-            at_once=workers or 1,
+            cores=runner.cores if runner else 0,
+            at_once=runner.at_once if runner else 1,
         )
         print_forecast(forecast, runs / own)
         return
@@ -119,8 +120,8 @@ def experiment(
             repeats=repeats,
             recorded=recorded,
             experiments=experiments,
-            order=None if budget is None else Budget(budget, runs, cores=cores_of_cell(executor, place)),
-            executor=None if executor is None else named_executor(executor, place),
+            order=None if budget is None else Budget(budget, runs, cores=runner.cores if runner else 0),
+            executor=runner,
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)
     say_line(f"results in {results / own}")

@@ -17,19 +17,21 @@ from datastill.engine.convolution.kept import kept
 from datastill.files import reason
 from datastill.logs import logger
 from datastill.networks import Network
-from datastill.networks.layers import Convolution, InstanceNorm, average_pool
+from datastill.networks.layers import Convolution, InstanceNorm, average_pool, normalised
 
 log = logger(__name__)
 
 DIRECT, WINOGRAD, FUSED = "direct", "winograd", "fused"
 CONVOLUTIONS = (DIRECT, WINOGRAD, FUSED)
-"""What kernels of ours are used: none; in 32 bits those for convolutions, and for norm, rectifier and pool; in bf16 the latter alone."""
+"""Which of our kernels are used: none; in 32 bits those for convolutions, and for norm, rectifier and pool; in bf16 the latter alone."""
 TRANSFORMED = 2**24
 """Bytes that the transformed weights of a layer may take: beyond what a last-level cache holds, reading them costs more than it saves."""
 SMALLEST = 4
 """Pixels of the smaller side of a map below which most of a tile lies beyond its edge."""
 WIDTH = 128
 """Channels of the layer that is measured, those of the default network."""
+EPSILON = 1e-5
+BF16 = "bf16"
 TIMES = 6
 """Measurements of each way, some 50 ms each on two cores."""
 CLOSE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
@@ -43,8 +45,9 @@ def use(network: Network, convolutions: str) -> None:
         network: Its convolutions 3x3 with a stride and a padding of 1, of as many channels as the kernels take, are computed so in 32
             bits, and norm, rectifier and pool of such maps in the precision that the name stands for; all others, and all on other devices,
             are left as they are.
-        convolutions: One of `CONVOLUTIONS`.
+        convolutions: One of `CONVOLUTIONS`; all is left as it is where its kernels do not work.
     """
+    convolutions = convolutions if works(convolutions) else DIRECT
     precision = {WINOGRAD: torch.float32, FUSED: torch.bfloat16}.get(convolutions)
     for layer in network.modules():
         if isinstance(layer, Convolution):
@@ -99,9 +102,27 @@ def _found() -> _Speeds:
     return _Speeds(**kept("convolutions", ("ratio", "bf16"), measured))
 
 
-def works() -> bool:
-    """Whether the kernels compile here and give what they should."""
-    return _ratio() > 0
+@cache
+def works(convolutions: str) -> bool:
+    """Whether the kernels of a name compile here and give what they should."""
+    if convolutions == DIRECT:
+        return True
+    convolves = convolutions == WINOGRAD
+    what = "the kernels for convolutions in 32 bits" if convolves else "the kernels for norms in bf16"
+    maps, weights = _layer()
+    tensors = (maps, weights) if convolves else (maps.to(torch.bfloat16), torch.rand(WIDTH), torch.rand(WIDTH))
+    ours, theirs = (_winograd, _direct) if convolves else (_fused, _separate)
+    try:
+        native.kernels()
+        found, expected = _pass(ours, *tensors), _pass(theirs, *tensors)
+    except Exception as error:  # whatever a compiler or a processor that was never seen makes of it
+        log.info("%s do not compile, so these layers are torch's own (%s)", what, reason(error)[:120])
+        return False
+    close, pairs = CLOSE[tensors[0].dtype], [(one.float(), other.float()) for one, other in zip(found, expected, strict=True)]
+    if not all(float((one - other).norm()) <= close * float(other.norm()) for one, other in pairs):
+        log.warning("%s are wrong on this processor, so torch's own layers are used; please report it", what)
+        return False
+    return True
 
 
 def speed_up() -> float:
@@ -153,64 +174,56 @@ def _pooled(precision: torch.dtype, maps: Tensor, weight: Tensor, bias: Tensor, 
     return pooled
 
 
-@cache
 def _ratio() -> float:
-    """How many times faster the kernels for convolutions are; 0 if they don't compile or give something else."""
-
-    def ours(maps: Tensor, weights: Tensor) -> Tensor:
-        convolved: Tensor = operators.winograd(maps, weights, None, False)
-        return convolved
-
-    return _against(ours, _direct, *_layer())
+    """How many times faster the kernels for convolutions are; 0 if they do not work."""
+    return _times_faster(WINOGRAD, torch.get_num_threads()) if works(WINOGRAD) else 0.0
 
 
-@cache
 def _fused_ratio() -> float:
-    """How many times faster the kernel for norm, rectifier and pool is in bf16, each compiled; 0 as for `_ratio`."""
-    norm = InstanceNorm(WIDTH)
-
-    def ours(maps: Tensor) -> Tensor:
-        pooled = _pooled(torch.bfloat16, maps, norm.weight, norm.bias, norm.epsilon)
-        assert pooled is not None
-        return pooled
-
-    def theirs(maps: Tensor) -> Tensor:
-        return average_pool(F.relu(norm(maps)))
-
-    maps = _layer()[0].to(torch.bfloat16)
-    return _against(torch.compile(ours, dynamic=False), torch.compile(theirs, dynamic=False), maps)
+    """How many times faster the kernel for norm, rectifier and pool is in bf16, each compiled; 0 if it does not work."""
+    return _times_faster(FUSED, torch.get_num_threads()) if works(FUSED) else 0.0
 
 
-def _against(ours: Callable[..., Tensor], theirs: Callable[..., Tensor], *tensors: Tensor) -> float:
-    """How many times faster a kernel of ours is, forward and back; 0 if it does not compile or gives something else."""
-    try:
-        native.kernels()
-        both = partial(_pass, ours, *tensors), partial(_pass, theirs, *tensors)
-        found, expected = (compute() for compute in both)
-    except Exception as error:  # whatever a compiler or a processor that was never seen makes of it
-        log.info("layers are computed by torch alone, since faster kernels do not compile (%s)", reason(error)[:120])
-        return 0.0
-    close = CLOSE[tensors[0].dtype]
-    if not all(
-        float((one - other).float().norm()) <= close * float(other.float().norm()) for one, other in zip(found, expected, strict=True)
-    ):
-        log.warning("faster kernels are wrong on this processor, so torch's own are used; please report it")
-        return 0.0
-    return _faster(*both)
-
-
-@cache
 def _bf16_ratio() -> float:
     """How many times faster the library's own convolution is in bf16; 0 if the hardware does not compute in it."""
-    if not hardware.bf16_supported(torch.device("cpu")):
-        return 0.0
-    half = partial(_pass, _direct, *(tensor.to(torch.bfloat16) for tensor in _layer()))
-    exact = partial(_pass, _direct, *_layer())
-    half(), exact()  # the first pass of each prepares what later ones find
-    return _faster(half, exact)
+    return _times_faster(BF16, torch.get_num_threads()) if hardware.bf16_supported(torch.device("cpu")) else 0.0
+
+
+@cache
+def _times_faster(what: str, threads: int) -> float:
+    """How many times faster a layer is in one way than in the usual one, with the threads that there are now."""
+    maps, weights = _layer()
+    exact = partial(_pass, _direct, maps, weights)
+    if what == WINOGRAD:
+        return _faster(partial(_pass, _winograd, maps, weights), exact)
+    if what == BF16:
+        return _faster(partial(_pass, _direct, *(tensor.to(torch.bfloat16) for tensor in (maps, weights))), exact)
+    tensors = (maps.to(torch.bfloat16), torch.ones(WIDTH), torch.zeros(WIDTH))
+    fused, separate = (torch.compile(compute, dynamic=False) for compute in (_fused, _compiled))
+    return _faster(partial(_pass, fused, *tensors), partial(_pass, separate, *tensors))
 
 
 _direct = partial(F.conv2d, padding=1)
+
+
+def _winograd(maps: Tensor, weights: Tensor) -> Tensor:
+    convolved: Tensor = operators.winograd(maps, weights, None, False)
+    return convolved
+
+
+def _fused(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    pooled: Tensor = operators.normalised(native.last(maps), weight, bias, EPSILON)[0]
+    return pooled
+
+
+def _separate(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What the kernel is compared with: rounded to 16 bits at the end alone."""
+    return F.avg_pool2d(F.relu(F.instance_norm(maps.float(), weight=weight, bias=bias, eps=EPSILON)), 2).to(maps.dtype)
+
+
+def _compiled(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What the kernel is timed against: what the network would compute without it."""
+    return average_pool(F.relu(normalised(maps, weight, bias, EPSILON)))
 
 
 def _layer() -> tuple[Tensor, Tensor]:
@@ -222,6 +235,7 @@ def _layer() -> tuple[Tensor, Tensor]:
 
 def _faster(one: Callable[[], object], other: Callable[[], object]) -> float:
     """How many times faster one way is than the other, measured in turn, the best of each: other work only ever adds."""
+    one(), other()  # the first pass of each prepares what later ones find
     taken = [(_seconds(other), _seconds(one)) for _ in range(TIMES)]
     return min(slow for slow, _ in taken) / min(fast for _, fast in taken)
 

@@ -34,8 +34,8 @@ typedef uint32_t Word __attribute__((vector_size(LANES * 4)));
 inline Vector load(const uint16_t* from) { return (Vector)(__builtin_convertvector(*(const Half*)from, Word) << 16); }
 
 inline void store(uint16_t* to, Vector value) {
-  const Word word = (Word)value;
-  *(Half*)to = __builtin_convertvector((word + 0x7fff + ((word >> 16) & 1)) >> 16, Half);
+  const Word word = (Word)value, rounded = word + 0x7fff + ((word >> 16) & 1);
+  *(Half*)to = __builtin_convertvector(((word & 0x7fffffff) > 0x7f800000 ? word | 0x400000 : rounded) >> 16, Half);  // no number stays so
 }
 
 inline Vector all(float value) {

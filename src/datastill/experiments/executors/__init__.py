@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from datastill.errors import unknown
-from datastill.experiments.executors.local import Local, shares
+from datastill.experiments.executors.local import Local
 from datastill.experiments.executors.on_ray import OnRay
 from datastill.experiments.executors.on_slurm import OnSlurm
 from datastill.experiments.executors.place import Place
-from datastill.experiments.performing import Executor
+from datastill.experiments.performing import Placed
 
 
 def _local(place: Place) -> Local:
@@ -17,11 +17,11 @@ def _local(place: Place) -> Local:
     return Local(place.workers or 1)
 
 
-EXECUTORS: dict[str, Callable[[Place], Executor]] = {"local": _local, "ray": OnRay, "slurm": OnSlurm}
+EXECUTORS: dict[str, Callable[[Place], Placed]] = {"local": _local, "ray": OnRay, "slurm": OnSlurm}
 """From what a user says of the place to an executor, by name."""
 
 
-def named_executor(name: str, place: Place) -> Executor:
+def named_executor(name: str, place: Place) -> Placed:
     """An executor by its name.
 
     Args:
@@ -36,11 +36,4 @@ def named_executor(name: str, place: Place) -> Executor:
     return EXECUTORS[name](place)
 
 
-def cores_of_cell(name: str | None, place: Place) -> int:
-    """How many cores of this machine a cell has with an executor, or of a machine like it; 0 for all of them."""
-    if name == "local":
-        return min(map(len, shares(place.workers or 1)))
-    return place.cpus or 0
-
-
-__all__ = ["EXECUTORS", "Local", "OnRay", "OnSlurm", "Place", "cores_of_cell", "named_executor"]
+__all__ = ["EXECUTORS", "Local", "OnRay", "OnSlurm", "Place", "named_executor"]

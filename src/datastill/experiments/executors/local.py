@@ -51,6 +51,16 @@ class Local:
     def __post_init__(self) -> None:
         whole("workers", self.workers, least=1)
 
+    @property
+    def cores(self) -> int:
+        """Cores of the worker that has the fewest."""
+        return min(map(len, shares(self.workers)))
+
+    @property
+    def at_once(self) -> int:
+        """One cell in every worker."""
+        return self.workers
+
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks."""
         context = multiprocessing.get_context(self.start)

@@ -47,6 +47,16 @@ class OnRay:
         self.place.only("ray", "cpus", "gpus", "address")
         _ray()
 
+    @property
+    def cores(self) -> int:
+        """Cores of a cell."""
+        return self.place.cpus or 1
+
+    @property
+    def at_once(self) -> int:
+        """As many cells as were asked for; where nothing was said, what there is room for is known to the cluster alone."""
+        return self.place.workers or 1
+
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks.
 
@@ -58,7 +68,7 @@ class OnRay:
         if not before:
             _connect(ray, self.place.address)
         try:
-            cpus = self.place.cpus or 1
+            cpus = self.cores
             room = _room(ray, cpus, self.place.gpus)
             yield from spread(tasks, _Tasks(ray, cpus, self.place.gpus), self.place.workers or room)
         finally:

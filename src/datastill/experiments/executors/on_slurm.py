@@ -53,6 +53,16 @@ class OnSlurm:
         _options(self.place.options)
         _submitit()
 
+    @property
+    def cores(self) -> int:
+        """Cores of a cell."""
+        return self.place.cpus or 1
+
+    @property
+    def at_once(self) -> int:
+        """As many cells as were asked for; where nothing was said, what there is room for is known to the cluster alone."""
+        return self.place.workers or 1
+
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks.
 
@@ -78,7 +88,7 @@ class _Jobs:
             self._executor.update_parameters(
                 name="datastill",
                 timeout_min=minutes,
-                cpus_per_task=asked.place.cpus or 1,
+                cpus_per_task=asked.cores,
                 **({"gpus_per_node": int(asked.place.gpus)} if asked.place.gpus else {}),
                 **given,
             )
