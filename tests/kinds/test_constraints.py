@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
+import torch
 from benchmarks.reference_constraints import ReferenceConstraints
 from benchmarks.reference_gradients import ReferenceGradients
 from benchmarks.reference_unrolled import ReferenceTrajectories
@@ -87,3 +89,23 @@ def test_real_images_pass_once_for_their_gradient_and_their_features(
     stepper = opened(composed, tiny, ipc=3)
     monkeypatch.setattr(stepper.constraints, "real", None)
     assert stepper.step(0)["cm"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's tracer only looks, and hides the warning by itself
+@pytest.mark.parametrize("name", ["dsa", "mtt"])
+def test_a_compiled_step_with_constraints_is_the_plain_one(tiny: DataSet, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another run compiled the same graph, whose buffers the first way back takes over."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    composed = constrained(name, balance=0.1)
+    found = []
+    for compiled in (False, True):
+        stepper = composed.open(tiny, Engine(compiled=compiled), 3, 0)
+        assert isinstance(stepper, Stepping)
+        begin = stepper.images()
+        session = stepper.constraints.sessions["pretrained"]
+        session.begin(0)
+        seen = begin[:1].requires_grad_()
+        torch.autograd.grad(session.synthetic(seen, torch.tensor([0])).embedding.sum(), seen)
+        stepper.step(0)
+        found.append(stepper.images() - begin.detach())
+    assert (found[0] - found[1]).norm() < 1e-3 * found[0].norm()

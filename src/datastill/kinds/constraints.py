@@ -91,16 +91,19 @@ class Constraints:
         found, labels = {}, torch.tensor([label])
         for name, terms in self.due.items():
             targets = self._targets(name, iteration, label, draw)
+            own = seen.detach().requires_grad_()  # a graph of its own, as a compiled one is freed by its first way back
             if name == MATCHING:
-                of_synthetic = self.synthetic(seen).float().stack(labels, pixels=seen[0].numel())
+                of_synthetic = self.synthetic(own).float().stack(labels, pixels=seen[0].numel())
             else:
-                of_synthetic = self.sessions[name].synthetic(self._some(seen, iteration, label, name)[None], labels)
+                of_synthetic = self.sessions[name].synthetic(self._some(own, iteration, label, name)[None], labels)
             loss = torch.zeros((), device=self.device)
             for term in terms:
                 value = term(targets[term.name], of_synthetic)
                 self.sums[term.name].add_(value.detach())
                 loss = loss + self.weight(term, len(seen)) * value
-            gradient = torch.autograd.grad(loss, at, allow_unused=True, retain_graph=True)[0] if loss.requires_grad else None
+            gradient = torch.autograd.grad(loss, own, allow_unused=True)[0] if loss.requires_grad else None
+            if gradient is not None and at is not seen:
+                gradient = torch.autograd.grad(seen, at, gradient, retain_graph=True)[0]
             found[name] = torch.zeros_like(at) if gradient is None else gradient
         return found
 
