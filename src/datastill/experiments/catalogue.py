@@ -56,8 +56,8 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         policy=COMPILED,
         keep_sets=True,
         remark="`dm+iid` is the row `fast` of time-to-accuracy-cifar10 with six times its iterations: the squared form, weight .1, and a "
-        "ResNet18 of 4 epochs; alpha is 1, not .3. `dm+cm` is that of table6-cifar10 with three times its iterations. Published are 20,000 iterations with 256 "
-        "real images a class instead of 64, of which the best is reported. Nothing was chosen by the curve.",
+        "ResNet18 of 4 epochs; alpha is 1, not .3. `dm+cm` is that of table6-cifar10 with three times its iterations. Published are 20,000 "
+        "iterations with 256 real images a class instead of 64, of which the best is reported. Nothing was chosen by the curve.",
     ),
     "teacher-cifar10": TeacherExperiment(
         title="Teacher accuracy against time: ResNet18 on CIFAR-10",
