@@ -32,10 +32,11 @@ print(keep_buffers() if {kept} else False)
 def step():
     for size in (3, 1, 2):
         buffers = [torch.empty(size * 10**6).fill_(1) for _ in range(4)]
-for _ in range(8): step()  # until buffers have found their places
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5): step()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(min(faults() for _ in range(16)))
 """
 
 
@@ -47,7 +48,7 @@ def test_freed_buffers_are_kept() -> None:
         said, faults = done.stdout.split()
         assert said == str(kept)
         found[kept] = int(faults)
-    assert 10 * found[True] < found[False]
+    assert 10 * found[True] < found[False]  # of the step with the fewest: other threads make some at any time
 
 
 def test_a_c_library_that_cannot_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ MOST = {"kip": 1.5}
 
 
 @pytest.mark.parametrize("ipc", [2, 10])
-@pytest.mark.parametrize("name", ["dc", "dsa", "dcc", "mtt", "ftd", "dd", "kip", "frepo", "ld", "dsa+cm", "mtt+cm"])
+@pytest.mark.parametrize("name", ["dc", "dsa", "dcc", "mtt", "ftd", "dd", "kip", "frepo", "ld", "dsa+cm"])
 def test_the_declared_cost_of_a_step_is_what_is_counted(name: str, ipc: int) -> None:
     data = data_set((60, 60, 60), size=(16, 16))
     composed = method(name, data=data, ipc=ipc, preset="fast")
