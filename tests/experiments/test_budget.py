@@ -15,8 +15,9 @@ from datastill.errors import UserError
 from datastill.experiments import Block, Experiment, Row, run_experiment
 from datastill.experiments.budget import Budget
 from datastill.experiments.cell import AnyCell
-from datastill.experiments.executors import Local
+from datastill.experiments.executors import Local, Place
 from datastill.experiments.executors.local import shares
+from datastill.experiments.executors.pool import OnCluster
 from datastill.experiments.forecast import Measuring
 from datastill.experiments.specification import Specifications
 
@@ -106,9 +107,15 @@ def test_a_cell_is_measured_with_the_cores_that_it_has(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("executor", "cores", "at_once"),
-    [(Local(), CORES, 1), (Local(CORES), 1, CORES), (Local(3 * CORES), 1, 3 * CORES)],
+    [
+        (Local(), CORES, 1),
+        (Local(CORES), 1, CORES),
+        (Local(3 * CORES), 1, 3 * CORES),
+        (OnCluster(), 1, 1),
+        (OnCluster(Place(workers=5, cpus=3)), 3, 5),
+    ],
 )
-def test_the_cores_of_a_cell_and_how_many_run_at_once(executor: Local, cores: int, at_once: int) -> None:
+def test_the_cores_of_a_cell_and_how_many_run_at_once(executor: Local | OnCluster, cores: int, at_once: int) -> None:
     assert (executor.cores, executor.at_once) == (cores, at_once)
 
 

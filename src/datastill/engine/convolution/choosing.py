@@ -31,6 +31,7 @@ SMALLEST = 4
 WIDTH = 128
 """Channels of the layer that is measured, those of the default network."""
 EPSILON = 1e-5
+"""Of its norm."""
 BF16 = "bf16"
 TIMES = 6
 """Measurements of each way, some 50 ms each on two cores."""

@@ -6,14 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from datastill.errors import UserError
-from datastill.experiments.executors.place import Place
-from datastill.experiments.executors.pool import LostError, log_into, spread
+from datastill.experiments.executors.pool import LostError, OnCluster, log_into, spread
 from datastill.experiments.executors.queue import PAUSE
 from datastill.experiments.performing import Outcome, Task, perform
 from datastill.files import reason
@@ -28,7 +27,7 @@ PASSED_ON = "DATASTILL_"
 
 
 @dataclass(frozen=True)
-class OnRay:
+class OnRay(OnCluster):
     """Runs cells as tasks of Ray, each with resources of its own.
 
     Where Ray is connected already, that connection is used and kept. A worker or a machine that is gone loses its cell's time since the
@@ -41,21 +40,9 @@ class OnRay:
         UserError: If Ray is not installed, or something else was given.
     """
 
-    place: Place = field(default_factory=Place)
-
     def __post_init__(self) -> None:
         self.place.only("ray", "cpus", "gpus", "address")
         _ray()
-
-    @property
-    def cores(self) -> int:
-        """Cores of a cell."""
-        return self.place.cpus or 1
-
-    @property
-    def at_once(self) -> int:
-        """As many cells as were asked for; where nothing was said, what there is room for is known to the cluster alone."""
-        return self.place.workers or 1
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +13,7 @@ from typing import Any
 
 from datastill.configuration import whole
 from datastill.errors import UserError
-from datastill.experiments.executors.place import Place
-from datastill.experiments.executors.pool import LostError, log_into, spread
+from datastill.experiments.executors.pool import LostError, OnCluster, log_into, spread
 from datastill.experiments.executors.queue import PAUSE
 from datastill.experiments.performing import Outcome, Task, perform
 from datastill.files import make_folder, reason
@@ -29,7 +28,7 @@ MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
-class OnSlurm:
+class OnSlurm(OnCluster):
     """Runs every cell as a job of Slurm. A job that is preempted, or reaches its time, is put into the queue again and continues.
 
     Jobs go on when the command that gave them is killed: the same command waits for their cells, and gives them again where they failed.
@@ -43,7 +42,6 @@ class OnSlurm:
         UserError: If submitit is not installed, or something else was given.
     """
 
-    place: Place = field(default_factory=Place)
     manager: str = "slurm"
 
     def __post_init__(self) -> None:
@@ -52,16 +50,6 @@ class OnSlurm:
             raise UserError(f"a job of Slurm has whole GPUs, got `gpus={self.place.gpus:g}`")
         _options(self.place.options)
         _submitit()
-
-    @property
-    def cores(self) -> int:
-        """Cores of a cell."""
-        return self.place.cpus or 1
-
-    @property
-    def at_once(self) -> int:
-        """As many cells as were asked for; where nothing was said, what there is room for is known to the cluster alone."""
-        return self.place.workers or 1
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks.

@@ -7,8 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from datastill.experiments.executors.place import Place
 from datastill.experiments.executors.queue import PAUSE, Queue
 from datastill.experiments.performing import Outcome, Task
 from datastill.files import make_folder, open_to_append
@@ -19,6 +21,27 @@ Job = TypeVar("Job")
 
 class LostError(Exception):
     """A job ended without a word, as where its machine is gone; the message says how."""
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """What executors for clusters know of a cell.
+
+    Args:
+        place: How many cells at a time, and the cores of each, by default 1.
+    """
+
+    place: Place = field(default_factory=Place)
+
+    @property
+    def cores(self) -> int:
+        """Cores of a cell."""
+        return self.place.cpus or 1
+
+    @property
+    def at_once(self) -> int:
+        """As many cells as were asked for; where nothing was said, what there is room for is known to the cluster alone."""
+        return self.place.workers or 1
 
 
 class Pool(Protocol[Job]):
