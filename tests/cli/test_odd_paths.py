@@ -18,6 +18,10 @@ SECONDS = 60
 """Within which a command has refused: a pipe or a device would make it wait for ever."""
 
 
+class LateError(BaseException):
+    """Nothing catches it, as a command may catch a TimeoutError and refuse the path for that reason."""
+
+
 def _socket(path: Path) -> None:
     before = Path.cwd()
     os.chdir(path.parent)  # the name of a socket is short
@@ -77,7 +81,7 @@ def refused(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
     """What a command says in standard error where it refuses, as it should, in a line; "" where it does not refuse."""
 
     def late(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"no answer after {SECONDS} seconds")
+        raise LateError(f"no answer after {SECONDS} seconds")
 
     before, handler, code = sorted(Path().rglob("*")), signal.signal(signal.SIGALRM, late), None
     signal.alarm(SECONDS)

@@ -26,8 +26,9 @@ def test_an_allocator_that_the_environment_configures_is_left_as_it_is(name: str
 
 
 FAULTS = """
-import resource, torch
-from datastill.engine.memory import keep_buffers
+import ctypes, resource, statistics, torch
+from datastill.engine.memory import MMAP_THRESHOLD, keep_buffers
+ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**17)  # what glibc begins with and may raise later, depending on where buffers lie
 print(keep_buffers() if {kept} else False)
 def step():
     for size in (3, 1, 2):
@@ -36,7 +37,7 @@ def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     step()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(min(faults() for _ in range(16)))
+print(int(statistics.median(faults() for _ in range(25))))
 """
 
 
@@ -48,7 +49,7 @@ def test_freed_buffers_are_kept() -> None:
         said, faults = done.stdout.split()
         assert said == str(kept)
         found[kept] = int(faults)
-    assert 10 * found[True] < found[False]  # of the step with the fewest: other threads make some at any time
+    assert 10 * found[True] < found[False]  # of most steps: now and then buffers find new places
 
 
 def test_a_c_library_that_cannot_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

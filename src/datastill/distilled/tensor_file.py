@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datastill.distilled.set import SyntheticImages
 from datastill.errors import UserError
-from datastill.files import write_atomic
+from datastill.files import open_regular, write_atomic
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -29,8 +29,8 @@ def read_plain(path: Path) -> Any:
         UserError: If there is no such file, or there is anything else in it. Nothing in it is ever executed.
     """
     try:
-        with torch.serialization.safe_globals(_PLAIN_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_PLAIN_NUMBERS), open_regular(path) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}") from error
     except Exception as error:
