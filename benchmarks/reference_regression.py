@@ -35,10 +35,10 @@ class ReferenceRegression:
 
     def __init__(self, method: KernelRegression, data: DataSet, images: Tensor, *, seed: int = 0) -> None:
         self.method, self.data, self.seed = method, data, seed
-        self.probable = method.labels == "probabilities"
+        self.unit = method.labels in ("weights", "probabilities")
         self.pixels = images.flatten(0, 1).clone().requires_grad_(method.images)
         coded = self.coded(torch.arange(data.classes).repeat_interleave(images.shape[1]))
-        start = torch.full_like(coded, 1 / data.classes) if self.probable else coded
+        start = torch.full_like(coded, 1 / data.classes) if self.unit else coded
         self.labels = start.float().requires_grad_(method.labels != "fixed")
         learned = [tensor for tensor in (self.pixels, self.labels) if tensor.requires_grad]
         self.optimizer = torch.optim.Adam(learned, lr=method.learning_rate)
@@ -79,9 +79,10 @@ class ReferenceRegression:
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
-        if self.probable:
-            with torch.no_grad():
+        with torch.no_grad():
+            if self.unit:
                 self.labels.clamp_(0, 1)
+            if self.method.labels == "probabilities":
                 self.labels.div_(self.labels.sum(1, keepdim=True))
         if self.pool:
             self.train(iteration, number)
@@ -98,9 +99,9 @@ class ReferenceRegression:
         return one @ other.T + float(getattr(self.method, "intercept", False))
 
     def coded(self, classes: Tensor) -> Tensor:
-        """One-hot vectors, centred where labels are no probabilities."""
+        """One-hot vectors, centred where labels may be below 0."""
         coded = F.one_hot(classes, self.data.classes).double()
-        return coded if self.probable else coded - 1 / self.data.classes
+        return coded if self.unit else coded - 1 / self.data.classes
 
     def train(self, iteration: int, number: int) -> None:
         """Train a network on up to 500 images of the set for one step, or draw another one after its uses."""
@@ -111,7 +112,7 @@ class ReferenceRegression:
         member.used += 1
         order = torch.randperm(len(self.pixels), generator=random.generator(self.seed, iteration, "network's batch"))[:500]
         logits, labels = member.network(self.pixels.detach()[order]).logits, self.labels.detach()[order]
-        loss = F.cross_entropy(logits, labels) if self.probable else 0.5 * (logits - labels).square().sum(1).mean()
+        loss = F.cross_entropy(logits, labels) if self.unit else 0.5 * (logits - labels).square().sum(1).mean()
         member.optimizer.zero_grad()
         torch.autograd.backward(loss)
         member.optimizer.step()

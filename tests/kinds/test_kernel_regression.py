@@ -77,9 +77,17 @@ def test_what_is_learned_is_what_it_says(tiny: DataSet, name: str) -> None:
     assert torch.equal(stepper.images(), before) is not composed.images
     assert canvas.label_kind == {"fixed": "hard"}.get(composed.labels, composed.labels)
     assert torch.equal(canvas.labels, first.labels) is (composed.labels == "fixed")
-    if composed.labels == "probabilities":
-        torch.testing.assert_close(canvas.labels.sum(1), torch.ones(6))
-        assert float(canvas.labels.min()) >= 0
+
+
+def test_labels_from_0_to_1_stay_there_and_probabilities_sum_to_one(tiny: DataSet) -> None:
+    for kind in ("weights", "probabilities"):
+        stepper = opened(regression("ld", labels=kind, learning_rate=0.2), tiny)
+        torch.testing.assert_close(stepper.canvas().labels, torch.full((6, 3), 1 / 3))
+        for iteration in range(3):
+            stepper.step(iteration)
+        labels = stepper.canvas().labels
+        assert 0 == float(labels.min()) < float(labels.max()) <= 1
+        assert torch.allclose(labels.sum(1), torch.ones(6)) is (kind == "probabilities")
 
 
 def test_a_network_is_drawn_again_after_its_uses(tiny: DataSet) -> None:

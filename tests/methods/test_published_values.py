@@ -31,7 +31,7 @@ EXPERTS = {"learning_rate": 0.01, "momentum": 0.0, "weight_decay": 0.0, "batch":
         ("ftd", 10, {**TRAJECTORIES, "inner": 30, "averaging": 0.9995}),
         ("ftd", 50, {**TRAJECTORIES, "averaging": 0.999}),
         ("dd", 10, {"learning_rate": 0.01, "epochs": 3, "start_rate": 0.02, "halve_every": 40 * 44, "target_batch": 1024}),
-        ("ld", 10, {"images": False, "labels": "probabilities", "inner_batch": 50, "target_batch": 1024, "ridge": 1.0, "relative": False}),
+        ("ld", 10, {"images": False, "labels": "weights", "inner_batch": 50, "target_batch": 1024, "ridge": 1.0, "relative": False}),
         ("kip", 10, {"learning_rate": 0.04, "target_batch": 5000, "ridge": 1e-6, "relative": True, "labels": "fixed", "images": True}),
         ("frepo", 10, {"pool": 10, "uses": 100, "target_batch": 1024, "labels": "scores", "images": True}),
     ],

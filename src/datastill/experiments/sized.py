@@ -40,8 +40,8 @@ SIZED: dict[str, AnyExperiment] = {
         remark="Every set has 200 iterations with 64 real images a class, and networks are trained for 300 epochs instead of 1,000. Class "
         "centralization reads one ResNet18 of 4 epochs. Its alpha, which the paper does not give, and its weight are ours. Below 1, beta "
         "changes the loss and no gradient: in `max(0, exp(alpha d^2) - beta)` the exponential is never below 1, so nothing is cut off, and "
-        "the derivative has no beta in it. `beta0` and `beta1` therefore differ in nothing but rounding; above 1, images near the centre of "
-        "their class are left alone. Nothing was chosen for these runs.",
+        "the derivative has no beta in it. `beta0` and `beta1` therefore differ in nothing but rounding; above 1, images near the centre "
+        "of their class are left alone. Nothing was chosen for these runs.",
     ),
     "table6-cifar10": Experiment(
         title="The two constraints, one by one and together (as Table 6 of the paper), CIFAR-10, IPC 10",

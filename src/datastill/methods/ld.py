@@ -18,8 +18,8 @@ def ld(setting: Setting) -> PoolRegression:
     """Learn the labels of fixed real images so that ridge regression on a network's features predicts other images.
 
     ``min_y mean (K_ts (K_ss + I)^-1 y_s - y_t)^2 / 2``, ``K = f f^T + 1``, f the embedding in a network, s up to 50 images of the set, t
-    1,024 real ones, rounded up to as many of each class. The labels are probabilities, uniform at first; the network takes a step on the
-    set after each of 200 uses.
+    1,024 real ones, rounded up to as many of each class. An image's labels are 1/C for each of C classes at first; they stay from 0 to 1,
+    with any sum. The network takes a step on the set after each of 200 uses.
 
     This is the paper's form by ridge regression; its other form goes through one step of training and costs second derivatives. The
     published code takes the cross-entropy of an average of past solutions with a learned scale, and draws another network when the error
@@ -38,7 +38,7 @@ def ld(setting: Setting) -> PoolRegression:
         ridge=1.0,
         relative=False,
         images=False,
-        labels="probabilities",
+        labels="weights",
         inner_batch=50,
         pool=1,
         uses=200,

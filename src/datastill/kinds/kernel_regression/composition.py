@@ -18,9 +18,12 @@ FIXED = "fixed"
 LABELS: dict[str, str] = {
     FIXED: "the classes, as centred one-hot vectors; the set has hard labels",
     "scores": "learned, from the centred one-hot vectors on; any numbers",
-    "probabilities": "learned, from the same probability of every class on; clamped to [0, 1] and divided by their sum after every step",
+    "weights": "learned, from the same number for every class on, with sum one; clamped to [0, 1] after every step",
+    "probabilities": "as weights, and divided by their sum after every step",
 }
 """What labels can be."""
+UNIT = ("weights", "probabilities")
+"""Those that stay from 0 to 1."""
 COPIES = 4
 """Copies of the pixels: with their gradient and Adam's two averages."""
 

@@ -17,7 +17,7 @@ from datastill.files import check_tensors
 from datastill.functional import ridge_weights
 from datastill.kinds.adam import Adam
 from datastill.kinds.canvas import Canvas, initial_images
-from datastill.kinds.kernel_regression.composition import FIXED, KernelRegression
+from datastill.kinds.kernel_regression.composition import FIXED, UNIT, KernelRegression
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import farthest_image
@@ -130,20 +130,21 @@ class RegressionStepper(Stepper):
         return torch.randperm(images, generator=random.generator(self.seed, iteration, "inner batch"))[:most]
 
     def _coded(self, classes: Tensor) -> Tensor:
-        """Classes as float64 ``image class``: one-hot, and centred where labels are no probabilities."""
+        """Classes as float64 ``image class``: one-hot, and centred where labels may be below 0."""
         coded = F.one_hot(classes, self.data.classes).double()
-        return coded if self.method.labels == "probabilities" else coded - 1 / self.data.classes
+        return coded if self.method.labels in UNIT else coded - 1 / self.data.classes
 
     def _first_labels(self) -> Tensor:
         """The labels that a run starts from, float32 ``image class``."""
-        if self.method.labels == "probabilities":
+        if self.method.labels in UNIT:
             return torch.full((len(self.pixels), self.data.classes), 1 / self.data.classes)
         return self._coded(torch.arange(self.data.classes).repeat_interleave(self.ipc)).float()
 
     @torch.no_grad()
     def _bound(self) -> None:
-        """Keep labels that are probabilities such."""
-        if self.method.labels == "probabilities":
+        """Keep labels from 0 to 1 that are to be so, and probabilities such."""
+        if self.method.labels in UNIT:
             self.labels.clamp_(0, 1)
+        if self.method.labels == "probabilities":
             sums = self.labels.sum(1, keepdim=True)
             self.labels.copy_(torch.where(sums > 0, self.labels / sums.clamp(min=1e-12), 1 / self.data.classes))
