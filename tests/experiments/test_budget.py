@@ -110,7 +110,7 @@ def test_a_cell_is_measured_with_the_cores_that_it_has(tmp_path: Path, monkeypat
     [
         (Local(), CORES, 1),
         (Local(CORES), 1, CORES),
-        (Local(3 * CORES), 1, 3 * CORES),
+        (Local(3 * CORES), 1, CORES),
         (OnCluster(), 1, 1),
         (OnCluster(Place(workers=5, cpus=3)), 3, 5),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from datastill.cli import main
+from datastill.cli.parameters import entries
 from datastill.errors import UserError
 from datastill.experiments import EXPERIMENTS, Block, Experiment, Row
 from datastill.experiments.choosing import chosen
@@ -51,6 +52,15 @@ def test_keys_must_all_hold_and_values_of_one_key_are_alternatives() -> None:
 def test_what_names_nothing_is_refused(only: tuple[str, ...], said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
         names(*only)
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [("", "got ''"), ("ipc=", "got 'ipc='"), ("ipc=1,10", "'10' is no row of table: write ipc=10, with the key before every value")],
+)
+def test_a_choice_that_is_half_written_is_refused(only: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        chosen("table", CELLS, entries(only))
 
 
 def test_teachers_are_chosen_by_their_row_and_data() -> None:

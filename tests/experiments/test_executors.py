@@ -89,6 +89,20 @@ def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
     assert "(4 of 6 cells)" in (tmp_path / "results" / "table" / "README.md").read_text()
 
 
+def test_also_where_cells_run_here_one_that_fails_does_not_end_the_others(
+    tmp_path: Path, straight: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = tmp_path / "runs" / "table" / "dm" / "seed0" / "config.yaml"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("no: configuration\n")
+    with pytest.raises(UserError, match=r"2 of 6 cells failed, the others are recorded: table/dm/seed0 \(.*config\.yaml"):
+        run("table", tmp_path, None)
+    assert [line for line in caplog.messages if "table/dm/seed0 failed: " in line]
+    assert sum(" failed: " in line for line in caplog.messages) == 2
+    assert {place: record for place, record in straight.items() if place in records(tmp_path)} == records(tmp_path)
+    assert len(records(tmp_path)) == 4
+
+
 def test_a_cell_that_another_process_runs_is_waited_for(tmp_path: Path) -> None:
     only = replace(TABLE, rows=TABLE.rows[:1], blocks=(replace(TABLE.blocks[0], seeds=(0,)),))
     process = multiprocessing.get_context("fork").Process(target=run, args=("table", tmp_path, FORKED, {"table": only}))
@@ -152,10 +166,30 @@ def test_two_cells_of_one_run_are_never_under_way_at_once_and_a_lost_one_is_trie
             assert queue.take() == dm
     lost = queue.lost(dm, "was ended by SIGKILL")
     assert lost is not None
-    assert lost.failure == f"its process was ended by SIGKILL, {TRIES} times"
+    assert lost.failure == f"its process was ended by SIGKILL, {TRIES} times without getting further"
     assert not queue.over
     queue.ended(Outcome(other))
     assert queue.over
+
+
+@pytest.mark.parametrize("where", ["run/checkpoint/{}.safetensors", "run.evaluations.json", "cache/networks/0.safetensors"])
+def test_a_cell_is_tried_again_as_long_as_it_gets_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+    cell = TABLE.cells("table", SPECIFICATIONS)[2]
+    assert isinstance(cell, Cell)
+    of = Task(replace(cell, run="run"), tmp_path, tmp_path)
+    queue = Queue([of])
+    for turn in range(3 * TRIES):
+        assert queue.take() == of
+        path = tmp_path / where.format(turn)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x" * (turn + 1))
+        os.utime(path, (turn, turn))
+        assert queue.lost(of, "was ended by SIGKILL") is None
+    for name in ("run/metrics.jsonl", "run/config.yaml", "run.log"):  # what every try writes
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / name).write_text("again")
+    assert [queue.take() and queue.lost(of, "was ended") is None for _ in range(TRIES - 1)] == [True, False]
 
 
 def test_every_worker_has_cores_of_its_own() -> None:

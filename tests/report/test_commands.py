@@ -7,15 +7,23 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from datastill.cli import main
+from datastill.configuration import flat
+from datastill.data import known_size
+from datastill.engine.policy import Policy
 from datastill.evaluation import Protocol
-from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row, run_experiment
+from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Record, Row, run_experiment
+from datastill.experiments.choosing import chosen
+from datastill.experiments.reading import read_cell
+from datastill.methods.grammar import compose
 from datastill.report.commands import commands, experiment
 from datastill.report.results import write
+from datastill.setting import Lookup, Setting
 from records import MAKER, record
 
 TABLE = Experiment(
@@ -29,6 +37,7 @@ TABLE = Experiment(
         Row("random", inherits=False, iterations=0),
         Row("dm+cm", settings=("cm.weight=0.5",), preset="fast"),
         Row("dm+cm", label="dm+cm on alexnet", network="alexnet", of="table/dm+cm"),
+        Row("dm+cc", settings=("pretrained.recipe.epochs=1",)),
     ),
     protocol=Protocol(batch=4, learning_rate=0.02),
     compare=("random",),
@@ -49,7 +58,8 @@ def test_the_commands_of_a_row_give_its_numbers(tmp_path: Path, monkeypatch: pyt
     run_experiment("table", results=tmp_path / "results", runs=tmp_path / "runs", recorded=write, experiments={"table": TABLE})
     with (tmp_path / "results" / "table" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 3
+    assert len(rows) == 4
+    assert "--set pretrained.network=resnet18" in rows[-1]["commands"]  # `distill` alone takes a ConvNet for images as small as these
     for number, row in enumerate(rows):
         elsewhere = tmp_path / str(number)
         elsewhere.mkdir()
@@ -66,7 +76,7 @@ def test_every_part_of_a_cell_is_in_its_commands() -> None:
         "validation", ("random", "rendering"),
     )  # fmt: skip
     distil, evaluate = commands(
-        record(replace(cell, repeats=2), evaluation_epochs=7, evaluated_by=replace(MAKER, precision="bf16", compiled=True)), cell
+        record(replace(cell, repeats=2), method={}, evaluation_epochs=7, evaluated_by=replace(MAKER, precision="bf16", compiled=True)), cell
     ).split(" && ")
     assert shlex.split(distil) == [
         "datastill", "distill", "folder:my photos@64", "--method", "dm+iid", "--ipc", "5", "--seed", "3", "--iterations", "40", "--preset",
@@ -83,25 +93,67 @@ def test_every_part_of_a_cell_is_in_its_commands() -> None:
 RESULTS = Path(__file__).parents[2] / "results"
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (RESULTS / name / "table.csv").exists() and "teacher-" not in name])
-def test_every_published_row_of_methods_has_its_commands(name: str) -> None:
+PUBLISHED = [name for name in EXPERIMENTS if (RESULTS / name / "table.csv").exists()]
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
     with (RESULTS / name / "table.csv").open() as file:
-        for row in csv.DictReader(file):
-            if "sets" not in row:  # of an application: a row is one command
-                continue
-            each = row["commands"].split("; ")
-            assert len(each) == int(row["sets"])
-            assert [re.findall(r"--seed (\d+)", words)[0] for words in each] == row["run_seed"].split(", ")
+        return list(csv.DictReader(file))
 
 
-def test_a_row_of_teachers_has_its_command() -> None:
-    with (RESULTS / "teacher-cifar10" / "table.csv").open() as file:
-        for row in csv.DictReader(file):
-            assert row["commands"] == experiment("teacher-cifar10", row["recipe"])
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if isinstance(EXPERIMENTS[name], Experiment)])
+def test_the_commands_of_every_published_row_distil_with_the_values_that_it_was_distilled_with(name: str) -> None:
+    specified = EXPERIMENTS[name].cells(name, EXPERIMENTS)
+    for row in rows_of(name):
+        each = row["commands"].split("; ")
+        assert len(each) == int(row["sets"])
+        assert [re.findall(r"--seed (\d+)", words)[0] for words in each] == row["run_seed"].split(", ")
+    for cell in specified:
+        found = read_cell(cell, RESULTS)
+        if isinstance(cell, Cell) and isinstance(found, Record) and found.method:
+            words = shlex.split(commands(found, cell))
+            used, composed = flat(found.method), distilled_with(words[: words.index("&&")], len(found.class_names))
+            assert {path: used.get(path, value) for path, value in composed.items()} == composed, cell.name  # fields came after it
+
+
+def distilled_with(words: list[str], classes: int) -> dict[str, object]:
+    """Every value of the method that a command distils with."""
+    _, _, data, *options = words
+    given = {name: value for name, value in pairwise(options) if name in ("--method", "--ipc", "--preset")}
+    settings = tuple(value for name, value in pairwise(options) if name == "--set")
+    size = known_size(data)
+    setting = Setting(data.partition("[")[0], classes, int(given["--ipc"]), given.get("--preset", "paper"), min(size) if size else None)
+    composed = compose(Lookup(given["--method"], setting, settings))
+    return flat(json.loads(json.dumps(composed.describe())))
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if not isinstance(EXPERIMENTS[name], Experiment)])
+def test_the_command_of_every_published_row_of_an_application_runs_its_cells_and_no_others(name: str) -> None:
+    cells = EXPERIMENTS[name].cells(name, EXPERIMENTS)
+    ran = set[str]()
+    for row in rows_of(name):
+        words = shlex.split(row["commands"])
+        assert words[:3] == ["datastill", "experiment", name]
+        found = chosen(name, cells, words[words.index("--only") + 1].split(","))
+        assert {str(getattr(cell, "seed", 0)) for cell in found} == set(row.get("seeds", row.get("seed", "")).split(", "))
+        assert len({cell.name.rpartition("/")[0] for cell in found}) == 1
+        ran |= {cell.name for cell in found}
+    assert ran == {cell.name for cell in cells if read_cell(cell, RESULTS)}
+
+
+def test_the_command_of_a_row_names_its_cells_its_networks_and_how_they_were_computed() -> None:
+    found = record(Cell("f-scale0.1/dm/seed3", "", "digits", "dm", 2, 3, 9, repeats=2), evaluated_by=replace(MAKER, compiled=True))
+    assert shlex.split(experiment("f-scale0.1", Policy("fp32", compile=True), [found], 2)) == [
+        "datastill", "experiment", "f", "--scale", "0.1", "--only", "dm/seed3", "--results", "repeated", "--runs", "repeated/runs",
+    ]  # fmt: skip
+    assert shlex.split(experiment("f-scale0.1", Policy(), [found, found], 3))[5:-4] == [
+        "--only", "dm/seed3,dm/seed3", "--repeats", "2", "--precision", "fp32", "--compile",
+    ]  # fmt: skip
 
 
 def test_the_command_of_an_applications_row_gives_its_numbers(working_folder: Path) -> None:
-    main(["experiment", "figure7-digits", "--scale", "0.02", "--only", "method=random,seed=0", "--results", "first", "--runs", "runs"])
+    small = ["--scale", "0.02", "--only", "method=random,seed=0", "--repeats", "1", "--precision", "fp32"]
+    main(["experiment", "figure7-digits", *small, "--results", "first", "--runs", "runs"])
     name = "figure7-digits-scale0.02"
     (row,) = csv.DictReader((working_folder / "first" / name / "table.csv").read_text().splitlines())
     main(shlex.split(row["commands"])[1:])

@@ -6,7 +6,7 @@ from datastill.configuration.checking import check_fields, number, seed, whole
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
 from datastill.configuration.settings import changed, paths, value_at, with_value
-from datastill.configuration.types import added_later, from_plain, not_set
+from datastill.configuration.types import added_later, from_plain, left_out, not_set
 
 __all__ = [
     "added_later",
@@ -15,6 +15,7 @@ __all__ = [
     "describe",
     "flat",
     "from_plain",
+    "left_out",
     "not_set",
     "number",
     "paths",

@@ -179,6 +179,17 @@ def parse(name: str) -> tuple[str, Path | None, Size | None]:
     return key, path, size
 
 
+def known_size(name: str) -> Size | None:
+    """The size (height, width) that images have as far as their name tells: what they are resized to, or that of the digits.
+
+    Example:
+        >>> known_size("cifar10@16"), known_size("digits[0-2]"), known_size("cifar10")
+        ((16, 16), (8, 8), None)
+    """
+    source, _, size = parse(name)
+    return size or (digits.read().train.size if source == "digits" else None)
+
+
 def say_sized(name: str, path: Path | None, size: Size | None) -> None:
     """Tell of a folder whose own name ends as a size does, beside the one that is read.
 

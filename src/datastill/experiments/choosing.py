@@ -42,6 +42,10 @@ def chosen(name: str, cells: Sequence[AnyCell], only: Sequence[str]) -> list[Any
     by_key: dict[str, list[str]] = {}
     for entry in only:
         key, equals, value = entry.strip().partition("=")
+        if not (value if equals else key):
+            raise UserError(f"a choice of cells is KEY=VALUE, such as ipc=10, or the name of a row, got '{entry}'")
+        if not equals and key not in _known(cells, name, "") and (of := [each for each in KEYS if key in _known(cells, name, each)]):
+            raise UserError(f"'{key}' is no row of {name}: write {of[0]}={key}, with the key before every value")
         by_key.setdefault(key if equals else "", []).append(value if equals else key)
     found = list(cells)
     for key, values in by_key.items():

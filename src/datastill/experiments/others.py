@@ -121,8 +121,8 @@ OTHERS: dict[str, Experiment] = {
         preset="code",
         policy=COMPILED,
         keep_sets=True,
-        remark="400 epochs of 44 steps, at the published rate and batch, with labels from 0 to 1. The published number is of another network, AlexNet, trained as "
-        "its paper says; here a ConvNet is trained under the DC protocol. Nothing was chosen by the curve.",
+        remark="400 epochs of 44 steps, at the published rate and batch, with labels from 0 to 1. The published number is of another "
+        "network, AlexNet, trained as its paper says; here a ConvNet is trained under the DC protocol. Nothing was chosen by the curve.",
     ),
     "scores-cifar10-ipc1": Experiment(
         title="Labels that are learned scores, with a tenth of the learning rate, CIFAR-10, IPC 1",

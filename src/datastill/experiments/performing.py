@@ -23,10 +23,14 @@ from datastill.experiments.tables import run_cell
 from datastill.experiments.teachers import run_teacher
 from datastill.files import InUseError
 from datastill.logs import logger
+from datastill.teachers.pool import networks_folder
 
 log = logger(__name__)
 
 _read = lru_cache(maxsize=1)(load)
+
+KEPT = (".safetensors", ".json")
+"""How files end that are written when something has been computed, not when it begins."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,20 @@ class Task:
         """What the cell says while it runs, where it runs in another process."""
         return self.runs / f"{self.cell.name}.log"
 
+    def kept(self) -> set[tuple[Path, int]]:
+        """What has been computed so far: checkpoints, sets and evaluations with their sizes, and networks with the times they were kept."""
+        found = set[tuple[Path, int]]()
+        for name in {self.run, self.cell.name}:
+            run = self.runs / name
+            for path in (*run.glob("**/*"), *run.parent.glob(f"{run.name}.*")):
+                if path.suffix in KEPT:
+                    with contextlib.suppress(OSError):  # one that was replaced meanwhile
+                        found.add((path, path.stat().st_size))
+        for path in networks_folder().glob("**/*.safetensors"):
+            with contextlib.suppress(OSError):
+                found.add((path, path.stat().st_mtime_ns))
+        return found
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -79,6 +97,11 @@ class Outcome:
     def log(self) -> Path:
         """Where it said what it did."""
         return self.logged or self.task.log
+
+    @property
+    def said(self) -> str:
+        """Why it has no record, and where there is more."""
+        return f"{self.failure}; see {self.log}" if self.log.exists() else self.failure
 
 
 class Executor(Protocol):
@@ -125,17 +148,24 @@ def done(cell: AnyCell, record: AnyRecordOf | ApplicationRecord | None) -> bool:
     return record.cell.repeats >= cell.repeats
 
 
-def perform(task: Task) -> Outcome:
-    """Run a task to its end, unless another process has done so meanwhile. What goes wrong is told and not raised."""
+def perform(task: Task, read: Callable[[str], DataSet] = _read, *, telling: bool = True) -> Outcome:
+    """Run a task to its end, unless another process has done so meanwhile. What goes wrong is told and not raised.
+
+    Args:
+        task: Which one.
+        read: Loads a data set.
+        telling: Whether to tell a `UserError` here; the outcome has it as well.
+    """
     log.info("experiment: %s", task.name)
     try:
         if not done(task.cell, read_cell(task.cell, task.results)):
-            run_any(task.cell, results=task.results, runs=task.runs, read=_read)
+            run_any(task.cell, results=task.results, runs=task.runs, read=read)
     except InUseError as error:
         return Outcome(task, str(error), in_use=True)
     except UserError as error:
         stopping.check_error(error)
-        log.error("%s", error)
+        if telling:
+            log.error("%s", error)
         return Outcome(task, str(error))
     except Exception as error:
         stopping.check_error(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from datastill.data import DataSet
 from datastill.engine import hardware
@@ -14,6 +15,7 @@ from datastill.experiments.applications import cost as application_cost
 from datastill.experiments.cell import AnyCell, ApplicationCell, ContinualCell, TeacherCell, alike
 from datastill.experiments.continual.running import cost as continual_cost
 from datastill.experiments.record import AnyRecordOf, Maker, TeacherRecord
+from datastill.experiments.specification import Specifications
 from datastill.experiments.tables import compose
 from datastill.networks import build
 from datastill.teachers.pool import pretraining_cost
@@ -56,6 +58,23 @@ def settled(
     jobs = dict.fromkeys(alike(cell) for cell in cells)
     chosen, compile = asked.resolve(hardware.device("auto"), max(cost(cell, read(cell.data)) for cell in jobs))
     return Policy(next(key for key, value in PRECISIONS.items() if value == chosen), compile)
+
+
+def computed(experiments: Specifications, precision: str = "auto", compile: bool | None = None) -> Specifications:
+    """The same experiments, with every cell computed in another way.
+
+    Args:
+        experiments: By name.
+        precision: See `Policy`; "auto" leaves that of each.
+        compile: The same; None leaves that of each.
+    """
+    return {
+        name: replace(
+            each,
+            policy=Policy(each.policy.precision if precision == "auto" else precision, each.policy.compile if compile is None else compile),
+        )
+        for name, each in experiments.items()
+    }
 
 
 def makers(record: AnyRecordOf | ApplicationRecord) -> tuple[Maker, ...]:

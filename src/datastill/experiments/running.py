@@ -16,7 +16,7 @@ from datastill.experiments.catalogue import EXPERIMENTS
 from datastill.experiments.cell import AnyCell, ApplicationCell, Cell, ContinualCell, TeacherCell
 from datastill.experiments.choosing import chosen
 from datastill.experiments.continual.running import check
-from datastill.experiments.performing import Executor, Outcome, Task, done, gather, run_any
+from datastill.experiments.performing import Executor, Outcome, Task, done, gather, perform
 from datastill.experiments.policy import settled
 from datastill.experiments.reading import read_cell
 from datastill.experiments.specification import Specifications
@@ -55,16 +55,15 @@ def run_experiment(
         recorded: Called after every cell with the experiment's name, `results` and `experiments`, such as `datastill.report.results.write`.
         experiments: The specifications by name.
         order: Gives the cells to run, such as a `datastill.experiments.budget.Budget`; None for all in their order.
-        executor: Runs the cells elsewhere, such as `datastill.experiments.executors.Local`, so that one that fails does not end the others;
-            None runs them here, one after the other.
+        executor: Runs the cells elsewhere, such as `datastill.experiments.executors.Local`; None runs them here, one after the other.
 
     Returns:
         The folder of the results.
 
     Raises:
         UserError: If there is no such experiment or row, if nothing that is missing can be run, or if what is recorded was run in another
-            precision than what is missing would be, another process is at work on one of the cells, or nothing can be written. With an
-            executor, at the end if cells failed.
+            precision than what is missing would be, or nothing can be written; at the end if cells failed, or another process is at work on
+            them.
     """
     check_folder(results)
     check_folder(runs)
@@ -78,27 +77,39 @@ def run_experiment(
         if recorded is not None:
             _draw(recorded, name, results, experiments)
 
-    failed = list[Outcome]()
-    if executor is None:
+    failed, begun = list[Outcome](), list[str]()
+
+    def tasks() -> Iterator[Task]:
         for cell in cells:
-            log.info("experiment: %s", cell.name)
-            run_any(cell, results=results, runs=runs, read=work.read)
-            draw()
-    else:
-        begun = list[str]()
+            begun.append(cell.name)
+            yield Task(cell, results, runs)
 
-        def tasks() -> Iterator[Task]:
-            for cell in cells:
-                begun.append(cell.name)
-                yield Task(cell, results, runs)
-
-        failed = gather(executor(tasks()), draw)
-    if not drawn:
+    failed = _here(tasks(), work.read, draw) if executor is None else gather(executor(tasks()), draw)
+    if not drawn and len(failed) < max(1, len(begun)):
         draw()
+    if len(failed) == len(begun) == 1:
+        raise UserError(failed[0].said)
     if failed:
-        said = "; ".join(f"{outcome.task.name} ({outcome.failure}; see {outcome.log})" for outcome in failed)
-        raise UserError(f"{len(failed)} of {len(begun)} cells failed, the others are recorded: {said}")
+        others = ", the others are recorded" if len(failed) < len(begun) else ""
+        said = "; ".join(f"{outcome.task.name} ({outcome.said})" for outcome in failed)
+        raise UserError(f"{len(failed)} of {len(begun)} cells failed{others}: {said}")
     return results / name
+
+
+def _here(tasks: Iterable[Task], read: Callable[[str], DataSet], draw: Callable[[], None]) -> list[Outcome]:
+    """Run tasks one after the other in this process; those that failed."""
+    failed, untold = list[Outcome](), list[Outcome]()
+    for task in tasks:
+        while untold:  # told when another one begins: the last one is told by the error
+            outcome = untold.pop()
+            log.error("%s failed: %s", outcome.task.name, outcome.failure)
+        outcome = perform(task, read, telling=False)
+        if outcome.failure:
+            failed.append(outcome)
+            untold.append(outcome)
+        else:
+            draw()
+    return failed
 
 
 def _draw(recorded: Callable[[str, Path, Specifications], None], name: str, results: Path, experiments: Specifications) -> None:

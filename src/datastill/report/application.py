@@ -76,7 +76,7 @@ def found(name: str, experiment: ApplicationExperiment, results: Path, kind: typ
     return [each for each in rows if each.records], missing
 
 
-def provenance(name: str, row: Found[AnyRecord]) -> Provenance:
+def provenance(name: str, experiment: ApplicationExperiment, row: Found[AnyRecord]) -> Provenance:
     """How a row was made."""
     cell, maker = row.first.cell, row.first.evaluated_by
     seeds = [record.cell.seed for record in row.records]
@@ -99,7 +99,7 @@ def provenance(name: str, row: Found[AnyRecord]) -> Provenance:
         cores=maker.cores,
         torch=maker.torch,
         commit=", ".join(commits),
-        commands=experiment_command(name, f"method={row.row.name}" + "".join(f",seed={seed}" for seed in seeds)),
+        commands=experiment_command(name, experiment.policy, row.records, experiment.repeats),
     )
 
 

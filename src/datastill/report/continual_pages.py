@@ -73,7 +73,7 @@ def write(name: str, experiment: ContinualExperiment, results: Path) -> None:
     run = [curve for curve in curves if curve.records]
     if not run:
         return
-    lines, points = [_line(name, curve) for curve in run], [point for curve in run for point in _points(curve)]
+    lines, points = [_line(name, experiment, curve) for curve in run], [point for curve in run for point in _points(curve)]
     folder = results / name
     write_csv(lines, folder / "table.csv")
     write_csv(points, folder / "curve.csv")
@@ -114,7 +114,7 @@ def _spread(curve: _Curve, step: int) -> float | None:
     return None if found is None else round(found, 2)
 
 
-def _line(name: str, curve: _Curve) -> ContinualLine:
+def _line(name: str, experiment: ContinualExperiment, curve: _Curve) -> ContinualLine:
     first = curve.records[0]
     cell, maker, interval = first.cell, first.distilled_by, half_interval(_over(curve, -1))
     seconds = [stage.seconds_per_step for record in curve.records for stage in record.stages]
@@ -151,10 +151,7 @@ def _line(name: str, curve: _Curve) -> ContinualLine:
         cores=first.evaluated_by.cores,
         torch=first.evaluated_by.torch,
         commit=", ".join(commits),
-        commands=experiment_command(
-            name,
-            f"steps={curve.steps},method={curve.row.name}" + "".join(f",seed={record.cell.seed}" for record in curve.records),
-        ),
+        commands=experiment_command(name, experiment.policy, curve.records, experiment.repeats),
     )
 
 

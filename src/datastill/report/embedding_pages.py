@@ -63,18 +63,18 @@ def write(name: str, experiment: EmbeddingExperiment, results: Path) -> None:
     if not rows:
         return
     folder = results / name
-    write_csv([_line(name, row, record) for row in rows for record in row.records], folder / "table.csv")
+    write_csv([_line(name, experiment, row, record) for row in rows for record in row.records], folder / "table.csv")
     write_csv([point for row in rows for record in row.records for point in _points(row, record)], folder / "plane.csv")
     write_planes([(f"{row.row.name}, IPC {row.ipc}", row.first.analysis) for row in rows], folder / "plane.png", experiment.title)
     cells = sum(len(row.records) for row in rows)
-    text = page(experiment, cells, missing, _body(rows), [(row.row.name, provenance(name, row)) for row in rows])
+    text = page(experiment, cells, missing, _body(rows), [(row.row.name, provenance(name, experiment, row)) for row in rows])
     write_atomic(folder / "README.md", text)
 
 
-def _line(name: str, row: Found[EmbeddingRecord], record: EmbeddingRecord) -> EmbeddingLine:
+def _line(name: str, experiment: EmbeddingExperiment, row: Found[EmbeddingRecord], record: EmbeddingRecord) -> EmbeddingLine:
     analysis, covariances = record.analysis, record.analysis.covariance_distance
     return EmbeddingLine(
-        **asdict(provenance(name, row)),
+        **asdict(provenance(name, experiment, row)),
         set=row.row.name,
         seed=record.cell.seed,
         ipc=record.cell.ipc,

@@ -52,7 +52,7 @@ def write(name: str, experiment: PrivacyExperiment, results: Path) -> None:
         return
     folder = results / name
     points = [point for row in rows for attack in (LOSS, RATIO) for point in _points(row, attack)]
-    write_csv([_line(name, row, attack) for row in rows for attack in (LOSS, RATIO)], folder / "table.csv")
+    write_csv([_line(name, experiment, row, attack) for row in rows for attack in (LOSS, RATIO)], folder / "table.csv")
     write_csv(points, folder / "curve.csv")
     lines = [
         Line(row.row.name, attack, [(point.false_positives, point.true_positives) for point in _points(row, attack)])
@@ -62,7 +62,8 @@ def write(name: str, experiment: PrivacyExperiment, results: Path) -> None:
     write_lines(lines, folder / "curve.png", experiment.title, "false positives", "true positives")
     cells = sum(len(row.records) for row in rows)
     write_atomic(
-        folder / "README.md", page(experiment, cells, missing, _body(rows), [(row.row.name, provenance(name, row)) for row in rows])
+        folder / "README.md",
+        page(experiment, cells, missing, _body(rows), [(row.row.name, provenance(name, experiment, row)) for row in rows]),
     )
 
 
@@ -88,10 +89,10 @@ def _points(row: Found[PrivacyRecord], attack: str) -> list[PrivacyPoint]:
     ]
 
 
-def _line(name: str, row: Found[PrivacyRecord], attack: str) -> PrivacyLine:
+def _line(name: str, experiment: PrivacyExperiment, row: Found[PrivacyRecord], attack: str) -> PrivacyLine:
     areas, rates, first = _areas(row, attack), _rates(row, attack), row.first
     return PrivacyLine(
-        **asdict(provenance(name, row)),
+        **asdict(provenance(name, experiment, row)),
         set=row.row.name,
         images=first.images,
         attack=attack,

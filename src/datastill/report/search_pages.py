@@ -56,7 +56,8 @@ def write(name: str, experiment: SearchExperiment, results: Path) -> None:
     real = means.get(next((row.row.name for row in rows if row.row.method == REAL), ""))
     sets = [row for row in rows if row.row.method != REAL]
     ranked = {row.row.name: correlations(means[row.row.name], real) for row in sets} if real else {}
-    write_csv([line for row in rows for line in _lines(name, row, ranked.get(row.row.name, {}))], folder / "table.csv")
+    lines = [line for row in rows for line in _lines(name, experiment, row, ranked.get(row.row.name, {}))]
+    write_csv(lines, folder / "table.csv")
     write_csv([_trained(row, architecture) for row in rows for architecture in means[row.row.name]], folder / "accuracies.csv")
     if real and sets:
         panels = [
@@ -68,7 +69,8 @@ def write(name: str, experiment: SearchExperiment, results: Path) -> None:
         )
     body = _body(experiment, rows, means, real, ranked)
     cells = sum(len(row.records) for row in rows)
-    write_atomic(folder / "README.md", page(experiment, cells, missing, body, [(row.row.name, provenance(name, row)) for row in rows]))
+    made = [(row.row.name, provenance(name, experiment, row)) for row in rows]
+    write_atomic(folder / "README.md", page(experiment, cells, missing, body, made))
 
 
 def _means(row: Found[SearchRecord]) -> dict[str, float]:
@@ -76,8 +78,8 @@ def _means(row: Found[SearchRecord]) -> dict[str, float]:
     return {each: fmean(value for record in row.records for value in record.accuracies[each]) for each in row.first.accuracies}
 
 
-def _lines(name: str, row: Found[SearchRecord], ranked: dict[str, Correlation]) -> list[SearchLine]:
-    by, first = asdict(provenance(name, row)), row.first
+def _lines(name: str, experiment: SearchExperiment, row: Found[SearchRecord], ranked: dict[str, Correlation]) -> list[SearchLine]:
+    by, first = asdict(provenance(name, experiment, row)), row.first
     n = sum(record.cell.repeats for record in row.records)
     seconds = round(sum(record.seconds for record in row.records), 1)
     none = {"all": Correlation(len(first.accuracies), None, None, None)}

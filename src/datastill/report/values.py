@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from datastill.configuration import paths, value_at
-from datastill.data import CATALOGUE, digits, parse
+from datastill.data import CATALOGUE, known_size, parse
 from datastill.errors import unknown
 from datastill.kinds import Method
 from datastill.methods.grammar import compose
@@ -124,10 +124,10 @@ def print_values(name: str, *, data: str = "digits", ipc: int = 10, preset: str 
         preset: A name of `datastill.setting.PRESETS`.
         settings: Changes, as in `datastill.method`.
     """
-    source, _, size = parse(data)
+    source, _, _ = parse(data)
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
-    size = size or (digits.read().train.size if source == "digits" else None)
+    size = known_size(data)
     lookup = Lookup(name, Setting(source, 0, ipc, preset, min(size) if size else None), tuple(settings))
     method, found = compose(lookup), values(lookup)
     say_line(f"{method.name}: {method.kind}; values for {data} at IPC {ipc}")

@@ -24,10 +24,15 @@ def measured_on(data: DataSet) -> str:
     return f"the {len(data.train)} images of the training split, as none are held out"
 
 
+def networks_folder(cache: Path | None = None) -> Path:
+    """Where all pools are kept."""
+    return (cache or cache_folder()) / "networks"
+
+
 def pool_folder(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> Path:
     """Where the pool of one data set, network and recipe is kept; the same images with another normalisation or mirroring have another."""
     seen = hashlib.blake2b(repr((*data.normalisation.key, data.flip)).encode(), digest_size=4).hexdigest()
-    return (cache or cache_folder()) / "networks" / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
+    return networks_folder(cache) / f"{data.fingerprint}-{seen}" / f"{network}-{recipe.epochs}epochs-{recipe.key()}"
 
 
 def continuing(data: DataSet, network: str, recipe: TrainingRecipe, cache: Path | None = None) -> list[TrainingRecipe]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from datastill.cli.parameters import DryRun, Time, Whole, entries
+from datastill.cli.parameters import Compile, DryRun, Precision, Time, Whole, entries
 from datastill.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def experiment(
     gpus: Annotated[float, Parameter(help="GPUs for each cell, with --executor ray or slurm")] = 0,
     address: Annotated[str, Parameter(help="HOST:PORT of a Ray cluster, or auto; by default Ray runs on this machine alone")] = "",
     slurm: Annotated[str | None, Parameter(help="options of the jobs, such as partition=gpu,account=NAME,time=600 (minutes)")] = None,
+    precision: Precision = "auto",
+    compile: Compile = None,
     redraw: Annotated[
         bool,
         Parameter(help="only write the pages again, from the records in --results; without NAME, those of all experiments", negative=""),
@@ -60,6 +62,7 @@ def experiment(
     from datastill.experiments.executors import Place, named_executor
     from datastill.experiments.file import keep, kept, named
     from datastill.experiments.forecast import forecast_experiment
+    from datastill.experiments.policy import computed
     from datastill.experiments.scale import scaled
     from datastill.report.forecast import print_forecast
     from datastill.report.results import write, write_index
@@ -85,6 +88,7 @@ def experiment(
     file = None if own == name else name
     if scale is not None:
         own, experiments = scaled(own, experiments, scale)
+    experiments = computed(experiments, precision, compile)
 
     def recorded(each: str, results: Path, experiments: Specifications) -> None:
         write(each, results, experiments)
@@ -124,4 +128,5 @@ def experiment(
             executor=runner,
         )
     write_index({**EXPERIMENTS, **kept(results)}, results)
-    say_line(f"results in {results / own}")
+    if (results / own / "README.md").exists():
+        say_line(f"results in {results / own}")

@@ -58,8 +58,8 @@ class Local:
 
     @property
     def at_once(self) -> int:
-        """One cell in every worker."""
-        return self.workers
+        """One cell in every worker; those that share a core take turns."""
+        return min(self.workers, len(set().union(*shares(self.workers))))
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[Outcome]:
         """Run tasks."""

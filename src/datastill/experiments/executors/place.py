@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from datastill.configuration import whole
@@ -33,7 +34,7 @@ class Place:
         for name, value in {"workers": self.workers, "cpus": self.cpus}.items():
             if value is not None:
                 whole(name, value, least=1)
-        if not self.gpus >= 0:
+        if not 0 <= self.gpus < math.inf:
             raise UserError(f"`gpus` must be a number of at least 0, got {self.gpus:g}")
 
     def only(self, executor: str, *used: str) -> None:

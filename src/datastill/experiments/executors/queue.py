@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from datastill.experiments.performing import Outcome, Task
 from datastill.logs import logger
@@ -12,7 +13,7 @@ from datastill.logs import logger
 log = logger(__name__)
 
 TRIES = 3
-"""How often a task is tried whose process ends without a word, as where memory runs out."""
+"""How often a task is tried whose process ends without a word and without getting further, as where memory runs out."""
 PAUSE = 2.0
 """Seconds after which a task is tried again that another process is working on."""
 
@@ -30,6 +31,7 @@ class Queue:
         self._tasks: Iterator[Task] = iter(tasks)
         self._held, self._later = list[Task](), list[tuple[float, Task]]()
         self._running, self._tries, self._told = set[str](), Counter[str](), set[str]()
+        self._kept = dict[str, set[tuple[Path, int]]]()
         self._ended = False
 
     def take(self) -> Task | None:
@@ -66,16 +68,18 @@ class Queue:
         return None
 
     def lost(self, task: Task, how: str) -> Outcome | None:
-        """Take note of a task whose process is gone (see `ended`).
+        """Take note of a task whose process is gone (see `ended`). Only those losses count before which it kept nothing new.
 
         Args:
             task: Which one.
             how: The process ended, in words.
         """
         self._running.discard(task.run)
-        self._tries[task.name] += 1
+        before, now = self._kept.setdefault(task.name, set()), task.kept()
+        self._tries[task.name] = self._tries[task.name] + 1 if now <= before else 1
+        before |= now
         if self._tries[task.name] >= TRIES:
-            return Outcome(task, f"its process {how}, {TRIES} times")
+            return Outcome(task, f"its process {how}, {TRIES} times without getting further")
         log.warning("%s: its process %s; it is tried again", task.name, how)
         self._held.append(task)
         return None
