@@ -124,9 +124,8 @@ def test_the_way_that_is_left_becomes_shorter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mtt", "ftd"])
 def test_digits_from_noise_teach_a_network(name: str) -> None:
     data = datastill.load("digits")
-    own = ["averaging=0"] if name == "ftd" else []
     experts = ["experts=1", "latest_start=1", "expert_epochs=1", "inner=5", "learning_rate=100", "start_rate=0.02"]
-    distilled = datastill.distill(data, method=name, ipc=1, iterations=30, settings=[*experts, "initialisation=noise", *own])
+    distilled = datastill.distill(data, method=name, ipc=1, iterations=30, settings=[*experts, "initialisation=noise"])
     result = datastill.evaluate(distilled, data=data, repeats=1, protocol=datastill.Protocol(epochs=60), split="validation")
     assert result.score.mean > 35  # noise is at 10
 
@@ -231,12 +230,12 @@ def test_more_experts_than_can_be_kept_are_refused_with_what_changes_it() -> Non
         method("mtt", data="cifar10", ipc=50, settings=("experts=1000",)).check(of_size(*SIZES["cifar10"]), 50)
 
 
-def test_experts_are_augmented_as_published_with_the_preset_code(tiny: DataSet) -> None:
+def test_experts_are_those_published_with_the_preset_code(tiny: DataSet) -> None:
     for name in ("mtt", "ftd"):
-        for preset, augmentation in (("code", "dsa"), ("paper", "shift"), ("fast", "shift")):
+        for preset, augmentation, experts in (("code", "dsa", 100), ("paper", "shift", 10), ("fast", "shift", 3)):
             composed = method(name, data=tiny, ipc=2, preset=preset)
             assert isinstance(composed, TrajectoryMatching)
-            assert (composed.recipe.augment, composed.recipe.augmentation) == (True, augmentation)
+            assert (composed.recipe.augment, composed.recipe.augmentation, composed.experts) == (True, augmentation, experts)
     drawn = [
         pretraining._batch(tiny, torch.arange(3), TrainingRecipe(augmentation=name), 0, 1)[0] for name in ("shift", "dsa", "dsa", "idc")
     ]

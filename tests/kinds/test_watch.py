@@ -8,6 +8,15 @@ import torch
 from datastill.kinds.watch import FAR, Watch, check_moved
 
 
+def test_a_learned_rate_that_is_held_back_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(steady=False)
+    watch.rate(0, 0.01, 0.01, "`rate_rate`")
+    assert not caplog.messages
+    watch.rate(1, 0.5, 0.02, "`rate_rate`")
+    watch.rate(2, 0.5, 0.04, "`rate_rate`")
+    assert caplog.messages == ["iteration 2: the learned learning rate would become 0.5 and is held at 0.02: lower `rate_rate`"]
+
+
 def test_a_loss_that_grows_tenfold_is_told_once_with_the_term_that_grew(caplog: pytest.LogCaptureFixture) -> None:
     watch = Watch(steady=True)
     with caplog.at_level(logging.WARNING):

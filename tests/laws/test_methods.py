@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -149,6 +150,20 @@ def test_a_run_that_is_continued_goes_on_to_the_same_bits(tiny: DataSet, tmp_pat
     assert torch.equal(continued.images(), straight.images())
     assert set(continued.state()) == set(straight.state())
     assert all(torch.equal(value, straight.state()[key]) for key, value in continued.state().items())
+
+
+@pytest.mark.parametrize("base", [base for base in METHODS if DECLARED[base].kind != "selection"])
+def test_images_that_have_left_the_range_of_real_ones_are_told_once(tiny: DataSet, caplog: pytest.LogCaptureFixture, base: str) -> None:
+    composed = quick(base)
+    bounded = getattr(composed, "pixels", "free") != "free"  # they cannot leave it
+    stepper = composed.open(tiny, Engine(), 2, 0)
+    with torch.no_grad():
+        stepper.pixels.copy_(20.0 * torch.sign(stepper.pixels))  # type: ignore[attr-defined]
+    for iteration in range(2):
+        with contextlib.suppress(UserError):  # a loss that is not finite, with images like these
+            stepper.step(iteration)
+    told = [line for line in caplog.messages if "standard deviations from the mean of real images" in line]
+    assert len(told) == (0 if bounded else 1)
 
 
 @pytest.mark.parametrize("base", CONSTRAINED)

@@ -22,7 +22,7 @@ from datastill.kinds.adam import Adam
 from datastill.kinds.canvas import INITIALISATIONS, LEARNING_RATE, Canvas, check_start, initial_images, step_size
 from datastill.kinds.method import Method, Stepper, check_every_class
 from datastill.kinds.real_batches import RealBatches
-from datastill.kinds.watch import farthest_image
+from datastill.kinds.watch import Watch
 from datastill.networks import build, network_type
 
 CHUNK_BYTES = 2**26
@@ -108,6 +108,7 @@ class UnrolledStepper(Stepper):
         start = method.start_rate + math.log(-math.expm1(-method.start_rate))  # whose softplus it is
         self.sizes = torch.full((method.epochs, ipc), start, device=engine.device).requires_grad_()
         self.optimizer = Adam({"pixels": self.pixels, "sizes": self.sizes}, method.learning_rate)
+        self.watch = Watch(steady=False)
         limit = max(1, CHUNK_BYTES // (4 * data.channels * data.size[0] * data.size[1]))
         self.batches = RealBatches(data, method.batch_of_class(data), seed, engine.device, limit=limit)
 
@@ -132,7 +133,7 @@ class UnrolledStepper(Stepper):
         halvings = iteration // method.halve_every if method.halve_every else 0
         self.optimizer.set_learning_rate(method.learning_rate * 0.5**halvings)
         self.optimizer.step()
-        farthest_image(iteration, self.pixels, "`learning_rate` or `start_rate`")
+        self.watch.pixels(iteration, self.pixels, "`learning_rate` or `start_rate`")
         return {"loss": loss, "target_accuracy": correct, "rate": float(rates.detach().mean())}
 
     def images(self) -> Tensor:

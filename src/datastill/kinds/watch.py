@@ -79,18 +79,44 @@ class Watch:
             f"multiplies this term",
         )
 
-    def images(self, iteration: int, farthest: float, pulls: Mapping[str, float]) -> None:
+    def pixels(self, iteration: int, pixels: Tensor, lower: str = "`learning_rate`") -> None:
+        """Warn when an image has left the range of real images, and end a run whose images are lost (see `farthest_image`).
+
+        Args:
+            iteration: From 0.
+            pixels: ``class image channel height width``.
+            lower: What to lower, as an advice.
+        """
+        self.images(iteration, farthest_image(iteration, pixels, lower), {}, lower)
+
+    def rate(self, iteration: int, wanted: float, held: float, lower: str) -> None:
+        """Warn when a learned rate is held back, as a step would have changed it too much.
+
+        Args:
+            iteration: From 0.
+            wanted: What the step would have made of it.
+            held: What it is.
+            lower: What to lower, as an advice.
+        """
+        if wanted != held and "rate" not in self.told:
+            self._tell(
+                "rate",
+                f"iteration {iteration + 1}: the learned learning rate would become {wanted:.3g} and is held at {held:.3g}: lower {lower}",
+            )
+
+    def images(self, iteration: int, farthest: float, pulls: Mapping[str, float], lower: str = "the learning rate") -> None:
         """Warn when an image has left the range of real images, naming the term that pulls hardest.
 
         Args:
             iteration: From 0.
             farthest: The largest root mean square of an image's normalised values.
             pulls: How hard every term pulls, by name; empty where there are no terms.
+            lower: What to lower where there are none, as an advice.
         """
         if not farthest > FAR or "images" in self.told:
             return
         term = max(pulls, key=lambda name: pulls[name], default="")
-        puller = f", and the term '{term}' pulls hardest: lower {term}.weight or the learning rate" if term else ": lower the learning rate"
+        puller = f", and the term '{term}' pulls hardest: lower {term}.weight or the learning rate" if term else f": lower {lower}"
         self._tell(
             "images",
             f"iteration {iteration + 1}: an image's values are {farthest:.1f} standard deviations from the mean of real images (usual: "

@@ -31,7 +31,9 @@ def ftd(setting: Setting) -> TrajectoryMatching:
     """Learn images and a learning rate that follow networks trained to be flat, and average the images.
 
     ``min_{s, r} |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, as `mtt`, but the experts v take the steps of GSAM, ``v <- v - .01 (g' - a g_x)``,
-    g' the gradient at ``v + .01 g / |g|``, g_x the part of the gradient g across g'; the images are a moving average over iterations.
+    g' the gradient at ``v + .01 g / |g|``, g_x the part of the gradient g across g'; the images are a moving average over iterations, and
+    their mean as long as there are fewer of these than the decay averages over, 10,000 at IPC 1: published are 5,000, with the moving
+    average from the first images on.
 
     The published code trains a hundred experts with DSA on whitened images; here they are as for `mtt`, and the data set may be whitened.
 

@@ -32,7 +32,7 @@ PUBLISHED = published(
 """The best of 5,000 iterations on the test split, with 100 experts and ZCA whitening of all but CIFAR-10 at IPC 50 and TinyImageNet."""
 
 PRESETS: Presets = {
-    "code": {"recipe": lambda to: replace(EXPERT, augmentation="dsa")},
+    "code": {"experts": 100, "recipe": lambda to: replace(EXPERT, augmentation="dsa")},
     "fast": {"experts": 3, "latest_start": lambda to: min(_values(to)[2], 5)},
 }
 
@@ -49,7 +49,7 @@ def mtt(setting: Setting) -> TrajectoryMatching:
     ``min_{s, r} |w_N - v_{t+M}|^2 / |v_t - v_{t+M}|^2``, ``w_0 = v_t``, ``w_{k+1} = w_k - r grad CE(w_k; A(s))``, v_t the weights of an
     expert after t epochs on the real images, A a draw of DSA for every image.
 
-    Published are 100 experts, trained with DSA; here there are 10, and mirrored and shifted images; with the preset "code", DSA instead.
+    Published are 100 experts, trained with DSA, as with the preset "code"; else there are 10, trained on mirrored and shifted images.
     The published settings whiten images for all but CIFAR-10 at IPC 50 and TinyImageNet: `cifar10{whiten=yes}` does. `--set through=no`
     is TESLA's form, which leaves out how later steps depend on earlier ones.
 

@@ -19,7 +19,7 @@ from datastill.kinds.constraints import STATE, Constraints
 from datastill.kinds.gradient_matching.composition import GradientComposition
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
-from datastill.kinds.watch import Watch, farthest_image
+from datastill.kinds.watch import Watch
 from datastill.networks import build
 
 CHUNK_BYTES = 2**28
@@ -69,7 +69,7 @@ class GradientStepper(Stepper):
         figures = self.constraints.figures(
             iteration, float(loss), dict(zip(self.constraints.sums, sums, strict=True)), self.pixels.shape[1]
         )
-        self.watch.images(iteration, farthest_image(iteration, self.pixels, "`learning_rate`"), {})
+        self.watch.pixels(iteration, self.pixels)
         if match < method.matches - 1:
             self._train(iteration)
         self.constraints.advance(iteration, self.pixels.detach)

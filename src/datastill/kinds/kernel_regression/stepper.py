@@ -20,7 +20,7 @@ from datastill.kinds.canvas import Canvas, initial_images
 from datastill.kinds.kernel_regression.composition import FIXED, UNIT, KernelRegression
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
-from datastill.kinds.watch import farthest_image
+from datastill.kinds.watch import Watch
 from datastill.logs import logger
 
 log = logger(__name__)
@@ -40,6 +40,7 @@ class RegressionStepper(Stepper):
         learned = {"pixels": self.pixels} if method.images else {}
         learned |= {"labels": self.labels} if method.labels != FIXED else {}
         self.optimizer = Adam({name: tensor.requires_grad_() for name, tensor in learned.items()}, method.learning_rate)
+        self.watch = Watch(steady=False)
         widest = 8 * max(len(self.pixels), self.kernel.values)
         self.batches = RealBatches(data, method.batch_of_class(data), seed, engine.device, limit=max(1, CHUNK_BYTES // widest))
 
@@ -63,7 +64,7 @@ class RegressionStepper(Stepper):
         ends = [(tensor, cut.grad) for tensor, cut in zip((support, weights), shared, strict=True) if tensor.requires_grad]
         torch.autograd.backward([tensor for tensor, _ in ends], [gradient for _, gradient in ends])
         self.optimizer.step()
-        farthest_image(iteration, self.pixels[None], "`learning_rate`")
+        self.watch.pixels(iteration, self.pixels[None])
         self._bound()
         figures = {"loss": loss, "target_accuracy": 100 * correct / count}
         if self.method.scored_every and (iteration + 1) % self.method.scored_every == 0 and len(self.data.validation):

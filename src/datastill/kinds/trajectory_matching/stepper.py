@@ -22,7 +22,7 @@ from datastill.kinds.constraints import STATE, Constraints
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.trajectory_matching.composition import TrajectoryComposition
-from datastill.kinds.watch import farthest_image
+from datastill.kinds.watch import Watch
 from datastill.networks import build
 
 MOST_CHANGE = 2.0
@@ -59,6 +59,7 @@ class TrajectoryStepper(Stepper):
         self.constraints = Constraints(method, data, engine, seed, network, batches, of_matching)
         self.rate = torch.tensor(method.start_rate, device=self.device)
         self.velocity = torch.zeros_like(self.rate)
+        self.watch = Watch(steady=False)
 
     def step(self, iteration: int) -> dict[str, float]:
         """Follow an expert, see how far off it ends, and go back (see `Stepper.step`)."""
@@ -81,8 +82,8 @@ class TrajectoryStepper(Stepper):
             slope += of_rate
         figures = self._constrained(iteration, start, loss)
         self.optimizer.step(iteration)
-        self._move_rate(slope)
-        farthest_image(iteration, self.pixels, "`learning_rate`")
+        self._move_rate(iteration, slope)
+        self.watch.pixels(iteration, self.pixels)
         self.constraints.advance(iteration, self.pixels.detach)
         return {**figures, "rate": float(self.rate)}
 
@@ -139,8 +140,10 @@ class TrajectoryStepper(Stepper):
             self.constraints.add(iteration, self.pixels)
         return self.constraints.figures(iteration, loss, self.constraints.sums, self.pixels.shape[1])
 
-    def _move_rate(self, slope: Tensor) -> None:
+    def _move_rate(self, iteration: int, slope: Tensor) -> None:
         if self.method.rate_rate:
             self.velocity.mul_(self.method.momentum).add_(slope)
             least, most = self.rate / MOST_CHANGE, self.rate * MOST_CHANGE
-            self.rate.sub_(self.method.rate_rate * self.velocity).clamp_(least, most)
+            wanted = self.rate - self.method.rate_rate * self.velocity
+            self.rate.copy_(wanted.clamp(least, most))
+            self.watch.rate(iteration, float(wanted), float(self.rate), "`rate_rate`")
