@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.methods import published_of
 from datastill.methods.published import PublishedAccuracy
+from datastill.report.values import values as report_values
+from datastill.setting import Lookup, Setting
 
 ROOT = Path(__file__).parents[1]
 PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
@@ -98,6 +101,40 @@ def table(name: str, results: Path = ROOT / "results", above: str = "") -> list[
     return lines
 
 
+def values(name: str) -> list[str]:
+    """What is published of a method, and its values by IPC and preset on CIFAR-10, as lines of Markdown."""
+    found, lines = published_of(name), list[str]()
+    ipcs = sorted({ipc for _, ipc in found}) or [1, 10, 50]
+    if found:
+        lines += [f"| published accuracy % | {' | '.join(f'IPC {ipc}' for ipc in ipcs)} |", "|" + "---|" * (1 + len(ipcs))]
+        for data in dict.fromkeys(data for data, _ in found):
+            cells = [str(found[data, ipc].percent) if (data, ipc) in found else "" for ipc in ipcs]
+            lines.append(f"| {data} | {' | '.join(cells)} |")
+        said = dict.fromkeys(
+            f"{accuracy.protocol.upper() or 'its own'} protocol, {accuracy.qualifier}".rstrip(", ") for accuracy in found.values()
+        )
+        lines += ["", f"Published under: {'; '.join(said)}.", ""]
+    columns = {f"{preset}, IPC {ipc}": _composed(name, ipc, preset) for preset in ("paper", "code", "fast") for ipc in (1, 10, 50)}
+    paths = [path for path in dict.fromkeys(path for each in columns.values() for path in each) if _own(path, columns)]
+    if paths:
+        shown = {
+            head: each for head, each in columns.items() if head.startswith("paper") or each != columns[f"paper, {head.split(', ')[1]}"]
+        }
+        lines += [f"| value | {' | '.join(shown)} |", "|" + "---|" * (1 + len(shown))]
+        lines += [f"| `{path}` | {' | '.join(each.get(path, '') for each in shown.values())} |" for path in paths]
+    return lines or ["It has no values to set."]
+
+
+def _composed(name: str, ipc: int, preset: str) -> dict[str, str]:
+    """Every value of a method on CIFAR-10, by path."""
+    return {value.path: str(value.value) for value in report_values(Lookup(name, Setting("cifar10", 10, ipc, preset, 32)))}
+
+
+def _own(path: str, columns: dict[str, dict[str, str]]) -> bool:
+    """Whether a value is the method's own, or depends on the IPC or the preset."""
+    return "." not in path or len({each.get(path) for each in columns.values()}) > 1
+
+
 def _published(line: dict[str, str]) -> str:
     """What is published, with what must be said beside it."""
     if not line["paper"]:
@@ -120,10 +157,18 @@ def line(row: Row, results: Path) -> dict[str, str]:
 
 def filled(text: str, above: str = "") -> str:
     """A page with its tables written again, between ``<!-- table: NAME -->`` and ``<!-- end of table -->``."""
-    return PLACE.sub(lambda match: match[1] + "\n".join(table(match[2], above=above)) + "\n" + match[3], text)
+
+    def lines(name: str) -> list[str]:
+        return values(name.removeprefix("values-")) if name.startswith("values-") else table(name, above=above)
+
+    return PLACE.sub(lambda match: match[1] + "\n".join(lines(match[2])) + "\n" + match[3], text)
 
 
 def pages() -> dict[Path, str]:
     """The pages that have tables, and what leads from each to the top of the repository."""
-    found = {ROOT / "README.md": "", **dict.fromkeys(sorted((ROOT / "docs").glob("*.md")), "../")}
+    found = {
+        ROOT / "README.md": "",
+        **dict.fromkeys(sorted((ROOT / "docs").glob("*.md")), "../"),
+        ROOT / "docs/reference/methods.md": "../../",
+    }
     return {path: above for path, above in found.items() if PLACE.search(path.read_text(encoding="utf-8"))}

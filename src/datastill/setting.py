@@ -85,7 +85,7 @@ class Lookup:
 
 
 PRESETS: dict[str, str] = {
-    "paper": "the values the paper states",
+    "paper": "the values the paper states; where it states none or they need a cluster, ours, as the method's own page says",
     "code": "the values of the paper's published code, where they differ",
     FAST: "values to get further in less time; those of dm were chosen on the validation split of CIFAR-10 at IPC 10",
     BEST: "the recipe chosen so far on the validation split of CIFAR-10 at IPC 10: tgdd+cm where `distill` is given no method; all methods "

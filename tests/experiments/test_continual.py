@@ -58,6 +58,25 @@ def test_a_step_has_at_least_two_classes(steps: Any) -> None:
         datastill.continual("digits", **{**OPTIONS, "steps": steps})
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "ld"}, "a memory of several steps has hard labels, those of ld are weights"),
+        ({"method": "frepo"}, "those of frepo are scores"),
+        ({"method": "dd"}, "which no learned steps fit: use another method than 'dd'"),
+        ({"protocol": "dd"}, "which no learned steps fit"),
+        ({"protocol": 3}, r"`protocol` must be a Protocol or the name of one \(dc, idc, dd\), got a int"),
+        ({"protocol": "ddc"}, "unknown protocol 'ddc'"),
+        ({"settings": 8}, "`settings` must be a list of texts, got 8"),
+        ({"settings": "real_batch=0"}, "dm needs a real batch of at least 1"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_first_step(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], said: str) -> None:
+    monkeypatch.delattr("datastill.experiments.continual.learning.distill")
+    with pytest.raises(UserError, match=said):
+        datastill.continual("digits", **{"method": "dm", "steps": 2, "ipc": 1, "iterations": 1, **options})
+
+
 def test_every_step_condenses_its_own_classes_and_the_memory_is_tested_on_those_seen(tmp_path: Path) -> None:
     data = datastill.load(DIGITS)
     found = datastill.continual(data, method="dm", seed=3, out=tmp_path / "kept", **OPTIONS)

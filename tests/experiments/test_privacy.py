@@ -90,6 +90,18 @@ def test_memorised_wrong_labels_are_found_and_a_kill_loses_one_network(tmp_path:
     assert "AUC" in again._repr_html_()
 
 
+def test_it_is_beside_networks_on_real_images_and_on_a_random_subset(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"ipc": 1, "pool": 24, "models": 8, "engine": Engine(), "iterations": 1}
+    few = Protocol("convnet-32x1-relu-avgpool-nonorm", epochs=1)
+    found = datastill.membership_inference("digits[0-2]", method="dm", protocol=few, out=tmp_path, **options)
+    assert list(found.beside) == [REAL, "random"]
+    assert (found.images, found.beside[REAL].images, found.beside["random"].images) == (3, 12, 3)
+    assert datastill.membership_inference("digits[0-2]", method="dm", protocol=few, out=tmp_path, **options) == found
+    alone = datastill.membership_inference("digits[0-2]", method="random", protocol=few, beside="random", **options)
+    assert (alone.beside, alone.attacks) == ({}, found.beside["random"].attacks)
+    assert all(f">{name}<" in found._repr_html_() for name in ("set", REAL, "random"))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

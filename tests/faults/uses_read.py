@@ -55,7 +55,7 @@ def _search(out: Path) -> object:
 
 
 def _attacks(out: Path) -> object:
-    return membership_inference(digits(), method="random", ipc=1, pool=32, models=8, protocol=FEW, engine=Engine(), out=out)
+    return membership_inference(digits(), method="random", ipc=1, pool=32, models=8, beside=(), protocol=FEW, engine=Engine(), out=out)
 
 
 USES: dict[str, Callable[[Path], object]] = {"continual": _steps, "search": _search, "privacy": _attacks}

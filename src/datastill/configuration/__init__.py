@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.configuration.checking import check_fields, number, seed, whole
+from datastill.configuration.checking import check_fields, number, seed, whole, words
 from datastill.configuration.describing import describe, flat, qualified
 from datastill.configuration.restoring import restore
 from datastill.configuration.settings import changed, paths, value_at, with_value
@@ -25,4 +25,5 @@ __all__ = [
     "value_at",
     "whole",
     "with_value",
+    "words",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -40,6 +40,26 @@ def whole(name: str, value: Any, *, least: int | None = None, most: int | None =
         bounds = f" from {least} to {most}" if None not in (least, most) else "" if least is None else f" of at least {least}"
         raise UserError(f"`{name}` must be a whole number{bounds}, got {_said(value)}")
     return int(value)
+
+
+def words(name: str, values: Any) -> tuple[str, ...]:
+    """Take a list of texts; a single text is a list of one.
+
+    Args:
+        name: Of the argument.
+        values: What was given for it.
+
+    Raises:
+        UserError: If it is something else.
+
+    Example:
+        >>> words("settings", "real_batch=8"), words("settings", ["a=1", "b=2"])
+        (('real_batch=8',), ('a=1', 'b=2'))
+    """
+    found = (values,) if isinstance(values, str) else tuple(values) if isinstance(values, Iterable) else values
+    if not isinstance(found, tuple) or not all(isinstance(value, str) for value in found):
+        raise UserError(f"`{name}` must be a list of texts, got {_said(values)}")
+    return found
 
 
 def seed(value: Any) -> int:

@@ -39,7 +39,7 @@ def evaluate(
     split: str = "test",
     data: DataSet | str | Any | None = None,
     compare: Sequence[str] = tuple(COMPARISONS),
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
     engine: Engine | None = None,
     keep: Path | str | None = None,
 ) -> Evaluation:
@@ -69,7 +69,7 @@ def evaluate(
     for name in compare:
         if name not in COMPARISONS:
             raise unknown("comparison", name, COMPARISONS)
-    protocol = protocol or Protocol(network)
+    protocol = Protocol.given(protocol, Protocol(network))
     distilled, data = resolve(distilled, data)
     protocol = followed(protocol, distilled)
     examined = data.split(split)
@@ -106,7 +106,7 @@ def evaluate_across(
     split: str = "test",
     data: DataSet | str | Any | None = None,
     compare: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
     engine: Engine | None = None,
     keep: Path | str | None = None,
 ) -> dict[str, Evaluation]:
@@ -130,7 +130,7 @@ def evaluate_across(
     Raises:
         UserError: If a name is unknown or given twice, or as in `evaluate`.
     """
-    protocols = {name: replace(protocol or Protocol(), network=name) for name in networks}
+    protocols = {name: replace(Protocol.given(protocol), network=name) for name in networks}
     if not protocols or len(protocols) < len(networks):
         raise UserError(f"expected different networks, got '{','.join(networks)}'")
     distilled, data = resolve(distilled, data)

@@ -55,7 +55,7 @@ def forecast_evaluation(
     split: str = "test",
     data: DataSet | str | Any | None = None,
     compare: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
     engine: Engine | None = None,
     robust: bool = False,
 ) -> Forecast:
@@ -68,7 +68,7 @@ def forecast_evaluation(
     chosen, count = engine or Engine.choose(), repeats * (1 + len({*compare, "random"} if robust else compare))
 
     def measured(network: str) -> list[Part]:
-        trained = followed(replace(protocol or Protocol(), network=network), distilled)
+        trained = followed(replace(Protocol.given(protocol), network=network), distilled)
         suited = chosen.suited(training_cost(data, trained, len(images)))
         ways = [(trained, count + repeats * (robust and distilled.label_kind != HARD))]
         ways += [(replace(trained, augment=False), 2 * repeats)] if robust else []

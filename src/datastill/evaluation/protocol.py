@@ -139,6 +139,21 @@ class Protocol:
             raise unknown("protocol", name, PROTOCOLS)
         return PROTOCOLS[name]
 
+    @classmethod
+    def given(cls, protocol: Protocol | str | None, usual: Protocol | None = None) -> Protocol:
+        """What was given as a protocol: itself, or its name; the usual one where nothing was.
+
+        Raises:
+            UserError: If it is something else, or there is none of that name.
+        """
+        if protocol is None:
+            return usual or cls()
+        if isinstance(protocol, str):
+            return cls.named(protocol)
+        if not isinstance(protocol, Protocol):
+            raise UserError(f"`protocol` must be a Protocol or the name of one ({', '.join(PROTOCOLS)}), got a {type(protocol).__name__}")
+        return protocol
+
     def resolved(self, ipc: float, classes: int, numbers: Mapping[str, float] | None = None) -> Protocol:
         """The same with its number of epochs, and its steps, where they depend on the set.
 

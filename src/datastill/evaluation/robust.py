@@ -82,7 +82,7 @@ def robustness(
     split: str = "test",
     data: DataSet | str | Any | None = None,
     compare: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
     engine: Engine | None = None,
     keep: Path | str | None = None,
     real: float | None = None,
@@ -111,7 +111,7 @@ def robustness(
         DD-Ranking, arXiv:2505.13300. There, sets with hard labels take the epochs and the rate of the random baseline that are best on the
         test split, and gains are percentage points; here the protocol is the same for all networks, and gains are fractions.
     """
-    protocol = protocol or Protocol()
+    protocol = Protocol.given(protocol)
     if not protocol.augment:
         raise UserError("robust scores compare networks with and without augmentation: the protocol must have it, as 'dc' and 'idc' do")
     if real is not None and not 0 <= real <= 100:

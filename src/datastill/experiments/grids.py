@@ -41,9 +41,10 @@ def _rows(methods: Mapping[str, tuple[tuple[str, ...], tuple[int, int, int, int]
 
 EQUAL = (
     "The budget is equal in floating-point operations of distilling, constraints included, as each method counts the `cost` of a step: "
-    "{budget} for every set, so a constraint has to make up for the steps that it costs. Operations are the same on every machine; the "
-    "minutes beside them are what these took on this one{minutes}. What is trained once "
-    "for all sets is left out: {trained}. {changes} Nothing was chosen on this split, and budgets are small: only differences whose "
+    "{budget} for every set, so a constraint has to make up for the steps that it costs. Operations are the same on every machine, "
+    "minutes are not{minutes}. What is trained once "
+    "for all sets is left out: {trained}. {changes} The images of `dm` and `dsa` are an average over all of these steps, as the preset "
+    "fast has it, those of `mtt` the last ones. Nothing was chosen on this split, and budgets are small: only differences whose "
     "interval for all pairs together leaves out zero say something."
 )
 
@@ -57,7 +58,7 @@ GRIDS: dict[str, Experiment] = {
         policy=Policy("fp32", False),
         remark=EQUAL.format(
             budget="500 billion",
-            minutes=", where steps that go through a gradient are never compiled",
+            minutes=", and nothing was compiled",
             trained="three experts of three epochs, and one ConvNet of four",
             changes="`dsa` has ten times the published learning rate, as it takes a twentieth of the steps, and the loops of IPC 1, so it "
             "matches in random networks; `mtt` takes ten inner steps, "

@@ -16,6 +16,7 @@ from datastill.engine import Engine
 from datastill.engine.measuring import nbytes, seconds_of
 from datastill.errors import UserError
 from datastill.kinds.canvas import Canvas
+from datastill.labels import HARD
 from datastill.setting import Lookup
 from datastill.teachers.missing import Untrained
 from datastill.terms import Term
@@ -32,6 +33,7 @@ class Method(ABC):
         kind: What the kind is called.
         takes_terms: Whether terms can be added to a method of the kind.
         steps: How many steps every run takes; None for as many as are asked for.
+        own_steps: Whether what it learns teaches only networks that take the training steps that are learned with it.
         lower: What makes a run smaller that does not fit into memory, as an advice.
         name: As the user wrote it, for example "dm+iid".
         lookup: What its published values were looked up by; None for a method that was not composed from a name.
@@ -41,10 +43,16 @@ class Method(ABC):
     kind: ClassVar[str]
     takes_terms: ClassVar[bool] = False
     steps: ClassVar[int | None] = None
+    own_steps: ClassVar[bool] = False
     lower: ClassVar[str] = "lower `ipc`"
 
     name: str
     lookup: Lookup | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def label_kind(self) -> str:
+        """What the labels of its sets are, one of `datastill.labels.KINDS`."""
+        return HARD
 
     def __add__(self, term: Term) -> Self:
         """The same method with one more term; refused by kinds that take none.

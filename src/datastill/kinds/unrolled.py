@@ -49,6 +49,7 @@ class UnrolledTraining(Method):
     """
 
     kind: ClassVar[str] = "unrolled training"
+    own_steps: ClassVar[bool] = True
 
     network: str = "convnet"
     epochs: int = 3

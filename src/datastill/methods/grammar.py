@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from datastill.configuration import changed, whole
+from datastill.configuration import changed, whole, words
 from datastill.data import CATALOGUE, DataSet
 from datastill.data.naming import source_of
 from datastill.errors import unknown
@@ -30,6 +31,7 @@ from datastill.methods.kip import kip
 from datastill.methods.ld import ld
 from datastill.methods.m3d import m3d
 from datastill.methods.mtt import mtt
+from datastill.methods.published import PublishedAccuracy
 from datastill.methods.random import random
 from datastill.methods.tgdd import tgdd
 from datastill.plugins import Names
@@ -79,6 +81,19 @@ NAMES: Names[Callable[[Setting], Method]] = Names("method", METHODS, _method)
 
 STAND_IN = Setting("digits", classes=10, ipc=10)
 """What values are looked up by where nobody said what is distilled."""
+
+
+def published_of(name: str) -> Mapping[tuple[str, int], PublishedAccuracy]:
+    """What is published of a method of this package, by data set and IPC; without the terms that were added to it.
+
+    Example:
+        >>> published_of("mtt+cm")
+        {}
+        >>> str(published_of("mtt")["cifar10", 1])
+        '46.3 (best of several tests)'
+    """
+    function = METHODS.get(name.lower())
+    return getattr(sys.modules[function.__module__], "PUBLISHED", {}) if function else {}
 
 
 def kind_of(name: str) -> str:
@@ -139,7 +154,7 @@ def method(
         if source not in CATALOGUE:
             raise unknown("data set", data, CATALOGUE, hint="Give a `datastill.load`ed data set if it is none of these.")
         setting = Setting(source, classes, ipc, preset)
-    return compose(Lookup(name, setting, tuple(settings), left))
+    return compose(Lookup(name, setting, words("settings", settings), left))
 
 
 def compose(lookup: Lookup) -> Method:

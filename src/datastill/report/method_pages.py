@@ -200,12 +200,17 @@ def _explained(lines: Sequence[MethodLine]) -> str:
 
 def _warnings(lines: Sequence[MethodLine]) -> list[str]:
     """What a reader must know before comparing lines, as the records say."""
+    made = {(line.processor, line.commit) for line in lines if line.minutes is not None}
+    said = (
+        ["Minutes compare only between rows of one processor and one commit, as the code has become faster.", ""] if len(made) > 1 else []
+    )
     precisions = {precision for line in lines for precision in (line.precision, line.evaluation_precision) if precision}
     if len(precisions) < 2:
-        return []
+        return said
     return [
         f"**Rows were run in several precisions ({', '.join(sorted(precisions))}): small differences between them may be due to that.**",
         "",
+        *said,
     ]
 
 

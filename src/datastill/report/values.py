@@ -10,7 +10,7 @@ from datastill.configuration import paths, value_at
 from datastill.data import CATALOGUE, known_size, parse
 from datastill.errors import unknown
 from datastill.kinds import Method
-from datastill.methods.grammar import compose
+from datastill.methods.grammar import compose, published_of
 from datastill.report.terminal import say_line
 from datastill.setting import PRESETS, Lookup, Setting
 from datastill.teachers.recipe import RECIPES
@@ -132,6 +132,8 @@ def print_values(name: str, *, data: str = "digits", ipc: int = 10, preset: str 
     method, found = compose(lookup), values(lookup)
     say_line(f"{method.name}: {method.kind}; values for {data} at IPC {ipc}")
     say_line(f"preset {preset}: {PRESETS[preset]}")
+    if accuracy := published_of(name).get((source, ipc)):
+        say_line(f"published: {accuracy} on {source} at IPC {ipc}")
     rows = [(value.path, str(value.value), value.origin) for value in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for path, value, origin in rows:

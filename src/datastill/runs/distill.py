@@ -46,7 +46,7 @@ def distill(
     preset: str | None = None,
     settings: Sequence[str] = (),
     validate_at: Sequence[int] = (),
-    validation_protocol: Protocol | None = None,
+    validation_protocol: Protocol | str | None = None,
     engine: Engine | None = None,
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
     loggers: Sequence[str | RunLogger] = (),

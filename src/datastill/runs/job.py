@@ -88,7 +88,7 @@ class Job:
         preset: str | None = None,
         settings: Sequence[str] = (),
         validate_at: Sequence[int] = (),
-        protocol: Protocol | None = None,
+        protocol: Protocol | str | None = None,
         engine: Engine | None = None,
         loggers: Sequence[str | RunLogger] = (),
         ranks: Ranks | None = None,
@@ -137,7 +137,7 @@ class Job:
             recorded = begun.get("engine")
             engine = engine.as_recorded(recorded if isinstance(recorded, Mapping) else {})
         engine = replace(engine, ranks=ranks) if ranks else engine
-        return cls(data, composed, ipc, iterations, seed, tuple(validate_at), protocol or Protocol(), engine, run, resume, found)
+        return cls(data, composed, ipc, iterations, seed, tuple(validate_at), Protocol.given(protocol), engine, run, resume, found)
 
     @property
     def plan(self) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from datastill.configuration import whole
+from datastill.configuration import whole, words
 from datastill.data import DataSet, load
 from datastill.data.notebook import table
 from datastill.distilled import DistilledSet
@@ -93,7 +93,7 @@ def continual(
     out: Path | str | None = None,
     preset: str = "paper",
     settings: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
     engine: Engine | None = None,
 ) -> Continual:
     """Learn the classes of a data set step by step, keeping a few images of each class.
@@ -130,7 +130,16 @@ def continual(
     """
     folder, data = None if out is None else Path(out), load(data)
     learner = Learner(
-        Course(data, steps, seed), method, ipc, iterations, repeats, split, preset, tuple(settings), protocol or Protocol(), engine
+        Course(data, steps, seed),
+        method,
+        ipc,
+        iterations,
+        repeats,
+        split,
+        preset,
+        words("settings", settings),
+        Protocol.given(protocol),
+        engine,
     )
     learner.check()
     if folder is None:
@@ -174,7 +183,15 @@ class Learner:
         first.split(self.split)
         for name, value in {"ipc": self.ipc, "repeats": self.repeats}.items():
             whole(name, value, least=1)
-        composed(self.method, data=first, ipc=self.ipc, preset=self.preset, settings=self.settings).check(first, self.ipc)
+        made = composed(self.method, data=first, ipc=self.ipc, preset=self.preset, settings=self.settings)
+        if made.label_kind != HARD:
+            raise UserError(f"a memory of several steps has hard labels, those of {made.name} are {made.label_kind}: use another method")
+        if made.own_steps or self.protocol.called == "dd":
+            raise UserError(
+                "continual learning trains on the sets of several steps together, which no learned steps fit: use another method than "
+                "'dd', and the protocol 'dc' or 'idc'"
+            )
+        made.check(first, self.ipc)
 
     def learn(self, folder: Path | None) -> Continual:
         """Take all steps."""

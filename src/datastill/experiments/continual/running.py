@@ -10,7 +10,6 @@ from datastill import provenance
 from datastill.data import DataSet, load
 from datastill.engine import Engine
 from datastill.engine.measuring import Part
-from datastill.errors import UserError
 from datastill.evaluation.scorer import training_cost
 from datastill.experiments.cell import ContinualCell
 from datastill.experiments.continual.course import Course
@@ -71,8 +70,6 @@ def run_continual(cell: ContinualCell, *, results: Path, runs: Path, read: Calla
 
 def check(cell: ContinualCell, data: DataSet) -> None:
     """Refuse a cell that cannot be run on a data set."""
-    if cell.protocol.called == "dd":
-        raise UserError("continual learning trains on the sets of several steps together, which no learned steps fit: use 'dc', not 'dd'")
     _learner(cell, data).check()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from datastill.configuration import seed as checked_seed
+from datastill.configuration import words
 from datastill.data import DataSet, load
 from datastill.data.images import fingerprint
 from datastill.data.notebook import table
@@ -21,6 +22,7 @@ from datastill.errors import UserError, require
 from datastill.evaluation import Protocol
 from datastill.evaluation.ledger import key
 from datastill.evaluation.scorer import Scorer, training_cost
+from datastill.experiments.cell import REAL
 from datastill.experiments.privacy.worlds import Worlds
 from datastill.experiments.training_sets import Recipe, TrainingSet, make
 from datastill.files import check_folder, check_tensors, load_tensors, locked, save_tensors
@@ -32,6 +34,8 @@ log = logger(__name__)
 
 FALSE_POSITIVES = 0.001
 """The share of false positives at which true ones are counted."""
+MOST = 100
+"""Epochs on real images at most, unless a protocol says otherwise."""
 LOSS, RATIO = "loss threshold", "likelihood ratio"
 GRID = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of false positives that a curve is kept at."""
@@ -63,6 +67,7 @@ class Privacy:
         others: Those that it is not made from.
         images: Of a set.
         engine: How networks were trained.
+        beside: The same of what it is compared with, by name.
     """
 
     attacks: dict[str, Attack]
@@ -71,6 +76,7 @@ class Privacy:
     others: int
     images: int
     engine: dict[str, Any]
+    beside: dict[str, Privacy] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         found = (f"{name}: AUC {fmean(attack.auc):.3f}" for name, attack in self.attacks.items())
@@ -78,8 +84,12 @@ class Privacy:
 
     def _repr_html_(self) -> str:
         """A table of the attacks."""
-        rows = [[name, f"{fmean(one.auc):.3f}", f"{100 * fmean(one.true_positives):.2f}"] for name, one in self.attacks.items()]
-        return table(repr(self)[1:-1], ["attack", "AUC", "true positives %"], rows)
+        rows = [
+            [made, name, f"{fmean(one.auc):.3f}", f"{100 * fmean(one.true_positives):.2f}"]
+            for made, found in {"set": self, **self.beside}.items()
+            for name, one in found.attacks.items()
+        ]
+        return table(repr(self)[1:-1], ["networks on", "attack", "AUC", "true positives %"], rows)
 
 
 def membership_inference(
@@ -96,7 +106,9 @@ def membership_inference(
     out: Path | str | None = None,
     preset: str = "paper",
     settings: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    beside: Sequence[str] = (REAL, "random"),
+    protocol: Protocol | str | None = None,
+    real_protocol: Protocol | str | None = None,
     engine: Engine | None = None,
 ) -> Privacy:
     """Attack networks that were trained on sets, to find which real images the sets were made from.
@@ -120,11 +132,14 @@ def membership_inference(
             kill. None keeps nothing.
         preset: Which published values the method has.
         settings: Changes to them.
+        beside: What else is attacked in the same way: "real" for networks on all real images of a half, without which an attack that finds
+            nothing says nothing, and methods with their published values, such as "random". Empty for nothing.
         protocol: How networks are trained on the sets; by default the DC protocol.
+        real_protocol: How they are trained on real images, of which there are many more; by default the same with at most 100 epochs.
         engine: How to run; by default what suits each job.
 
     Returns:
-        Both attacks, and the accuracy of the networks.
+        Both attacks, the accuracy of the networks, and the same of what is beside.
 
     Raises:
         UserError: If anything given is unknown or does not fit together, or another process is at work in `out`.
@@ -134,14 +149,28 @@ def membership_inference(
         Zhang, Tramer: Evaluations of Machine Learning Privacy Defenses are Misleading, CCS 2024, arXiv:2404.17399.
     """
     worlds = Worlds(load(data), pool, audit, models, checked_seed(seed))
-    recipe = Recipe(method, ipc, iterations, preset, tuple(settings))
-    inference = Inference(worlds, recipe, protocol or Protocol(), split, engine)
-    inference.check()
+    recipe = Recipe(method, ipc, iterations, preset, words("settings", settings))
+    trained = Protocol.given(protocol)
+    inference = Inference(worlds, recipe, trained, split, engine)
+    others = dict[str, Inference]()
+    for name in words("beside", beside) if ipc else ():  # all real images have nothing of their size beside them
+        if name == REAL != method:
+            fewer = Protocol.given(real_protocol) if real_protocol else replace(trained, epochs=min(trained.epochs or MOST, MOST))
+            others[name] = Inference(worlds, Recipe(REAL, 0), fewer, split, engine)
+        elif name != method:
+            others[name] = Inference(worlds, Recipe(name, ipc, iterations, preset), trained, split, engine)
+    for each in (inference, *others.values()):
+        each.check()
+
+    def attacks(folder: Path | None) -> Privacy:
+        found = inference.attack(folder)
+        return replace(found, beside={name: each.attack(folder / name if folder else None) for name, each in others.items()})
+
     if out is None:
-        return inference.attack(None)
+        return attacks(None)
     check_folder(Path(out))
     with locked(Path(out), f"the sets in {out}"):
-        return inference.attack(Path(out))
+        return attacks(Path(out))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 
 from datastill import random
 from datastill.configuration import seed as checked_seed
-from datastill.configuration import whole
+from datastill.configuration import whole, words
 from datastill.data import DataSet, load
 from datastill.data.notebook import table
 from datastill.engine import Engine
@@ -153,8 +153,8 @@ def architecture_search(
     real: int = 0,
     out: Path | str | None = None,
     preset: str = "paper",
-    protocol: Protocol | None = None,
-    real_protocol: Protocol | None = None,
+    protocol: Protocol | str | None = None,
+    real_protocol: Protocol | str | None = None,
     engine: Engine | None = None,
 ) -> Ranking:
     """Rank architectures by training them on small sets, and compare with training them on real images.
@@ -187,7 +187,10 @@ def architecture_search(
     data, seed = load(data), checked_seed(seed)
     whole("real", real, least=0)
     repeats = whole("repeats", repeats, least=1)
-    names = sample(architectures) if isinstance(architectures, int) else tuple(architectures)
+    names, methods = (
+        sample(architectures) if isinstance(architectures, int) else words("architectures", architectures),
+        words("methods", methods),
+    )
     if not methods or len({*methods, REAL}) <= len(methods) or len(set(names)) < max(2, len(names)):
         raise UserError(f"expected different methods and at least two different architectures, got {list(methods)} and {len(names)}")
     sets = {REAL: Recipe(REAL, real), **{name: Recipe(name, ipc, iterations, preset) for name in methods}}
@@ -195,14 +198,14 @@ def architecture_search(
         recipe.check(data)
     check_architectures(names, data)
     data.split(split)
-    followed = protocol or Protocol(epochs=200)
+    followed = Protocol.given(protocol, Protocol(epochs=200))
 
     def ranked(folder: Path | None) -> Ranking:
         found = {}
         for name, recipe in sets.items():
             run = folder / name if folder else None
             made = make(recipe, data, seed, run, engine)
-            protocol = real_protocol or followed if name == REAL else followed
+            protocol = Protocol.given(real_protocol, followed) if name == REAL else followed
             found[name] = scores(made, names, data, protocol, repeats, split, seed, engine, folder / f"{name}.json" if folder else None)
         return Ranking(found)
 

@@ -20,7 +20,10 @@ from datastill.kinds.gradient_matching.composition import GradientComposition
 from datastill.kinds.method import Stepper
 from datastill.kinds.real_batches import RealBatches
 from datastill.kinds.watch import Watch
+from datastill.logs import logger
 from datastill.networks import build
+
+log = logger(__name__)
 
 CHUNK_BYTES = 2**28
 """Bytes of real images, as floats, that are in memory at a time."""
@@ -48,6 +51,12 @@ class GradientStepper(Stepper):
         self.gradients = WeightGradients(engine, self.network, self.constraints.fields)
         self.own = engine.ranks.own(data.classes)
         self.watch = Watch(steady=False)
+        if method.matches == 1 and ipc > 1:
+            log.info(
+                "%s: every network is drawn, matched once and never trained, as with one image a class; to train networks set `matches` "
+                "and `epochs`, published as 10 and 50 for ten images a class",
+                method.name,
+            )
         self._fresh(0)
 
     def step(self, iteration: int) -> dict[str, float]:

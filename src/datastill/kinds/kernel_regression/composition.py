@@ -13,6 +13,7 @@ from datastill.errors import UserError, unknown
 from datastill.kinds.canvas import INITIALISATIONS, check_start
 from datastill.kinds.kernel_regression.kernel import Kernel
 from datastill.kinds.method import Method
+from datastill.labels import HARD
 
 FIXED = "fixed"
 LABELS: dict[str, str] = {
@@ -72,6 +73,11 @@ class KernelRegression(Method):
             )
         if not self.images and self.labels == FIXED:
             raise UserError(f"{self.name} would learn nothing: use `images=true`, or `labels=scores` or another kind of learned labels")
+
+    @property
+    def label_kind(self) -> str:
+        """See `Method.label_kind`."""
+        return HARD if self.labels == FIXED else self.labels
 
     @abstractmethod
     def kernel(self, data: DataSet, engine: Engine, seed: int) -> Kernel:
