@@ -194,11 +194,13 @@ def _accuracies(curves: Sequence[_Curve]) -> list[str]:
 def _explained(line: ContinualLine, curves: Sequence[_Curve]) -> str:
     orders = max(len(curve.records) for curve in curves)
     over = "the means of the orders of classes" if orders > 1 else "the networks, as there is one order of classes"
+    spread = f"The standard deviation (divided by n) is over {over}. " if line.std is not None else ""
+    networks = f"{line.n} networks ({line.network}, {line.epochs} epochs, {line.protocol} protocol) are"
+    one = f"one network ({line.network}, {line.epochs} epochs, {line.protocol} protocol) is"
     return (
-        f"Top-1 on the {line.split} split of {line.data}, on the classes seen. After every step {line.n} networks ({line.network}, "
-        f"{line.epochs} epochs, {line.protocol} protocol) are trained from scratch on the whole memory of {line.ipc} images a class, with "
+        f"Top-1 on the {line.split} split of {line.data}, on the classes seen. After every step "
+        f"{one if line.n == 1 else networks} trained from scratch on the whole memory of {line.ipc} images a class, with "
         f"an output for every class seen. Each step reads only its new classes; all of them have {line.train} training images, the rest is "
-        f"held out as validation split. Orders of classes and all draws derive from the seeds. The standard deviation (divided by n) is "
-        f"over {over}. Minutes are of distilling, median seconds per step times steps, in one order. `table.csv` has the commands that "
+        f"held out as validation split. Orders of classes and all draws derive from the seeds. {spread}Minutes are of distilling, median seconds per step times steps, in one order. `table.csv` has the commands that "
         "repeat each row, and `curve.csv` the figures of the picture."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -17,8 +17,8 @@ class Difference:
     """What a method with added terms is above the one without them.
 
     Attributes:
-        method: With the terms.
-        base: Without them.
+        method: The row with the terms.
+        base: That without them.
         data: The data set.
         ipc: Images per class.
         values: By distilling seed, points between the means of the two sets of that seed.
@@ -34,18 +34,23 @@ class Difference:
 def differences(found: Sequence[tuple[Line, Sequence[Record]]]) -> list[Difference]:
     """Pair every row whose method has added terms with the row of its method alone, by data set, IPC and seed.
 
+    Rows that are evaluated under another protocol, or with another network, are not paired.
+
     Args:
         found: The lines of a table with the records that are there.
 
     Returns:
         Those with at least `LEAST` seeds in common, in the order of the table.
     """
-    rows = {(line.row.name, line.block.name, line.ipc): _by_seed(records) for line, records in found}
+    rows = {(line.row.name, line.block.name, line.ipc): (line, records) for line, records in found}
     pairs = []
-    for (name, data, ipc), mine in rows.items():
-        base, _, added = name.partition("+")
-        other: Mapping[int, float] = rows.get((base, data, ipc), {}) if added else {}
-        values = tuple(mine[seed] - other[seed] for seed in mine if seed in other)
+    for (name, data, ipc), (line, records) in rows.items():
+        base, _, added = line.row.method.partition("+")
+        other = rows.get((base, data, ipc)) if added else None
+        if other is None or records[0].cell.protocol != other[1][0].cell.protocol:
+            continue
+        mine, alone = _by_seed(records), _by_seed(other[1])
+        values = tuple(mine[seed] - alone[seed] for seed in mine if seed in alone)
         if len(values) >= LEAST:
             pairs.append(Difference(name, base, data, ipc, values))
     return pairs

@@ -108,6 +108,11 @@ def _line(name: str, experiment: PrivacyExperiment, row: Found[PrivacyRecord], a
     )
 
 
+def _guessing(areas: Sequence[float]) -> bool:
+    """Whether the interval of the area under the curve has 0.5 in it."""
+    return fmean(areas) - (half_interval(areas) or 0.0) <= 0.5
+
+
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
@@ -128,6 +133,17 @@ def _body(rows: Sequence[Found[PrivacyRecord]]) -> list[str]:
         if others * FALSE_POSITIVES < 1
         else ""
     )
+    told = [row for row in rows if row.row.method == REAL]
+    blind = [attack for attack in (LOSS, RATIO) if told and _guessing(_areas(told[0], attack))]
+    control = (
+        [
+            "",
+            f"**The attack by {' and by '.join(blind)} does no better than guessing on networks that are trained on the real images "
+            "themselves. So what it finds on sets says nothing of how much they hide.**",
+        ]
+        if blind
+        else []
+    )
     what = (
         f"{cell.audit} images of the pool are attacked, all under a wrong label; each is in half of the sets' real images"
         if cell.audit
@@ -144,4 +160,5 @@ def _body(rows: Sequence[Found[PrivacyRecord]]) -> list[str]:
         f"the 95% interval over the networks, which share their pool, so it is narrower than that of new pools would be. Accuracies are "
         f"top-1 on the {cell.split} split of {cell.data}. `table.csv` has the commands that repeat each row, `curve.csv` the figures of "
         "the picture.",
+        *control,
     ]  # fmt: skip
