@@ -134,7 +134,7 @@ def test_the_command_draws_the_figure_and_continues_it(
     assert (random["method"], dm["orders"], dm["n"], dm["iterations"]) == ("random", "2", "1", "2")
     assert float(dm["accuracy"]) == pytest.approx(sum(means) / 2, abs=0.005)
     assert float(dm["std"]) == pytest.approx(abs(means[0] - means[1]) / 2, abs=0.005)
-    assert dm["commands"] == "datastill experiment fig --only steps=2,method=dm,seed=0,seed=1 --results repeated --runs repeated/runs"
+    assert dm["commands"] == "datastill experiment fig --only 2-steps/dm/seed0,2-steps/dm/seed1 --results repeated --runs repeated/runs"
     with (folder / "curve.csv").open() as file:
         assert [(row["method"], row["classes_seen"], row["images"]) for row in csv.DictReader(file)] == [
             ("random", "3", "6"), ("random", "5", "10"), ("dm", "3", "6"), ("dm", "5", "10"),

@@ -12,7 +12,9 @@ from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
 from datastill.experiments import EXPERIMENTS, Block, Cell, Experiment, Row
+from datastill.experiments.privacy.specification import PrivacyExperiment
 from datastill.experiments.scale import scaled
+from datastill.experiments.search.specification import SearchExperiment
 
 BLOCK = Block("digits[0-2]", (1, 2), 200, seeds=(0, 1, 2), validate_at=(0, 3, 4, 200), validation_epochs=30, repeats=4, epochs=50)
 TABLE = Experiment("A title", (BLOCK,), (Row("random", 14.4, inherits=False, iterations=0), Row("dm"), Row("dm", label="x", of="table/dm")))
@@ -55,6 +57,20 @@ def test_every_experiment_can_be_rehearsed(name: str) -> None:
             assert cell.run.split("/")[0].endswith("-scale0.01")
             assert cell.iterations <= max(1, max(each.iterations for each in whole if isinstance(each, Cell)) / 50)
             assert all(at <= cell.iterations for at in cell.validate_at)
+
+
+def test_uses_of_sets_are_rehearsed_with_fewer_networks_but_enough_for_the_use() -> None:
+    _, smaller = scaled("", EXPERIMENTS, 0.1)
+    private, search = smaller["privacy-audit-cifar10-scale0.1"], smaller["architecture-search-cifar10-scale0.1"]
+    assert isinstance(private, PrivacyExperiment)
+    assert isinstance(search, SearchExperiment)
+    assert (private.models, private.pool, private.audit, private.iterations) == (8, 2000, 50, 200)
+    assert (search.architectures, search.protocol.epochs) == (72, 20)
+    _, smallest = scaled("", EXPERIMENTS, 0.001)
+    private, search = smallest["privacy-audit-digits-scale0.001"], smallest["architecture-search-digits-scale0.001"]
+    assert isinstance(private, PrivacyExperiment)
+    assert isinstance(search, SearchExperiment)
+    assert (private.models, private.pool, private.audit, search.architectures) == (8, 500, 20, 8)
 
 
 @pytest.mark.parametrize("factor", [0, 1, -0.5, 2, float("nan")])

@@ -77,7 +77,8 @@ SIZED: dict[str, AnyExperiment] = {
         over_ipc=True,
         remark="Every set has 200 iterations with 64 real images a class, and networks are trained for 150 epochs instead of 1,000, so the "
         "networks of larger sets are closer to convergence. `dm+iid` has four views of every image, so that one image a class has a "
-        "covariance, and reads a ConvNet of 4 epochs, so part of what it is above `dm` may be due to the views; it is not in the paper's table, whose other numbers are mostly those of DC-BENCH. "
+        "covariance, and reads a ConvNet of 4 epochs, so part of what it is above `dm` may be due to the "
+        "views; it is not in the paper's table, whose other numbers are mostly those of DC-BENCH. "
         "Its numbers for `k-center` are far above the 14.7 and 27.0 that the DC paper has at IPC 10 and 50, near ours.",
     ),
     "table1-cifar100-ipc10": Experiment(

@@ -26,8 +26,9 @@ PRESETS: Presets = {"fast": {"summed_from": 10}}
 def dcc(setting: Setting) -> GradientMatching:
     """Match gradients summed over classes, once each of them has been matched apart for a quarter of the published run.
 
-    ``L_DCC = D(sum_c grad l(A_w(x^c); theta_t), sum_c grad l(A_w(s^c); theta_t))``, D and theta_t as in `dc`, the first 250 networks as in
-    `dsa`. What the images of one class do to the gradient of the others counts too, so the differences between classes are matched.
+    ``L_DCC = D(sum_c grad l(A_w(x^c); theta_t), sum_c grad l(A_w(s^c); theta_t))``, with means over classes for the sums, which
+    only the epsilon in D tells apart; D and theta_t as in `dc`, the first 250 networks as in `dsa`. What the images of one class do to the
+    gradient of the others counts too, so the differences between classes are matched.
 
     Args:
         setting: Looks up loops and presets as for `dc`. A shorter run needs an earlier ``summed_from``, or it ends before the sum

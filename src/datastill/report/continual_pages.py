@@ -201,6 +201,7 @@ def _explained(line: ContinualLine, curves: Sequence[_Curve]) -> str:
         f"Top-1 on the {line.split} split of {line.data}, on the classes seen. After every step "
         f"{one if line.n == 1 else networks} trained from scratch on the whole memory of {line.ipc} images a class, with "
         f"an output for every class seen. Each step reads only its new classes; all of them have {line.train} training images, the rest is "
-        f"held out as validation split. Orders of classes and all draws derive from the seeds. {spread}Minutes are of distilling, median seconds per step times steps, in one order. `table.csv` has the commands that "
+        f"held out as validation split. Orders of classes and all draws derive from the seeds. {spread}"
+        "Minutes are of distilling, median seconds per step times steps, in one order. `table.csv` has the commands that "
         "repeat each row, and `curve.csv` the figures of the picture."
     )

@@ -30,7 +30,13 @@ def pretrain(
             "default fast, with --snapshots trajectory"
         ),
     ] = None,
-    snapshots: Annotated[bool, Parameter(help="keep the networks on the way as well, for the encoder `trajectory`", negative="")] = False,
+    snapshots: Annotated[
+        bool,
+        Parameter(
+            help="keep the networks on the way as well, for the encoder `trajectory`; experts of mtt and ftd are trained by --method alone",
+            negative="",
+        ),
+    ] = False,
     method: Annotated[str | None, Parameter(help="train what this method reads, such as the experts of mtt; with --ipc, --preset")] = None,
     ipc: Annotated[Whole, Parameter(help="with --method: images per class, which its values depend on")] = 10,
     preset: Annotated[Literal["paper", "code", "fast", "best"], Parameter(help="with --method: which published values")] = "paper",

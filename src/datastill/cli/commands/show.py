@@ -31,6 +31,7 @@ def show(
     """Summarise the run or distilled set at PATH (see `datastill evaluate --help`) and draw its images, one row per class.
 
     If PATH is the name of a method, such as dm+iid, print every value of it for --data, --ipc and --preset, and where it comes from.
+    Where a run is called like a method, --preset, --ipc or --set says that the method is meant.
     """
     from datastill.methods import NAMES
     from datastill.report.summary import show as summarise
@@ -40,10 +41,11 @@ def show(
     base = name.lower().split("+")[0]
     if not path.exists() and base not in known and nearest(base, list(known)):
         raise unknown("path or method", base, known)
-    if not path.exists() and base in known:
+    of_a_method = preset or ipc is not None or set_  # and not of a run that is called like one
+    if base in known and (of_a_method or not path.exists()):
         print_values(name, data=data or "digits", ipc=10 if ipc is None else ipc, preset=preset or "paper", settings=set_ or [])
         return
-    if preset or ipc is not None or set_:
+    if of_a_method:
         raise UserError(f"--preset, --ipc and --set are for a method, but '{name}' is none of `datastill list methods`")
     named = choices.of(data, "it is for files made by other code")
     strips = [part for part in (beside or "").split(",") if part]

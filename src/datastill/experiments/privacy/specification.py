@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from datastill.experiments.application import ApplicationExperiment, ApplicationRecord
 from datastill.experiments.cell import PrivacyCell
 from datastill.experiments.privacy.inference import GRID, Attack
+
+LEAST_MODELS, LEAST_POOL, LEAST_AUDIT = 8, 500, 20
+"""What a rehearsal has at least, where the experiment has more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,16 @@ class PrivacyExperiment(ApplicationExperiment):
     def cell(self, fields: Mapping[str, Any]) -> PrivacyCell:
         """One way to make sets."""
         return PrivacyCell(**fields, pool=self.pool, audit=self.audit, models=self.models)
+
+    def rehearsal(self, title: str, factor: float) -> Self:
+        """Also with fewer sets, and fewer images to make them from and to attack, as far as an attack can be made."""
+        smaller = super().rehearsal(title, factor)
+        return replace(
+            smaller,
+            models=max(min(self.models, LEAST_MODELS), 2 * round(self.models * factor / 2)),
+            pool=max(min(self.pool, LEAST_POOL), round(self.pool * factor)),
+            audit=max(min(self.audit, LEAST_AUDIT), round(self.audit * factor)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from datastill.experiments.application import ApplicationExperiment, ApplicationRecord
 from datastill.experiments.cell import SearchCell
+
+LEAST = 8
+"""Architectures of a rehearsal at least, where the experiment has more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,11 @@ class SearchExperiment(ApplicationExperiment):
     def cell(self, fields: Mapping[str, Any]) -> SearchCell:
         """One set, on which all are trained."""
         return SearchCell(**fields, architectures=self.architectures, widest=self.widest)
+
+    def rehearsal(self, title: str, factor: float) -> Self:
+        """Also with fewer architectures, as far as they can be ranked."""
+        fewer = max(min(self.architectures, LEAST), round(self.architectures * factor))
+        return replace(super().rehearsal(title, factor), architectures=fewer)
 
 
 @dataclass(frozen=True, kw_only=True)
