@@ -49,6 +49,8 @@ OTHERS: list[dict[str, Any]] = [
     {"kind": "other", "method": "mtt", "ipc": 1, "warm": 1, "rounds": 1, "times": 1},
     {"kind": "other", "method": "mtt", "ipc": 1, "settings": ["through=no"], "warm": 1, "rounds": 1, "times": 1},
     {"kind": "other", "method": "ftd", "ipc": 1, "warm": 1, "rounds": 1, "times": 1},
+    {"kind": "other", "method": "dsa+iid", "ipc": 10, "preset": "paper", "settings": ["epochs=5"], "warm": 1, "rounds": 1, "times": 1},
+    {"kind": "other", "method": "mtt+iid", "ipc": 10, "preset": "paper", "warm": 1, "rounds": 1, "times": 1},
     {"kind": "other", "method": "dd", "ipc": 10, "warm": 1, "rounds": 1},
     *({"kind": "other", "method": name, "ipc": 10} for name in ("kip", "frepo", "ld")),
 ]
@@ -94,13 +96,7 @@ def again(words: str, folder: Path, only: str | None = None) -> None:
         folder: That has the measurements.
         only: A group that they are of; None for all.
     """
-    file = folder / "measurements.json"
-    if not file.exists():
-        sys.exit(f"bench: nothing is measured in {folder} yet: run it without --again")
-    results = json.loads(file.read_text("utf-8"))
-    before, here = results["made_by"]["machine"], provenance.machine()
-    if changed := [f"{key} {before.get(key)} there, {here[key]} here" for key in here if before.get(key) != here[key]]:
-        sys.exit(f"bench: {folder} was measured with another machine or software ({'; '.join(changed)}): run it without --again")
+    file, results = earlier(folder, "--again")
     groups = [name for name in GROUPS if only in (None, name)]
     there = [(name, number, named(case)) for name in groups for number, case in enumerate(results.get(name, ()))]
     chosen = [each for each in there if each[2] == words] or [each for each in there if f"{each[2]} ".startswith(f"{words} ".lstrip())]
@@ -117,6 +113,42 @@ def again(words: str, folder: Path, only: str | None = None) -> None:
     print(f"written to {folder}")
 
 
+def missing(folder: Path) -> None:
+    """Measure the cases that an earlier run did not have, on the same machine, and write its page, which says so.
+
+    Args:
+        folder: That has the measurements.
+    """
+    file, results = earlier(folder, "--missing")
+    for name, cases in GROUPS.items():
+        there = {named(case): case for case in results.get(name, ())}
+        for case in cases:
+            if named(case) not in there:
+                there[named(case)] = {**measured(case), "commit": provenance.commit()}
+                print(described(there[named(case)]), flush=True)
+                results[name] = [there[named(each)] for each in cases if named(each) in there]
+                write_atomic(file, json.dumps(results, indent=1) + "\n")
+                write_page(folder)
+    print(f"written to {folder}")
+
+
+def earlier(folder: Path, option: str) -> tuple[Path, dict[str, Any]]:
+    """The file of earlier measurements, and what is in it; the program ends where there are none, or of another machine.
+
+    Args:
+        folder: That has them.
+        option: What needs them, for the message.
+    """
+    file = folder / "measurements.json"
+    if not file.exists():
+        sys.exit(f"bench: nothing is measured in {folder} yet: run it without {option}")
+    results = json.loads(file.read_text("utf-8"))
+    before, here = results["made_by"]["machine"], provenance.machine()
+    if changed := [f"{key} {before.get(key)} there, {here[key]} here" for key in here if before.get(key) != here[key]]:
+        sys.exit(f"bench: {folder} was measured with another machine or software ({'; '.join(changed)}): run it without {option}")
+    return file, results
+
+
 def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
@@ -125,11 +157,15 @@ def main() -> None:
     parser.add_argument(
         "--again", metavar="WORDS", help="measure again the case in --out with this line, or those whose line begins with these words"
     )
+    parser.add_argument("--missing", action="store_true", help="measure the cases that --out has not")
     arguments = parser.parse_args()
     if not arguments.only or arguments.again is not None:
         check_folder(arguments.out)
     if arguments.again is not None:
         again(arguments.again, arguments.out, arguments.only)
+        return
+    if arguments.missing:
+        missing(arguments.out)
         return
     chosen = {name: cases for name, cases in GROUPS.items() if arguments.only in (None, name)}
     results: dict[str, list[dict[str, Any]]] = {}

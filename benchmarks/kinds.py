@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from benchmarks import measure
+from benchmarks.reference_constraints import ReferenceConstraints
 from benchmarks.reference_gradients import ReferenceGradients
 from benchmarks.reference_regression import ReferenceRegression
 from benchmarks.reference_unrolled import ReferenceTrajectories, ReferenceUnrolled
@@ -44,15 +46,27 @@ def opened(composed: Method, data: DataSet, engine: Engine, ipc: int) -> tuple[S
     if isinstance(composed, TrajectoryMatching):
         experts = [expert(composed, data)]
         following = TrajectoryStepper(composed, data, engine, ipc, 0, experts)
-        return following, ReferenceTrajectories(composed, data, following.images(), experts)
+        constraints = constrained(composed, data, engine)
+        return following, ReferenceTrajectories(composed, data, following.images(), experts, constraints=constraints)
     stepper = composed.open(data, engine, ipc, 0)
     if isinstance(composed, GradientMatching):
-        return stepper, ReferenceGradients(composed, data, stepper.images())
+        return stepper, ReferenceGradients(composed, data, stepper.images(), constraints=constrained(composed, data, engine))
     if isinstance(composed, UnrolledTraining):
         return stepper, ReferenceUnrolled(composed, data, stepper.images())
     if isinstance(composed, KernelRegression):
         return stepper, ReferenceRegression(composed, data, stepper.images())
     raise TypeError(f"no plain loop for {composed.name} of {composed.kind}")
+
+
+def constrained(composed: GradientMatching | TrajectoryMatching, data: DataSet, engine: Engine) -> ReferenceConstraints | None:
+    """The plain form of both constraints, if a method has them; the network of one has weights of its own, drawn as ours are."""
+    weights = {term.name: term.weight for term in composed.terms}
+    if not weights:
+        return None
+    network = composed.encoders["pretrained"].open(data, engine, 0, ("embedding",)).network.float()
+    return ReferenceConstraints(
+        data, teacher=lambda iteration: network, centralization=weights["cc"], covariances=weights["cm"], balance=composed.balance
+    )
 
 
 def step(case: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +75,10 @@ def step(case: dict[str, Any]) -> dict[str, Any]:
     The loop runs after ours in the same process, so its peak is at least ours.
     """
     data, ipc = measure.noise(case.get("classes", 10), case.get("side", 32), case.get("per_class")), case["ipc"]
-    composed = method(case["method"], data="cifar10", classes=data.classes, ipc=ipc, preset="code", settings=[*case.get("settings", ())])
+    preset, settings = case.get("preset", "code"), [*case.get("settings", ())]
+    composed = method(case["method"], data="cifar10", classes=data.classes, ipc=ipc, preset=preset, settings=settings)
+    if isinstance(composed, GradientMatching | TrajectoryMatching) and "pretrained" in composed.encoders:
+        composed = replace(composed, encoders={**composed.encoders, "pretrained": measure.DrawnOnce()})
     engine = Engine.choose()
     stepper, loop = opened(composed, data, engine, ipc)
     ours, theirs = iter(range(10**6)), iter(range(10**6))

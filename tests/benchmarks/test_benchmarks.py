@@ -11,6 +11,7 @@ import pytest
 import torch
 from benchmarks.page import write_page
 from benchmarks.reference import ReferenceFeatures
+from benchmarks.reference_constraints import ReferenceConstraints
 from PIL import Image
 
 from benchmarks import bench, kinds, measure, targets
@@ -180,6 +181,36 @@ def test_a_step_of_another_kind_is_measured_against_its_loop(name: str, few: str
     found = kinds.step(case)
     assert min(found["ratio"], found["gflop"]) > 0
     assert found["reference_memory"] >= found["memory"] > 50
+
+
+@pytest.mark.parametrize(("name", "few"), [("dsa+iid", "real_batch=4"), ("mtt+iid", "inner=2")])
+def test_a_step_with_constraints_is_measured_against_its_loop(name: str, few: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure.DrawnOnce, "network", "convnet")
+    taught, added = list[int](), ReferenceConstraints.added
+
+    def counted(*given: Any) -> torch.Tensor:
+        taught.append(given[-1])
+        return added(*given)
+
+    monkeypatch.setattr(ReferenceConstraints, "added", counted)
+    case = {"kind": "other", "method": name, "ipc": 2, "classes": 2, "side": 8, "preset": "paper", "settings": [few], "warm": 1}
+    found = kinds.step({**case, "rounds": 1, "times": 1})
+    assert set(taught) == {0, 1}
+    assert min(found["ratio"], found["gflop"]) > 0
+
+
+def test_cases_that_an_earlier_run_did_not_have_are_added_in_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "measured", lambda case: {**case, "seconds": 0.25})
+    monkeypatch.setattr(bench, "write_page", lambda folder: None)
+    there = [{**case, "seconds": 0.5} for number, case in enumerate(bench.OTHERS) if number not in (2, 5)]
+    others = {name: [{**case, "seconds": 0.5} for case in cases] for name, cases in bench.GROUPS.items()}
+    content = {"made_by": {"machine": provenance.machine()}, **others, "others": there}
+    (tmp_path / "measurements.json").write_text(json.dumps(content))
+    bench.missing(tmp_path)
+    found = json.loads((tmp_path / "measurements.json").read_text())
+    assert [bench.named(case) for case in found["others"]] == [bench.named(case) for case in bench.OTHERS]
+    assert [number for number, case in enumerate(found["others"]) if case.get("commit") == provenance.commit()] == [2, 5]
+    assert found["steps"] == content["steps"]
 
 
 def test_what_has_no_plain_loop_is_not_measured() -> None:
