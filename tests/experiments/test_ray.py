@@ -138,7 +138,7 @@ def _done(cluster: Raylets, folder: Path, moments: random.Random, left: list[str
     """Run both experiments, killing what is next to be killed at a random moment of a cell; whether they ended."""
     for name in SPECIFICATIONS:
         process = driver(name, folder, cluster.executor)
-        for _ in range(2):  # a cell whose worker is lost three times has failed
+        while True:
             _until(lambda: cluster.working() or not process.is_alive())  # noqa: B023
             process.join(moments.uniform(0, 3))
             working = cluster.working()

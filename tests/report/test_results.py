@@ -11,7 +11,7 @@ import pytest
 from benchmarks.bench import GROUPS
 from benchmarks.page import write_page
 
-from benchmarks import exported_page, targets_page
+from benchmarks import executors_page, exported_page, targets_page
 from datastill.experiments import EXPERIMENTS, Cell
 from datastill.report import results
 
@@ -58,11 +58,23 @@ def test_the_index_names_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "README.md").unlink()
     results.write_index(EXPERIMENTS, tmp_path)
     assert (tmp_path / "README.md").read_text() == (RESULTS / "README.md").read_text()
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {*EXPERIMENTS, "benchmarks", "exported", "faults", "targets"}
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= {
+        *EXPERIMENTS,
+        "benchmarks",
+        "executors",
+        "exported",
+        "faults",
+        "targets",
+    }
 
 
-@pytest.mark.parametrize(("name", "write"), [("exported", exported_page.write_page), ("targets", targets_page.write_page)])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [(name, page.write_page) for name, page in (("executors", executors_page), ("exported", exported_page), ("targets", targets_page))],
+)
 def test_a_page_of_a_benchmark_is_what_its_records_say(name: str, write: Callable[[Path], None], tmp_path: Path) -> None:
+    if not (RESULTS / name).exists():
+        pytest.skip(f"not measured: python -m benchmarks.{name}")
     folder = shutil.copytree(RESULTS / name, tmp_path / name)
     (folder / "README.md").unlink()
     write(folder)
