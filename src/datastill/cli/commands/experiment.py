@@ -39,7 +39,10 @@ def experiment(
         ),
     ] = None,
     workers: Annotated[
-        Whole | None, Parameter(help="cells at a time, with --executor; default 1, on clusters what there is room for")
+        Whole | None,
+        Parameter(
+            help="cells at a time, with --executor; default what a short measurement finds fastest, on clusters what there is room for"
+        ),
     ] = None,
     cpus: Annotated[Whole | None, Parameter(help="cores for each cell, with --executor ray or slurm; default 1")] = None,
     gpus: Annotated[float, Parameter(help="GPUs for each cell, with --executor ray or slurm")] = 0,

@@ -9,12 +9,13 @@ from datastill.experiments.executors.local import Local
 from datastill.experiments.executors.on_ray import OnRay
 from datastill.experiments.executors.on_slurm import OnSlurm
 from datastill.experiments.executors.place import Place
+from datastill.experiments.executors.sharing import fastest
 from datastill.experiments.performing import Placed
 
 
 def _local(place: Place) -> Local:
     place.only("local")
-    return Local(place.workers or 1)
+    return Local(place.workers or fastest())
 
 
 EXECUTORS: dict[str, Callable[[Place], Placed]] = {"local": _local, "ray": OnRay, "slurm": OnSlurm}

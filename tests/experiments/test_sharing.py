@@ -1,0 +1,61 @@
+"""How many cells at once: what is fastest by a measurement that is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datastill.experiments.executors import Local, Place, named_executor, sharing
+from datastill.experiments.executors.local import shares
+
+CORES = len(shares(1)[0])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def fixed(rates: dict[int, float], asked: list[int]) -> Callable[[int, float, str], float]:
+    def together(count: int, seconds: float, start: str) -> float:
+        asked.append(count)
+        return rates[count]
+
+    return together
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({1: 10.0, 2: 10.9, 4: 10.9, 8: 10.9}, 1),  # a tenth more is not worth the memory
+        ({1: 10.0, 2: 11.1, 4: 12.0, 8: 12.1}, 2),
+        ({1: 10.0, 2: 14.0, 4: 20.0, 8: 9.0}, 4),
+        ({1: 10.0, 2: 9.0, 4: 9.0, 8: 12.0}, 8),
+    ],
+)
+def test_more_cells_at_once_must_be_worth_it_and_are_measured_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, rates: dict[int, float], best: int
+) -> None:
+    asked = list[int]()
+    monkeypatch.setattr(sharing, "shares", lambda workers: [frozenset(range(8))])
+    monkeypatch.setattr(sharing, "together", fixed(rates, asked))
+    assert [sharing.fastest(), sharing.fastest()] == [best, best]
+    assert asked == [1, 2, 4, 8]
+
+
+def test_one_core_has_one_cell(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "shares", lambda workers: [frozenset({3})])
+    monkeypatch.setattr(sharing, "together", None)
+    assert sharing.fastest() == 1
+
+
+def test_processes_count_their_steps_together() -> None:
+    assert all(sharing.together(count, 0.1, "fork") > 0 for count in {1, min(2, CORES)})
+
+
+def test_the_executor_takes_what_is_fastest_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datastill.experiments.executors.fastest", lambda: 3)
+    assert (named_executor("local", Place()), named_executor("local", Place(workers=2))) == (Local(3), Local(2))
