@@ -11,6 +11,7 @@ from datastill.experiments.privacy.specification import PrivacyExperiment
 from datastill.experiments.search.specification import SearchExperiment
 
 HINGE = ("cc.form=hinge", "cc.weight=0.05", "cc.alpha=0.3", "balance=0")
+HINGE_ON_DIGITS = ("cc.form=hinge", "cc.weight=0.3", "cc.alpha=0.02", "balance=0")
 NOISE = ("initialisation=noise",)
 SMALL = Policy("fp32", compile=False)
 
@@ -113,6 +114,20 @@ USES: dict[str, ApplicationExperiment] = {
         ipc=2,
         policy=SMALL,
         remark="A small version of figure1. `dm+cm` is the inter-feature constraint alone, which reads no pretrained network.",
+    ),
+    "figure3-digits": EmbeddingExperiment(
+        title="Thresholds beta of class centralization in a pretrained ResNet18, scikit-learn's digits",
+        data="digits",
+        rows=(
+            SetRow("dm", FEW),
+            *(SetRow("dm+cc", (*FEW, *HINGE_ON_DIGITS, f"cc.beta={beta}"), label=f"beta{beta}") for beta in (0.0, 1.0, 1.1, 1.3)),
+        ),
+        iterations=60,
+        ipc=10,
+        preset="fast",
+        policy=SMALL,
+        remark="A small version of figure3. The sets of `beta0.0` and `beta1.0` differ in nothing but rounding, as the exponential of the "
+        "hinge is never below 1.",
     ),
     "figure3": EmbeddingExperiment(
         title="Thresholds beta of class centralization in a pretrained ResNet18 (Figure 3 of the paper), CIFAR-10, IPC 10",
