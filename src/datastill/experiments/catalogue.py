@@ -59,6 +59,23 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         "ResNet18 of 4 epochs; alpha is 1, not .3. `dm+cm` is that of table6-cifar10 with three times its iterations. Published are 20,000 "
         "iterations with 256 real images a class instead of 64, of which the best is reported. Nothing was chosen by the curve.",
     ),
+    "levers-cifar10-ipc10": Experiment(
+        title="What may be missing to the paper's DM + IID, one change at a time, CIFAR-10, IPC 10",
+        blocks=(Block("cifar10", (10,), 500, repeats=3),),
+        rows=(
+            Row("dm+iid", label="weight0.1", settings=SQUARED),
+            Row("dm+iid", label="weight0.3", settings=(*SQUARED, "cc.weight=0.3")),
+            Row("dm+iid", label="weight1", settings=(*SQUARED, "cc.weight=1")),
+            Row("dm+iid", label="pixels", settings=(*SQUARED, "averaging=0")),
+            Row("dm+iid", label="relative", settings=("pretrained.recipe.epochs=4",)),
+        ),
+        preset="fast",
+        policy=COMPILED,
+        split="validation",
+        remark="`weight0.1` is the row `dm+iid` of longer-cifar10-ipc10 after a sixth of its iterations. `pixels` takes the same steps and "
+        "has the last pixels instead of their moving average; `relative` is the form that is used unless another is set. All read the "
+        "same ResNet18 of 4 epochs.",
+    ),
     "teacher-cifar10": TeacherExperiment(
         title="Teacher accuracy against time: ResNet18 on CIFAR-10",
         data="cifar10",
