@@ -67,7 +67,7 @@ def places(*, ray: bool) -> list[Where]:
     cores = len(frozenset().union(*shares(1)))
     found = [
         Where("one process", cores, lambda: nullcontext(Local(1))),
-        Where(f"{cores} processes", 1, lambda: nullcontext(Local(cores))),
+        Where("one process a core", 1, lambda: nullcontext(Local(cores))),
     ]
     for number in (1, 2) if ray else ():
         words = "Ray, one raylet" if number == 1 else f"Ray, {number} raylets"
@@ -116,7 +116,7 @@ def compared(found: list[tuple[dict[str, Any], dict[str, str]]]) -> list[dict[st
     first: dict[int, dict[str, str]] = {}
     for row, records in found:
         if first.setdefault(row["cores"], records) != records:
-            raise RuntimeError(f"{row['place']} gives other records than another place with {row['cores']} cores a cell")
+            raise RuntimeError(f"{row['place']} gives other records than another place with as many cores a cell ({row['cores']})")
     return [row for row, _ in found]
 
 

@@ -25,8 +25,9 @@ def write_page(folder: Path) -> None:
         "",
         f"Written by `python -m benchmarks.executors` at commit {content['made_by']['commit']}, in one run on {machine['processor']}, "
         f"{machine['cores']} cores, torch {machine['torch']}. The same {content['cells']} cells were run in every place, from nothing to "
-        f"their records: `dm+cm` on {content['data']} at IPC 2, {content['iterations']} iterations, one network for {content['epochs']} "
-        "epochs. Seconds include starting processes, but not Ray itself. Places with as many cores for a cell gave the same records, byte "
+        f"their records: `dm+cm` on {content['data']} at IPC 2, iterations: {content['iterations']}, epochs of the one network: "
+        f"{content['epochs']}. "
+        "Seconds include starting processes, but not Ray itself. Places with as many cores for a cell gave the same records, byte "
         "for byte but for times. A raylet is what a machine of a Ray cluster runs; here each has one core of the same machine.",
     ]
     write_atomic(folder / "README.md", "\n".join(lines) + "\n")

@@ -133,7 +133,9 @@ def values(name: str) -> list[str]:
 
 def _composed(name: str, ipc: int, preset: str) -> dict[str, str]:
     """Every value of a method on CIFAR-10, by path."""
-    return {value.path: str(value.value) for value in report_values(Lookup(name, Setting("cifar10", 10, ipc, preset, 32)))}
+    found = report_values(Lookup(name, Setting("cifar10", 10, ipc, preset, 32)))
+    parts = {value.path.rpartition(".")[0] for value in found}  # a recipe stands by its fields
+    return {value.path: str(value.value) for value in found if value.path not in parts}
 
 
 def _own(path: str, columns: dict[str, dict[str, str]]) -> bool:

@@ -21,12 +21,12 @@ def test_all_places_are_measured_and_written_down(tmp_path: Path, monkeypatch: p
     assert all(row["seconds"] > 0 for row in rows)
     page = (tmp_path / "README.md").read_text()
     assert f"| one process | {rows[0]['cores']} | {rows[0]['seconds']:.1f} | 1.00 |" in page
-    assert "`dm+cm` on digits[0-1] at IPC 2, 1 iterations, one network for 1 epochs" in page
+    assert "`dm+cm` on digits[0-1] at IPC 2, iterations: 1, epochs of the one network: 1." in page
 
 
 def test_other_records_are_no_measurement() -> None:
     first, second = ({"place": name, "cores": 1} for name in ("here", "there"))
     assert executors.compared([(first, {"seed0": "a"}), (second, {"seed0": "a"})]) == [first, second]
     assert executors.compared([(first, {"seed0": "a"}), ({**second, "cores": 2}, {"seed0": "b"})])
-    with pytest.raises(RuntimeError, match="there gives other records than another place with 1 cores a cell"):
+    with pytest.raises(RuntimeError, match="there gives other records than another place with as many cores a cell"):
         executors.compared([(first, {"seed0": "a"}), (second, {"seed0": "b"})])

@@ -26,6 +26,16 @@ from datastill.runs.distill import distill
 IDC = Protocol.named("idc")
 
 
+def test_a_name_stands_for_a_protocol_with_the_network_that_is_asked_for() -> None:
+    assert Protocol.given(None) == Protocol.given("dc") == Protocol()
+    assert Protocol.given("idc", Protocol("alexnet")) == replace(IDC, network="alexnet")
+    assert Protocol.given(IDC, Protocol("alexnet")) is IDC
+    with pytest.raises(UserError, match=r"unknown protocol 'icd'\. Did you mean 'idc'"):
+        Protocol.given("icd")
+    with pytest.raises(UserError, match=r"must be a Protocol or the name of one \(dc, idc, dd\), got 3"):
+        Protocol.given(3)  # type: ignore[arg-type]
+
+
 def test_the_values_of_both() -> None:
     dc = Protocol.named("dc")
     assert dc == Protocol()

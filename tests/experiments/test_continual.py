@@ -65,7 +65,7 @@ def test_a_step_has_at_least_two_classes(steps: Any) -> None:
         ({"method": "frepo"}, "those of frepo are scores"),
         ({"method": "dd"}, "which no learned steps fit: use another method than 'dd'"),
         ({"protocol": "dd"}, "which no learned steps fit"),
-        ({"protocol": 3}, r"`protocol` must be a Protocol or the name of one \(dc, idc, dd\), got a int"),
+        ({"protocol": 3}, r"`protocol` must be a Protocol or the name of one \(dc, idc, dd\), got 3"),
         ({"protocol": "ddc"}, "unknown protocol 'ddc'"),
         ({"settings": 8}, "`settings` must be a list of texts, got 8"),
         ({"settings": "real_batch=0"}, "dm needs a real batch of at least 1"),
@@ -134,7 +134,8 @@ def test_the_command_draws_the_figure_and_continues_it(
     assert (random["method"], dm["orders"], dm["n"], dm["iterations"]) == ("random", "2", "1", "2")
     assert float(dm["accuracy"]) == pytest.approx(sum(means) / 2, abs=0.005)
     assert float(dm["std"]) == pytest.approx(abs(means[0] - means[1]) / 2, abs=0.005)
-    assert dm["commands"] == "datastill experiment fig --only 2-steps/dm/seed0,2-steps/dm/seed1 --results repeated --runs repeated/runs"
+    where = "--only 2-steps/dm/seed0,2-steps/dm/seed1 --precision fp32 --no-compile --results repeated --runs repeated/runs"
+    assert dm["commands"] == f"datastill experiment fig {where}"
     with (folder / "curve.csv").open() as file:
         assert [(row["method"], row["classes_seen"], row["images"]) for row in csv.DictReader(file)] == [
             ("random", "3", "6"), ("random", "5", "10"), ("dm", "3", "6"), ("dm", "5", "10"),

@@ -21,7 +21,7 @@ from datastill.experiments import Cell
 from datastill.experiments.cell import AnyCell
 from datastill.experiments.executors import Place, local, named_executor
 from datastill.experiments.executors.local import shares
-from datastill.experiments.executors.queue import TRIES, Queue
+from datastill.experiments.executors.queue import MOST_TRIES, TRIES, Queue
 from datastill.experiments.performing import Outcome, Task
 from datastill.files import locked
 from small_tables import FORKED, SPECIFICATIONS, TABLE, children, driver, gone, records, run
@@ -175,24 +175,48 @@ def test_two_cells_of_one_run_are_never_under_way_at_once_and_a_lost_one_is_trie
     assert queue.over
 
 
-@pytest.mark.parametrize("where", ["run/checkpoint/{}.safetensors", "run.evaluations.json", "cache/networks/0.safetensors"])
+@pytest.mark.parametrize("where", ["run/checkpoint/{}.safetensors", "run.evaluations.json", "run/set{}.answers"])
 def test_a_cell_is_tried_again_as_long_as_it_gets_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
-    cell = TABLE.cells("table", SPECIFICATIONS)[2]
-    assert isinstance(cell, Cell)
-    of = Task(replace(cell, run="run"), tmp_path, tmp_path)
-    queue = Queue([of])
+    of, queue = alone(tmp_path)
     for turn in range(3 * TRIES):
         assert queue.take() == of
         path = tmp_path / where.format(turn)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x" * (turn + 1))
-        os.utime(path, (turn, turn))
         assert queue.lost(of, "was ended by SIGKILL") is None
     for name in ("run/metrics.jsonl", "run/config.yaml", "run.log"):  # what every try writes
         (tmp_path / "run").mkdir(exist_ok=True)
         (tmp_path / name).write_text("again")
-    assert [queue.take() and queue.lost(of, "was ended") is None for _ in range(TRIES - 1)] == [True, False]
+    assert [queue.take() and queue.lost(of, "was ended") is None for _ in range(TRIES)] == [True] * (TRIES - 1) + [False]
+
+
+def test_networks_that_are_trained_meanwhile_count_for_a_while_as_they_may_be_of_another_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASTILL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "earlier.safetensors").write_text("of another command")
+    of, queue = alone(tmp_path)
+    network = tmp_path / "cache" / "networks" / "0.safetensors"
+    network.parent.mkdir(parents=True)
+    found = []
+    for turn in range(MOST_TRIES):
+        assert queue.take() == of
+        network.write_text("a network")
+        os.utime(network, (turn + 1, turn + 1))
+        found.append(queue.lost(of, "was ended by SIGKILL"))
+    assert found[:-1] == [None] * (MOST_TRIES - 1)
+    assert found[-1] is not None
+    assert found[-1].failure == f"its process was ended by SIGKILL, {MOST_TRIES} times without getting further"
+
+
+def alone(folder: Path) -> tuple[Task, Queue]:
+    """A cell whose run is in a folder, and a queue of it alone."""
+    cell = TABLE.cells("table", SPECIFICATIONS)[2]
+    assert isinstance(cell, Cell)
+    of = Task(replace(cell, run="run"), folder, folder)
+    return of, Queue([of])
 
 
 def test_every_worker_has_cores_of_its_own() -> None:

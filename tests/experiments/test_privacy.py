@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from datastill.engine import Engine
 from datastill.engine.policy import Policy
 from datastill.errors import UserError
 from datastill.evaluation import Protocol
-from datastill.experiments import EXPERIMENTS
+from datastill.experiments import EXPERIMENTS, run_experiment
 from datastill.experiments.application import SetRow
 from datastill.experiments.cell import REAL
 from datastill.experiments.privacy.inference import LOSS, RATIO, attacked
 from datastill.experiments.privacy.specification import PrivacyExperiment
 from datastill.experiments.privacy.worlds import Worlds
+from datastill.report import privacy_pages
+from datastill.report.results import write
 
 NETWORK = "convnet-32x1-relu-avgpool-nonorm"
 TINY = PrivacyExperiment(
@@ -116,6 +119,36 @@ def test_it_is_beside_networks_on_real_images_and_on_a_random_subset(tmp_path: P
 def test_what_cannot_be_attacked_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         datastill.membership_inference("digits[0-2]", **{"method": "random", "ipc": 1, "models": 8, **change})
+
+
+@pytest.mark.parametrize(
+    ("areas", "told"),
+    [
+        ((0.9, 0.91, 0.92, 0.93), None),
+        ((0.4, 0.6, 0.4, 0.6), "by loss threshold and by likelihood ratio does no better than guessing"),
+        ((0.40, 0.41, 0.42, 0.41), "does no better than guessing"),  # below it, also for sure
+        ((), "No networks on real images were attacked"),
+    ],
+)
+def test_a_page_says_where_attacks_find_nothing_on_real_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, areas: tuple[float, ...], told: str | None
+) -> None:
+    monkeypatch.setattr(privacy_pages, "_areas", lambda row, attack: areas or (0.5, 0.6))
+    kept = replace(TINY, rows=TINY.rows if areas else TINY.rows[1:])
+    run_experiment("attacks", results=tmp_path / "results", runs=tmp_path / "runs", recorded=write, experiments={"attacks": kept})
+    page = (tmp_path / "results" / "attacks" / "README.md").read_text()
+    assert (told or "\n") in page
+    assert ("guessing on networks" in page) is (told is not None and "guessing" in told)
+
+
+def test_steps_that_were_learned_are_asked_of_no_other_set_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("datastill.experiments.privacy.inference.make")
+    options: dict[str, Any] = {"ipc": 1, "models": 8, "pool": 24}
+    for given in ({"method": "dm", "protocol": "dd"}, {"method": "dm", "real_protocol": "dd"}, {"method": REAL, "protocol": "dd"}):
+        with pytest.raises(UserError, match="the protocol 'dd' takes the training steps that a set was learned with"):
+            datastill.membership_inference("digits[0-2]", **{**options, **given})
+    with pytest.raises(UserError, match="unknown method 'reall'"):
+        datastill.membership_inference("digits[0-2]", **{**options, "method": REAL, "ipc": 0, "beside": "reall"})
 
 
 def test_the_command_attacks_and_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

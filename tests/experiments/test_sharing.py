@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datastill.experiments.executors import Local, Place, named_executor, sharing
 from datastill.experiments.executors.local import shares
+from datastill.experiments.executors.sharing import Fastest
 
 CORES = len(shares(1)[0])
 
@@ -57,5 +60,28 @@ def test_processes_count_their_steps_together() -> None:
 
 
 def test_the_executor_takes_what_is_fastest_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datastill.experiments.executors.fastest", lambda: 3)
-    assert (named_executor("local", Place()), named_executor("local", Place(workers=2))) == (Local(3), Local(2))
+    monkeypatch.setattr(sharing, "fastest", None)  # nothing is measured before there is something to run
+    assert (named_executor("local", Place()), named_executor("local", Place(workers=2))) == (Fastest(), Local(2))
+    monkeypatch.setattr(sharing, "fastest", lambda: 3)
+    assert (Fastest().cores, Fastest().at_once) == (Local(3).cores, Local(3).at_once)
+
+
+@pytest.mark.parametrize(("tasks", "workers"), [(0, 1), (1, 1), (2, 2), (5, 3)])
+def test_no_core_waits_for_a_cell_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tasks: int, workers: int) -> None:
+    class Counting(Local):
+        def __call__(self, given: Iterable[Any]) -> Generator[Any]:
+            yield from (self.workers, *given)
+
+    monkeypatch.setattr(sharing, "fastest", lambda: 3)
+    monkeypatch.setattr(sharing, "Local", Counting)
+    assert [*Fastest()(iter(range(tasks)))] == [workers, *range(tasks)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_process_that_is_lost_makes_its_number_no_choice(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(sharing, "_count", lost)
+    assert sharing.together(count, 0.1, "fork") == 0
+
+
+def lost(*given: Any) -> None:
+    os._exit(9)

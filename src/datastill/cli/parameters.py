@@ -94,7 +94,7 @@ def entries(text: str | None) -> list[str]:
         >>> entries("data=cifar10[3,5],ipc=10")
         ['data=cifar10[3,5]', 'ipc=10']
     """
-    return [] if text is None else re.split(r",(?![^\[]*\])", text)
+    return re.split(r",(?![^\[]*\])", text) if text else []
 
 
 def seconds(hint: Any, tokens: Sequence[Token]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -56,7 +56,8 @@ def words(name: str, values: Any) -> tuple[str, ...]:
         >>> words("settings", "real_batch=8"), words("settings", ["a=1", "b=2"])
         (('real_batch=8',), ('a=1', 'b=2'))
     """
-    found = (values,) if isinstance(values, str) else tuple(values) if isinstance(values, Iterable) else values
+    listed = isinstance(values, Iterable) and not isinstance(values, bytes | Mapping | Set)
+    found = (values,) if isinstance(values, str) else tuple(values) if listed else values
     if not isinstance(found, tuple) or not all(isinstance(value, str) for value in found):
         raise UserError(f"`{name}` must be a list of texts, got {_said(values)}")
     return found

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datastill import random
 from datastill.configuration import seed as checked_seed
-from datastill.configuration import whole
+from datastill.configuration import whole, words
 from datastill.data import DataSet, load
 from datastill.data.whitening import whitened
 from datastill.distilled import FOREIGN_FILES, DistilledSet, Origin
@@ -48,13 +48,13 @@ def evaluate(
     Args:
         distilled: The set, a run's or set's folder, or a file made by other code, as in `DistilledSet.load_foreign` (then `data` must
             be named).
-        network: A name of `datastill.networks.NETWORKS`; ignored if `protocol` is given.
+        network: A name of `datastill.networks.NETWORKS`; ignored if `protocol` is a `Protocol`, which has its own.
         repeats: Networks, each with its own weights.
         seed: The same seed gives the same numbers.
         split: "test" to report, "validation" to choose.
         data: What to test on, all that `datastill.load` takes; by default what the set was distilled from.
         compare: Which of `COMPARISONS` to train on as well, in the same way.
-        protocol: How to train; by default the DC protocol, ``Protocol.named("idc")`` for another.
+        protocol: How to train, a `Protocol` or the name of one, such as "idc", which keeps `network`; by default the DC protocol.
         engine: How to run; by default what suits the training of one network, so that repeats and comparisons change no number.
         keep: A file that keeps the result of every network. After a kill, or with more repeats, the same call with the same file trains
             only what is missing. None keeps nothing.
@@ -66,6 +66,7 @@ def evaluate(
         UserError: If the set does not fit the data, a name is unknown, or `keep` cannot be written or is in use by another process.
     """
     repeats, seed = whole("repeats", repeats, least=1), checked_seed(seed)
+    compare = words("compare", compare)
     for name in compare:
         if name not in COMPARISONS:
             raise unknown("comparison", name, COMPARISONS)
@@ -120,7 +121,7 @@ def evaluate_across(
         split: "test" to report, "validation" to choose.
         data: As in `evaluate`.
         compare: As in `evaluate`.
-        protocol: How to train; its network is replaced by each of `networks`.
+        protocol: How to train, or its name; its network is replaced by each of `networks`.
         engine: As in `evaluate`, chosen again for every kind where it leaves a choice.
         keep: As in `evaluate`.
 
@@ -130,6 +131,7 @@ def evaluate_across(
     Raises:
         UserError: If a name is unknown or given twice, or as in `evaluate`.
     """
+    networks = words("networks", networks)
     protocols = {name: replace(Protocol.given(protocol), network=name) for name in networks}
     if not protocols or len(protocols) < len(networks):
         raise UserError(f"expected different networks, got '{','.join(networks)}'")

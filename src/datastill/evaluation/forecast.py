@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from datastill.configuration import words
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine
@@ -65,6 +66,7 @@ def forecast_evaluation(
     """
     distilled, data = resolve(distilled, data)
     images, labels = distilled.expanded()
+    compare = words("compare", compare)
     chosen, count = engine or Engine.choose(), repeats * (1 + len({*compare, "random"} if robust else compare))
 
     def measured(network: str) -> list[Part]:

@@ -141,7 +141,7 @@ class Protocol:
 
     @classmethod
     def given(cls, protocol: Protocol | str | None, usual: Protocol | None = None) -> Protocol:
-        """What was given as a protocol: itself, or its name; the usual one where nothing was.
+        """What was given as a protocol: itself, or the one of a name with the usual network; the usual one where nothing was.
 
         Raises:
             UserError: If it is something else, or there is none of that name.
@@ -149,9 +149,9 @@ class Protocol:
         if protocol is None:
             return usual or cls()
         if isinstance(protocol, str):
-            return cls.named(protocol)
+            return replace(cls.named(protocol), network=(usual or cls()).network)
         if not isinstance(protocol, Protocol):
-            raise UserError(f"`protocol` must be a Protocol or the name of one ({', '.join(PROTOCOLS)}), got a {type(protocol).__name__}")
+            raise UserError(f"`protocol` must be a Protocol or the name of one ({', '.join(PROTOCOLS)}), got {protocol!r}")
         return protocol
 
     def resolved(self, ipc: float, classes: int, numbers: Mapping[str, float] | None = None) -> Protocol:

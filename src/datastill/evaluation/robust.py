@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datastill.configuration import words
 from datastill.data import DataSet
 from datastill.distilled import DistilledSet
 from datastill.engine import Engine, Runner
@@ -97,7 +98,7 @@ def robustness(
         split: "test" to report, "validation" to choose.
         data: What to test on.
         compare: What to compare with under the protocol, beside the random subset.
-        protocol: How to train; it must have augmentation.
+        protocol: How to train, or its name; it must have augmentation.
         engine: How to run.
         keep: A file that keeps the result of every network.
         real: Accuracy in percent of networks trained on all real images under a protocol of your own; None to train one here, which is kept
@@ -125,7 +126,7 @@ def robustness(
             content, repeats=repeats, seed=seed, split=split, data=data, compare=compare, protocol=way, engine=engine, keep=keep
         )
 
-    found = evaluated(distilled, protocol, *dict.fromkeys((*compare, "random")))
+    found = evaluated(distilled, protocol, *dict.fromkeys((*words("compare", compare), "random")))
     hard = found.score
     if distilled.label_kind != HARD:
         hard = evaluated(replace(distilled, labels=distilled.made_of, label_kind=HARD), protocol).score

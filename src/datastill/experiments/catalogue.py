@@ -60,7 +60,7 @@ EXPERIMENTS: dict[str, AnyExperiment] = {
         "iterations with 256 real images a class instead of 64, of which the best is reported. Nothing was chosen by the curve.",
     ),
     "levers-cifar10-ipc10": Experiment(
-        title="What may be missing to the paper's DM + IID, one change at a time, CIFAR-10, IPC 10",
+        title="Choosing what may be missing to the paper's DM + IID, one change at a time, CIFAR-10, IPC 10",
         blocks=(Block("cifar10", (10,), 500, repeats=3),),
         rows=(
             Row("dm+iid", label="weight0.1", settings=SQUARED),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from datastill.configuration import words
 from datastill.data.naming import source_of
 from datastill.errors import UserError, unknown
 from datastill.experiments.cell import AnyCell, ContinualCell, TeacherCell
@@ -39,7 +40,7 @@ def chosen(name: str, cells: Sequence[AnyCell], only: Sequence[str]) -> list[Any
     Raises:
         UserError: If an entry names nothing, or all together do.
     """
-    by_key: dict[str, list[str]] = {}
+    only, by_key = words("only", only), dict[str, list[str]]()
     for entry in only:
         key, equals, value = entry.strip().partition("=")
         if not (value if equals else key):

@@ -29,7 +29,7 @@ log = logger(__name__)
 
 _read = lru_cache(maxsize=1)(load)
 
-KEPT = (".safetensors", ".json")
+KEPT = (".safetensors", ".json", ".answers")
 """How files end that are written when something has been computed, not when it begins."""
 
 
@@ -63,7 +63,7 @@ class Task:
         return self.runs / f"{self.cell.name}.log"
 
     def kept(self) -> set[tuple[Path, int]]:
-        """What has been computed so far: checkpoints, sets and evaluations with their sizes, and networks with the times they were kept."""
+        """What has been computed so far: checkpoints, sets, evaluations and answers, with their sizes."""
         found = set[tuple[Path, int]]()
         for name in {self.run, self.cell.name}:
             run = self.runs / name
@@ -71,10 +71,15 @@ class Task:
                 if path.suffix in KEPT:
                     with contextlib.suppress(OSError):  # one that was replaced meanwhile
                         found.add((path, path.stat().st_size))
+        return found
+
+    def trained(self) -> int:
+        """When a network of the cache was last kept, in nanoseconds; it may be another cell's."""
+        times = [0]
         for path in networks_folder().glob("**/*.safetensors"):
             with contextlib.suppress(OSError):
-                found.add((path, path.stat().st_mtime_ns))
-        return found
+                times.append(path.stat().st_mtime_ns)
+        return max(times)
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,6 @@ class Outcome:
     def log(self) -> Path:
         """Where it said what it did."""
         return self.logged or self.task.log
-
-    @property
-    def said(self) -> str:
-        """Why it has no record, and where there is more."""
-        return f"{self.failure}; see {self.log}" if self.log.exists() else self.failure
 
 
 class Executor(Protocol):

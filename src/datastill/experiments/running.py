@@ -87,12 +87,13 @@ def run_experiment(
     failed = _here(tasks(), work.read, draw) if executor is None else gather(executor(tasks()), draw)
     if not drawn and len(failed) < max(1, len(begun)):
         draw()
+    said = [outcome.failure if executor is None else f"{outcome.failure}; see {outcome.log}" for outcome in failed]
     if len(failed) == len(begun) == 1:
-        raise UserError(failed[0].said)
+        raise UserError(said[0])
     if failed:
         others = ", the others are recorded" if len(failed) < len(begun) else ""
-        said = "; ".join(f"{outcome.task.name} ({outcome.said})" for outcome in failed)
-        raise UserError(f"{len(failed)} of {len(begun)} cells failed{others}: {said}")
+        each = "; ".join(f"{outcome.task.name} ({why})" for outcome, why in zip(failed, said, strict=True))
+        raise UserError(f"{len(failed)} of {len(begun)} cells failed{others}: {each}")
     return results / name
 
 

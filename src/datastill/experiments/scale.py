@@ -15,7 +15,8 @@ def scaled(name: str, experiments: Specifications, factor: float) -> tuple[str, 
     """Shrink an experiment, and those whose sets it evaluates.
 
     Iterations, epochs of networks trained on sets, networks and seeds become that fraction of what they are, at least one of each, and
-    points of curves move with the iterations. Methods, real images and the networks that they read stay as they are. Titles say so,
+    points of curves move with the iterations. So do the architectures of a search, and the sets and images of an attack, as far as it can
+    still be made. Methods, and the networks that they read, stay as they are, and so do real images elsewhere. Titles say so,
     published numbers are left out, as nothing is comparable with them, and names end in the factor, so that records, pages and
     runs have other folders. What is asked to be compiled is compiled only if its smaller jobs are worth it.
 

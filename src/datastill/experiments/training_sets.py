@@ -14,6 +14,7 @@ from datastill import provenance, random
 from datastill.data import DataSet
 from datastill.engine import Engine
 from datastill.errors import UserError
+from datastill.evaluation import Protocol
 from datastill.experiments.cell import REAL, ApplicationCell
 from datastill.experiments.record import Maker
 from datastill.kinds import Method
@@ -52,9 +53,11 @@ class Recipe:
             return None
         return composed(self.method, data=data, ipc=self.ipc, preset=self.preset, settings=self.settings)
 
-    def check(self, data: DataSet) -> None:
-        """Refuse what cannot be made of a data set."""
+    def check(self, data: DataSet, protocol: Protocol | None = None) -> None:
+        """Refuse what cannot be made of a data set, or be trained on under a protocol."""
         made = self.compose(data)
+        if protocol and protocol.called == "dd" and not (made and made.own_steps):
+            raise UserError(f"the protocol 'dd' takes the training steps that a set was learned with, and {self.method} has none: use 'dc'")
         if self.ipc < (made is not None):
             raise UserError(f"expected at least 1 image per class of {self.method}, got `ipc={self.ipc}`")
         if made:

@@ -99,7 +99,7 @@ def provenance(name: str, experiment: ApplicationExperiment, row: Found[AnyRecor
         cores=maker.cores,
         torch=maker.torch,
         commit=", ".join(commits),
-        commands=experiment_command(name, experiment.policy, row.records, experiment.repeats),
+        commands=experiment_command(name, row.records, experiment.repeats),
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from datastill.configuration import flat, left_out, paths, value_at
 from datastill.data import CATALOGUE, known_size, parse
-from datastill.engine.policy import Policy
 from datastill.evaluation import PROTOCOLS, Protocol
 from datastill.experiments import Cell, Record
 from datastill.experiments.application import ApplicationRecord
@@ -93,12 +92,11 @@ def _evaluate(cell: Cell, record: Record) -> list[str]:
     return [*words, *_engine(record.evaluated_by)]
 
 
-def experiment(name: str, asked: Policy, records: Sequence[AnyRecordOf | ApplicationRecord], repeats: int | None = None) -> str:
+def experiment(name: str, records: Sequence[AnyRecordOf | ApplicationRecord], repeats: int | None = None) -> str:
     """What to type to run some cells of an experiment again, into folders of their own, as those that have a record are not run again.
 
     Args:
         name: Of the experiment, or of a rehearsal of it.
-        asked: What it says of precision and compilation; what that leaves open is given as it was.
         records: Of the cells.
         repeats: The networks of each that it asks for; if there are fewer, their number is given.
     """
@@ -107,8 +105,7 @@ def experiment(name: str, asked: Policy, records: Sequence[AnyRecordOf | Applica
     words += ["--only", ",".join(record.cell.name.removeprefix(f"{name}/") for record in records)]
     fewest = min((record.cell.repeats for record in records if not isinstance(record, TeacherRecord)), default=repeats)
     words += [] if fewest == repeats else ["--repeats", str(fewest)]
-    if asked.precision == "auto" or asked.compile is None:
-        words += _engine(makers(records[0])[-1])
+    words += _engine(makers(records[0])[-1])
     return shlex.join([*words, "--results", "repeated", "--runs", "repeated/runs"])
 
 

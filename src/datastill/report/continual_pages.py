@@ -151,7 +151,7 @@ def _line(name: str, experiment: ContinualExperiment, curve: _Curve) -> Continua
         cores=first.evaluated_by.cores,
         torch=first.evaluated_by.torch,
         commit=", ".join(commits),
-        commands=experiment_command(name, experiment.policy, curve.records, experiment.repeats),
+        commands=experiment_command(name, curve.records, experiment.repeats),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from datastill.configuration import flat
 from datastill.evaluation.spread import LEAST, half_interval, spread
 from datastill.experiments.record import Record
 from datastill.experiments.specification import Line
@@ -34,7 +35,8 @@ class Difference:
 def differences(found: Sequence[tuple[Line, Sequence[Record]]]) -> list[Difference]:
     """Pair every row whose method has added terms with the row of its method alone, by data set, IPC and seed.
 
-    Rows that are evaluated under another protocol, or with another network, are not paired.
+    Rows that differ in more than the terms are not paired: those that are evaluated under another protocol, or whose methods have another
+    value. Steps may differ, as those of equal cost do.
 
     Args:
         found: The lines of a table with the records that are there.
@@ -42,18 +44,30 @@ def differences(found: Sequence[tuple[Line, Sequence[Record]]]) -> list[Differen
     Returns:
         Those with at least `LEAST` seeds in common, in the order of the table.
     """
-    rows = {(line.row.name, line.block.name, line.ipc): (line, records) for line, records in found}
     pairs = []
-    for (name, data, ipc), (line, records) in rows.items():
+    for line, records in found:
         base, _, added = line.row.method.partition("+")
-        other = rows.get((base, data, ipc)) if added else None
-        if other is None or records[0].cell.protocol != other[1][0].cell.protocol:
-            continue
-        mine, alone = _by_seed(records), _by_seed(other[1])
-        values = tuple(mine[seed] - alone[seed] for seed in mine if seed in alone)
-        if len(values) >= LEAST:
-            pairs.append(Difference(name, base, data, ipc, values))
+        for other, alone in found if added else ():
+            same = (other.row.method, other.block.name, other.ipc) == (base, line.block.name, line.ipc)
+            if not same or not _alike(records[0], alone[0]):
+                continue
+            mine, theirs = _by_seed(records), _by_seed(alone)
+            values = tuple(mine[seed] - theirs[seed] for seed in mine if seed in theirs)
+            if len(values) >= LEAST:
+                pairs.append(Difference(line.row.name, other.row.name, line.block.name, line.ipc, values))
+            break
     return pairs
+
+
+def _alike(one: Record, other: Record) -> bool:
+    """Whether two sets differ in the terms alone, as far as both records say."""
+    mine, theirs = ({path: value for path, value in flat(each.method).items() if not _of_terms(path)} for each in (one, other))
+    return one.cell.protocol == other.cell.protocol and all(mine[path] == theirs[path] for path in mine.keys() & theirs.keys())
+
+
+def _of_terms(path: str) -> bool:
+    """Whether a value of a method is its name, or one of terms and what they read and are bounded by."""
+    return path.partition(".")[0] in ("name", "terms", "encoders", "added", "balance")
 
 
 def _by_seed(records: Sequence[Record]) -> dict[int, float]:

@@ -109,7 +109,7 @@ def _line(name: str, experiment: PrivacyExperiment, row: Found[PrivacyRecord], a
 
 
 def _guessing(areas: Sequence[float]) -> bool:
-    """Whether the interval of the area under the curve has 0.5 in it."""
+    """Whether the interval of the area under the curve is not above 0.5."""
     return fmean(areas) - (half_interval(areas) or 0.0) <= 0.5
 
 
@@ -143,6 +143,8 @@ def _body(rows: Sequence[Found[PrivacyRecord]]) -> list[str]:
         ]
         if blind
         else []
+        if told
+        else ["", "No networks on real images were attacked, without which nothing shows that these attacks can find anything."]
     )
     what = (
         f"{cell.audit} images of the pool are attacked, all under a wrong label; each is in half of the sets' real images"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.engine.policy import Policy
 from datastill.experiments.reading import read_cell
 from datastill.experiments.record import TeacherRecord
 from datastill.experiments.specification import TeacherExperiment
@@ -58,7 +57,7 @@ def write(name: str, experiment: TeacherExperiment, results: Path) -> None:
     records = {recipe: record for recipe, cell in cells.items() if (record := read_cell(cell, results))}
     if not records:
         return
-    lines = [_line(recipe, record, experiment.policy) for recipe, record in records.items()]
+    lines = [_line(recipe, record) for recipe, record in records.items()]
     points = [point for recipe, record in records.items() for point in _points(recipe, record)]
     folder = results / name
     write_csv(lines, folder / "table.csv")
@@ -68,7 +67,7 @@ def write(name: str, experiment: TeacherExperiment, results: Path) -> None:
     write_atomic(folder / "README.md", "\n".join(_page(experiment, lines, missing, points)) + "\n")
 
 
-def _line(recipe: str, record: TeacherRecord, asked: Policy) -> TeacherLine:
+def _line(recipe: str, record: TeacherRecord) -> TeacherLine:
     cell, last, maker = record.cell, record.curve[-1], record.trained_by
     return TeacherLine(
         recipe=recipe,
@@ -98,7 +97,7 @@ def _line(recipe: str, record: TeacherRecord, asked: Policy) -> TeacherLine:
         torch=maker.torch,
         commit=", ".join(maker.commits),
         log=f"{recipe}/metrics.jsonl",
-        commands=experiment_command(record.cell.name.partition("/")[0], asked, [record]),
+        commands=experiment_command(record.cell.name.partition("/")[0], [record]),
     )
 
 

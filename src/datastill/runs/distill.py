@@ -67,7 +67,7 @@ def distill(
         preset: Which published values to use, if `method` is a name; "paper" by default.
         settings: Changes to them, as in `datastill.methods.method`.
         validate_at: Iterations after which a network is trained on the set and tested on the validation split.
-        validation_protocol: How; by default the DC protocol.
+        validation_protocol: How, or its name; by default the DC protocol.
         engine: How to run; by default what suits the job. A continued run keeps the precision and compilation that it chose.
         checkpoint_seconds: The least time between checkpoints; 0 writes one after every iteration.
         loggers: Where the figures go, too: "tensorboard", "wandb", names of plug-ins, or objects (`datastill.runs.loggers.RunLogger`).

@@ -29,7 +29,7 @@ def experiment(
     ] = None,
     scale: Annotated[
         float | None,
-        Parameter(help="rehearse with this share of iterations, epochs, networks and seeds, such as 0.1, in another folder"),
+        Parameter(help="rehearse with this share of iterations, epochs, networks, seeds and architectures, such as 0.1, in another folder"),
     ] = None,
     repeats: Annotated[Whole | None, Parameter(help="networks per row; default as in the specification; more can be added later")] = None,
     executor: Annotated[
@@ -76,6 +76,7 @@ def experiment(
             raise UserError(f"--{option} is for --executor: say where the cells run as well, such as --executor local")
     place = Place(workers, cpus, gpus, address, tuple(entries(slurm)))
     runner = None if executor is None else named_executor(executor, place)
+    asked = [] if only is None else entries(only) or [only]
     if name is None and not redraw:
         raise UserError("which experiment? `datastill list experiments` lists them; --redraw alone writes the pages of all of them again")
     if name is None:
@@ -105,7 +106,7 @@ def experiment(
             own,
             results=results,
             runs=runs,
-            only=entries(only),
+            only=asked,
             repeats=repeats,
             experiments=experiments,
             cores=runner.cores if runner else 0,
@@ -123,7 +124,7 @@ def experiment(
             own,
             results=results,
             runs=runs,
-            only=entries(only),
+            only=asked,
             repeats=repeats,
             recorded=recorded,
             experiments=experiments,

@@ -116,7 +116,7 @@ def continual(
             the same folder continues after a kill. None keeps nothing.
         preset: Which published values the method has.
         settings: Changes to them.
-        protocol: How networks are trained on the memory; by default the DC protocol.
+        protocol: How networks are trained on the memory, or its name; by default the DC protocol.
         engine: How to run; by default what suits each job.
 
     Returns:

@@ -9,13 +9,13 @@ from datastill.experiments.executors.local import Local
 from datastill.experiments.executors.on_ray import OnRay
 from datastill.experiments.executors.on_slurm import OnSlurm
 from datastill.experiments.executors.place import Place
-from datastill.experiments.executors.sharing import fastest
+from datastill.experiments.executors.sharing import Fastest
 from datastill.experiments.performing import Placed
 
 
-def _local(place: Place) -> Local:
+def _local(place: Place) -> Local | Fastest:
     place.only("local")
-    return Local(place.workers or fastest())
+    return Local(place.workers) if place.workers else Fastest()
 
 
 EXECUTORS: dict[str, Callable[[Place], Placed]] = {"local": _local, "ray": OnRay, "slurm": OnSlurm}

@@ -14,6 +14,8 @@ log = logger(__name__)
 
 TRIES = 3
 """How often a task is tried whose process ends without a word and without getting further, as where memory runs out."""
+MOST_TRIES = 10
+"""The same where networks were trained meanwhile, which may be those of another cell."""
 PAUSE = 2.0
 """Seconds after which a task is tried again that another process is working on."""
 
@@ -31,7 +33,7 @@ class Queue:
         self._tasks: Iterator[Task] = iter(tasks)
         self._held, self._later = list[Task](), list[tuple[float, Task]]()
         self._running, self._tries, self._told = set[str](), Counter[str](), set[str]()
-        self._kept = dict[str, set[tuple[Path, int]]]()
+        self._kept, self._trained = dict[str, set[tuple[Path, int]]](), dict[str, int]()
         self._ended = False
 
     def take(self) -> Task | None:
@@ -75,15 +77,18 @@ class Queue:
             how: The process ended, in words.
         """
         self._running.discard(task.run)
-        before, now = self._kept.setdefault(task.name, set()), task.kept()
-        self._tries[task.name] = self._tries[task.name] + 1 if now <= before else 1
+        before, now, trained = self._kept[task.name], task.kept(), task.trained()
+        tries = self._tries[task.name] = self._tries[task.name] + 1 if now <= before else 0
+        most = MOST_TRIES if trained > self._trained[task.name] else TRIES
         before |= now
-        if self._tries[task.name] >= TRIES:
-            return Outcome(task, f"its process {how}, {TRIES} times without getting further")
+        if tries >= most:
+            return Outcome(task, f"its process {how}, {tries} times without getting further")
         log.warning("%s: its process %s; it is tried again", task.name, how)
         self._held.append(task)
         return None
 
     def _begin(self, task: Task) -> Task:
         self._running.add(task.run)
+        self._kept.setdefault(task.name, set()).update(task.kept())
+        self._trained[task.name] = task.trained()
         return task

@@ -134,7 +134,8 @@ def membership_inference(
         settings: Changes to them.
         beside: What else is attacked in the same way: "real" for networks on all real images of a half, without which an attack that finds
             nothing says nothing, and methods with their published values, such as "random". Empty for nothing.
-        protocol: How networks are trained on the sets; by default the DC protocol.
+            Networks on real images take most of the time where the pool is large, as they see so many more images.
+        protocol: How networks are trained on the sets, or its name; by default the DC protocol.
         real_protocol: How they are trained on real images, of which there are many more; by default the same with at most 100 epochs.
         engine: How to run; by default what suits each job.
 
@@ -152,15 +153,17 @@ def membership_inference(
     recipe = Recipe(method, ipc, iterations, preset, words("settings", settings))
     trained = Protocol.given(protocol)
     inference = Inference(worlds, recipe, trained, split, engine)
+    usual = Protocol(trained.network) if trained.called == "dd" else trained  # those steps fit no other images
+    fewer = replace(usual, epochs=min(usual.epochs or MOST, MOST))
     others = dict[str, Inference]()
-    for name in words("beside", beside) if ipc else ():  # all real images have nothing of their size beside them
-        if name == REAL != method:
-            fewer = Protocol.given(real_protocol) if real_protocol else replace(trained, epochs=min(trained.epochs or MOST, MOST))
-            others[name] = Inference(worlds, Recipe(REAL, 0), fewer, split, engine)
-        elif name != method:
-            others[name] = Inference(worlds, Recipe(name, ipc, iterations, preset), trained, split, engine)
+    for name in words("beside", beside):
+        if name == REAL:
+            others[name] = Inference(worlds, Recipe(REAL, 0), Protocol.given(real_protocol, fewer), split, engine)
+        else:
+            others[name] = Inference(worlds, Recipe(name, ipc or 1, iterations, preset), usual, split, engine)
     for each in (inference, *others.values()):
         each.check()
+    others = {name: each for name, each in others.items() if ipc and name != method}  # all real images have nothing of their size beside
 
     def attacks(folder: Path | None) -> Privacy:
         found = inference.attack(folder)
@@ -196,7 +199,7 @@ class Inference:
         require("sklearn", "membership inference", "analysis")
         self.worlds.data.split(self.split)
         for model in (0, 1):
-            self.recipe.check(self.worlds.read(model))
+            self.recipe.check(self.worlds.read(model), self.protocol)
 
     def attack(self, folder: Path | None) -> Privacy:
         """Make what is missing, train, and attack."""

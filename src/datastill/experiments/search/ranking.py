@@ -171,7 +171,7 @@ def architecture_search(
         real: Real images per class that the reference is trained on; 0 is all.
         out: A folder that keeps sets and what every network reached. The same call with the same folder continues after a kill.
         preset: Which published values the methods have.
-        protocol: How networks are trained on the sets; by default the DC protocol with 200 epochs, as published.
+        protocol: How networks are trained on the sets, or its name; by default the DC protocol with 200 epochs, as published.
         real_protocol: How they are trained on real images; by default the same.
         engine: How to run; by default what suits each job.
 
@@ -194,19 +194,21 @@ def architecture_search(
     if not methods or len({*methods, REAL}) <= len(methods) or len(set(names)) < max(2, len(names)):
         raise UserError(f"expected different methods and at least two different architectures, got {list(methods)} and {len(names)}")
     sets = {REAL: Recipe(REAL, real), **{name: Recipe(name, ipc, iterations, preset) for name in methods}}
-    for recipe in sets.values():
-        recipe.check(data)
+    followed = Protocol.given(protocol, Protocol(epochs=200))
+    protocols = dict.fromkeys(sets, followed) | {REAL: Protocol.given(real_protocol, followed)}
+    for name, recipe in sets.items():
+        recipe.check(data, protocols[name])
     check_architectures(names, data)
     data.split(split)
-    followed = Protocol.given(protocol, Protocol(epochs=200))
 
     def ranked(folder: Path | None) -> Ranking:
         found = {}
         for name, recipe in sets.items():
             run = folder / name if folder else None
             made = make(recipe, data, seed, run, engine)
-            protocol = Protocol.given(real_protocol, followed) if name == REAL else followed
-            found[name] = scores(made, names, data, protocol, repeats, split, seed, engine, folder / f"{name}.json" if folder else None)
+            found[name] = scores(
+                made, names, data, protocols[name], repeats, split, seed, engine, folder / f"{name}.json" if folder else None
+            )
         return Ranking(found)
 
     if out is None:
