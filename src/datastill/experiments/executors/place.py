@@ -35,7 +35,7 @@ class Place:
             if value is not None:
                 whole(name, value, least=1)
         if not 0 <= self.gpus < math.inf:
-            raise UserError(f"`gpus` must be a number of at least 0, got {self.gpus:g}")
+            raise UserError(f"`gpus` must be a finite number of at least 0, got {self.gpus:g}")
 
     def only(self, executor: str, *used: str) -> None:
         """Refuse what was given and has no use.
