@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from datastill.report.values import values as report_values
 from datastill.setting import Lookup, Setting
 
 ROOT = Path(__file__).parents[1]
+WIDTH = 140
+"""Letters of a line of prose at most."""
 PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
 
@@ -121,13 +124,17 @@ def values(name: str) -> list[str]:
         )
         lines += ["", f"Published under: {'; '.join(said)}.", ""]
     columns = {f"{preset}, IPC {ipc}": _composed(name, ipc, preset) for preset in ("paper", "code", "fast") for ipc in (1, 10, 50)}
-    paths = [path for path in dict.fromkeys(path for each in columns.values() for path in each) if _own(path, columns)]
-    if paths:
+    paths = dict.fromkeys(path for each in columns.values() for path in each)
+    varying = [path for path in paths if len({each.get(path) for each in columns.values()}) > 1]
+    if varying:
         shown = {
             head: each for head, each in columns.items() if head.startswith("paper") or each != columns[f"paper, {head.split(', ')[1]}"]
         }
         lines += [f"| value | {' | '.join(shown)} |", "|" + "---|" * (1 + len(shown))]
-        lines += [f"| `{path}` | {' | '.join(each.get(path, '') for each in shown.values())} |" for path in paths]
+        lines += [f"| `{path}` | {' | '.join(each.get(path, '') for each in shown.values())} |" for path in varying]
+        lines.append("")
+    always = [f"`{path}` {columns['paper, IPC 1'][path]}" for path in paths if path not in varying and "." not in path]
+    lines += textwrap.wrap(f"Always: {', '.join(always)}.", WIDTH, break_long_words=False, break_on_hyphens=False) if always else []
     return lines or ["It has no values to set."]
 
 
@@ -136,11 +143,6 @@ def _composed(name: str, ipc: int, preset: str) -> dict[str, str]:
     found = report_values(Lookup(name, Setting("cifar10", 10, ipc, preset, 32)))
     parts = {value.path.rpartition(".")[0] for value in found}  # a recipe stands by its fields
     return {value.path: str(value.value) for value in found if value.path not in parts}
-
-
-def _own(path: str, columns: dict[str, dict[str, str]]) -> bool:
-    """Whether a value is the method's own, or depends on the IPC or the preset."""
-    return "." not in path or len({each.get(path) for each in columns.values()}) > 1
 
 
 def _published(line: dict[str, str]) -> str:
