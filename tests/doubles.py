@@ -12,8 +12,8 @@ from torch import Tensor
 from datastill.engine import Trainer
 
 
-class KilledError(Exception):
-    """What stands for a kill."""
+class KilledError(BaseException):
+    """What stands for a kill; no code that tells of errors catches it."""
 
 
 class Disk:

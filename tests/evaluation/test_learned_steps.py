@@ -122,5 +122,5 @@ def test_by_command_and_in_an_experiment(learned: DistilledSet, tmp_path: Path, 
 def test_continual_learning_has_no_learned_steps() -> None:
     figure = ContinualExperiment("A title", "digits", (2,), (ContinualRow("dd"),), iterations=1, ipc=1, protocol=DD)
     (cell,) = figure.cells("figure", {"figure": figure})[:1]
-    with pytest.raises(UserError, match="use 'dc', not 'dd'"):
+    with pytest.raises(UserError, match="which no learned steps fit: use another method than 'dd'"):
         check(cell, load("digits"))

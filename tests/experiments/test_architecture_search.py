@@ -97,7 +97,9 @@ def test_the_command_ranks_and_continues(tmp_path: Path, capsys: pytest.CaptureF
         line = next(line for line in csv.DictReader(file) if line["set"] == "random")
     assert float(line["correlation"]) == pytest.approx(spearmanr(by_set["random"], by_set[REAL]).statistic, abs=2e-3)
     assert (line["architectures"], line["over"], line["images"]) == ("5", "all", "3")
-    assert line["commands"] == "datastill experiment search --only method=random,seed=0 --results repeated --runs repeated/runs"
+    assert line["commands"] == (
+        "datastill experiment search --only random/seed0 --precision fp32 --no-compile --results repeated --runs repeated/runs"
+    )
     assert (folder / "ranking.png").exists()
     capsys.readouterr()
     name, smaller = scaled("search", EXPERIMENTS, 0.5)

@@ -234,7 +234,7 @@ def test_the_command_refuses_executors_that_there_are_not(tmp_path: Path, capsys
         (["--executor", "local", "--gpus", "1"], "--gpus has no use with --executor local: leave it out, or give --executor ray or"),
         (["--executor", "local", "--address", "auto"], "--address has no use with --executor local: leave it out, or give --executor ray"),
         (["--gpus", "1"], "--gpus is for --executor"),
-        (["--executor", "ray", "--gpus", "-1"], "--gpus must be a number of at least 0, got -1"),
+        (["--executor", "ray", "--gpus", "-1"], "--gpus must be a finite number of at least 0, got -1"),
         (["--executor", "local", "--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
         (["--workers", "2"], "--workers is for --executor"),
     ):
