@@ -75,12 +75,17 @@ def killed(name: str, folder: Path, moments: random.Random, latest: float) -> in
         assert process.exitcode == -signal.SIGKILL
 
 
+def damage(folder: Path) -> None:
+    """Make the run that two cells of the table share one that cannot be continued."""
+    path = folder / "runs" / "table" / "dm" / "seed0" / "config.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("no: configuration\n")
+
+
 def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
     tmp_path: Path, straight: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged = tmp_path / "runs" / "table" / "dm" / "seed0" / "config.yaml"
-    damaged.parent.mkdir(parents=True)
-    damaged.write_text("no: configuration\n")
+    damage(tmp_path)
     with pytest.raises(UserError, match=r"2 of 6 cells failed, the others are recorded: .*table/dm/seed0 \(.*seed0\.log"):
         run("table", tmp_path)
     assert "configuration" in (tmp_path / "runs" / "table" / "dm" / "seed0.log").read_text()
@@ -95,9 +100,7 @@ def test_a_cell_that_fails_is_told_with_its_log_and_does_not_end_the_others(
 def test_also_where_cells_run_here_one_that_fails_does_not_end_the_others(
     tmp_path: Path, straight: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged = tmp_path / "runs" / "table" / "dm" / "seed0" / "config.yaml"
-    damaged.parent.mkdir(parents=True)
-    damaged.write_text("no: configuration\n")
+    damage(tmp_path)
     with pytest.raises(UserError, match=r"2 of 6 cells failed, the others are recorded: table/dm/seed0 \(.*config\.yaml"):
         run("table", tmp_path, None)
     assert [line for line in caplog.messages if "table/dm/seed0 failed: " in line]

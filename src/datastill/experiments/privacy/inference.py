@@ -134,7 +134,7 @@ def membership_inference(
         settings: Changes to them.
         beside: What else is attacked in the same way: "real" for networks on all real images of a half, without which an attack that finds
             nothing says nothing, and methods with their published values, such as "random". Empty for nothing.
-            Networks on real images take most of the time where the pool is large, as they see so many more images.
+            With a large pool, training networks on the real images takes most of the time.
         protocol: How networks are trained on the sets, or its name; by default the DC protocol.
         real_protocol: How they are trained on real images, of which there are many more; by default the same with at most 100 epochs.
         engine: How to run; by default what suits each job.
